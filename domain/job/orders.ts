@@ -1,0 +1,97 @@
+import type { Instant } from '../kernel/time.ts'
+
+export type Instance = { readonly code: string; readonly cpu: number; readonly ramGb: number }
+
+/** A node as the controller must know it to reach it and to set it up. */
+export type NodeRef = {
+  readonly nodeId: string
+  readonly name: string
+  readonly hostname: string
+  readonly provider: string
+  readonly address: string
+  readonly port: number
+  readonly instance: Instance
+}
+
+/** The datastore as the controller must know it. */
+export type ClusterRef = {
+  readonly datastoreId: string
+  readonly ownerId: string
+  readonly name: string
+  readonly engine: string
+  readonly version: string
+  readonly nodes: readonly NodeRef[]
+}
+
+export type Names = { readonly name: string; readonly addresses: readonly string[]; readonly ttlSeconds: number }
+
+/** What can be ordered of the deployer (`infra.`) and of the controller (`cmon.`), and what each order says. */
+export type OrderBodies = {
+  'infra.create-network': { provider: string; datastoreId: string; networkId: string; region: string }
+  'infra.delete-network': { provider: string; datastoreId: string; networkId: string }
+  'infra.create-machine': {
+    provider: string
+    datastoreId: string
+    networkId: string
+    nodeId: string
+    name: string
+    region: string
+    zone: string
+    instance: Instance
+  }
+  'infra.delete-machine': { provider: string; datastoreId: string; nodeId: string }
+  'infra.allocate-address': { provider: string; datastoreId: string; nodeId: string }
+  'infra.release-address': { provider: string; datastoreId: string; nodeId: string }
+  'infra.create-volume': { provider: string; datastoreId: string; nodeId: string; type: string; sizeGib: number }
+  'infra.delete-volume': { provider: string; datastoreId: string; nodeId: string }
+  'infra.boot-machine': { provider: string; datastoreId: string; nodeId: string }
+  'infra.publish-names': { datastoreId: string; names: readonly Names[] }
+  'infra.withdraw-names': { datastoreId: string; names: readonly string[] }
+  /** Looks for anything still tagged with the datastore and removes it: the proof that nothing is left. */
+  'infra.sweep': { provider: string; datastoreId: string; suffix: string }
+  'cmon.register-cluster': { cluster: ClusterRef }
+  'cmon.forget-cluster': { cluster: ClusterRef }
+  'cmon.install-node': { cluster: ClusterRef; nodeId: string }
+  'cmon.bootstrap-primary': { cluster: ClusterRef; nodeId: string }
+  'cmon.join-replica': { cluster: ClusterRef; nodeId: string; primaryId: string }
+  'cmon.create-account': { cluster: ClusterRef; nodeId: string; username: string; database: string }
+  'cmon.check-cluster': { cluster: ClusterRef; primaryId: string }
+  'cmon.stop-node': { cluster: ClusterRef; nodeId: string }
+  'cmon.start-node': { cluster: ClusterRef; nodeId: string }
+  'cmon.erase-node': { cluster: ClusterRef; nodeId: string }
+}
+
+/** What a fulfilled order tells. Whatever is not named here answers with nothing. */
+export type OrderResult = {
+  readonly privateAddress?: string
+  readonly publicAddress?: string
+  readonly machineId?: string
+  readonly volumeId?: string
+  readonly cidr?: string
+  readonly roles?: Readonly<Record<string, 'primary' | 'replica'>>
+}
+
+export type OrderSubject = keyof OrderBodies
+export type Order = { readonly [S in OrderSubject]: { readonly subject: S; readonly body: Readonly<OrderBodies[S]> } }[OrderSubject]
+
+/** An order's place in its job. `back` is the unwinding. */
+export type Course = 'forward' | 'back'
+export type Place = { readonly step: string; readonly key: string; readonly attempt: number; readonly course: Course }
+
+/** An order under way: to a worker, over the broker. */
+export type PlacedOrder = Place & {
+  readonly orderId: string
+  readonly jobId: string
+  readonly datastoreId: string
+  readonly order: Order
+  /** A worker neither begins nor goes on with it past this instant. */
+  readonly notAfter: Instant
+}
+
+/** What came of an order: back from a worker, over the broker. */
+export type OrderOutcome = Place & { readonly orderId: string; readonly jobId: string; readonly at: Instant } & (
+    | { readonly kind: 'noted'; readonly line: string }
+    | { readonly kind: 'succeeded'; readonly result: OrderResult }
+    /** `final`: no repetition can help. `because` is in words a tenant understands. */
+    | { readonly kind: 'failed'; readonly because: string; readonly final: boolean }
+  )

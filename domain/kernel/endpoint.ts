@@ -1,0 +1,105 @@
+import type { JsonValue } from './json.ts'
+
+/** Anything that turns unknown input into a T or throws: a zod schema is one. */
+export type Schema<T> = { readonly parse: (input: unknown) => T }
+
+/** Who is asking, as established by the authentication in front of every endpoint that is not public. */
+export type Principal = {
+  readonly kind: 'user' | 'client' | 'operator'
+  readonly userId: string
+  readonly login: string
+  readonly isAdmin: boolean
+  /** The tenant in whose name the request acts (the CCX-Owner header, else the user's own scope). */
+  readonly ownerId: string
+  /** Whether the request named its owner; the list of datastores has another shape then. */
+  readonly ownerNamed: boolean
+}
+
+export type Request<P, Q, B> = {
+  readonly params: P
+  readonly query: Q
+  readonly body: B
+  readonly principal: Principal
+  readonly requestId: string
+  readonly idempotencyKey: string | undefined
+  readonly address: string
+  readonly header: (name: string) => string | undefined
+}
+
+export type Reply = {
+  readonly status: number
+  readonly body?: JsonValue | undefined
+  readonly headers?: Readonly<Record<string, string | readonly string[]>>
+  /** What the reply's reader will want to see in the read models: the answer is held until they have it (within a limit). */
+  readonly position?: { readonly commit: bigint; readonly prepare: bigint }
+}
+
+/** One call of the REST contract. The same value is mounted, documented (OpenAPI) and fuzzed. */
+export type Endpoint = {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  /** With `:name` parameters. */
+  readonly path: string
+  readonly summary: string
+  readonly tag: string
+  /** `public`: anyone; `user`: any signed-in principal; `admin`: an operator. */
+  readonly access: 'public' | 'user' | 'admin'
+  readonly params?: Schema<unknown>
+  readonly query?: Schema<unknown>
+  readonly body?: Schema<unknown>
+  /** `form`: application/x-www-form-urlencoded, for the token call alone. */
+  readonly bodyType?: 'json' | 'form'
+  readonly replies: Readonly<Record<number, { readonly description: string; readonly schema?: Schema<unknown> }>>
+  readonly handle: (request: Request<unknown, unknown, unknown>) => Promise<Reply>
+}
+
+type Typed<P, Q, B> = Omit<Endpoint, 'params' | 'query' | 'body' | 'handle'> & {
+  readonly params?: Schema<P>
+  readonly query?: Schema<Q>
+  readonly body?: Schema<B>
+  readonly handle: (request: Request<P, Q, B>) => Promise<Reply>
+}
+
+/**
+ * Ties an endpoint's schemas to its handler's types, and parses before the handler is called.
+ * What a schema throws is the caller's to translate into a 400.
+ */
+export const endpoint = <P = undefined, Q = undefined, B = undefined>(typed: Typed<P, Q, B>): Endpoint => {
+  const read = <T>(part: 'params' | 'query' | 'body', schema: Schema<T> | undefined, input: unknown): T => {
+    if (schema === undefined) return undefined as T
+    try {
+      return schema.parse(input)
+    } catch (cause) {
+      throw new Malformed(part, cause)
+    }
+  }
+  return {
+    ...typed,
+    handle: (request) =>
+      typed.handle({
+        ...request,
+        params: read('params', typed.params, request.params),
+        query: read('query', typed.query, request.query),
+        body: read('body', typed.body, request.body),
+      }),
+  }
+}
+
+/** A part of a request that its schema refused; the cause says which field and why. */
+export class Malformed extends Error {
+  override readonly name = 'Malformed'
+  readonly part: 'params' | 'query' | 'body'
+  constructor(part: 'params' | 'query' | 'body', cause: unknown) {
+    super(`the ${part} of the request is malformed`, { cause })
+    this.part = part
+  }
+}
+
+/** A refusal on its way to the caller: a stable code and a sentence. */
+export class Refused extends Error {
+  override readonly name = 'Refused'
+  readonly code: string
+  constructor({ rejected, because }: { readonly rejected: string; readonly because: string }) {
+    super(because)
+    this.code = rejected
+  }
+}

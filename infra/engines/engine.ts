@@ -1,0 +1,76 @@
+import type { Host } from '../host.ts'
+
+export type Role = 'primary' | 'replica'
+
+/** What an engine's probe saw. `down`: no server answers; the machine may be well. */
+export type Health = {
+  readonly role: Role | 'down'
+  readonly readOnly: boolean
+  /** How far a replica is behind what it has been sent, in bytes; null on a primary or when unknown. */
+  readonly lagBytes: number | null
+  /** Replicas that stream from this node, by name. */
+  readonly streaming: readonly string[]
+}
+
+/** A member of a datastore as the engine sees it. */
+export type Member = {
+  readonly nodeId: string
+  /** `db-xxxxx`, unique in the datastore; used as the replication slot's and application's name. */
+  readonly name: string
+  /** The name in the certificate. */
+  readonly hostname: string
+  readonly address: string
+  readonly port: number
+}
+
+export type Certificate = { readonly certificatePem: string; readonly keyPem: string; readonly authorityPem: string }
+
+export type NodeContext = {
+  readonly host: Host
+  readonly member: Member
+  /** All members, this one included; from it the engine knows whom to let in. */
+  readonly members: readonly Member[]
+  readonly version: string
+  readonly instance: { readonly cpu: number; readonly ramGb: number }
+  readonly certificate: Certificate
+  readonly secrets: EngineSecrets
+  /** Ends the verb early: its deadline has passed. */
+  readonly signal: AbortSignal
+  /** A line for the job's log. */
+  readonly note: (line: string) => void
+}
+
+/** Passwords of the engine's own accounts, opened for the time of one verb. Never logged, never in argv. */
+export type EngineSecrets = {
+  readonly superuserPassword: string
+  readonly replicationPassword: string
+}
+
+export type Account = { readonly username: string; readonly password: string; readonly database: string }
+
+/** What makes a machine a database. Every verb looks first, acts, waits until the effect is observable, and may be called again. */
+export type Engine = {
+  readonly name: string
+  /** Where tenants connect. */
+  readonly port: number
+  readonly versions: readonly string[]
+  readonly capabilities: ReadonlySet<'streaming-replication' | 'synchronous-replication' | 'point-in-time-recovery'>
+  /** Puts the software and the certificates in place (what cloud-init does on a VM). */
+  readonly install: (node: NodeContext) => Promise<void>
+  /** The first member of a datastore, running and taking writes. */
+  readonly bootstrap: (node: NodeContext) => Promise<void>
+  /** A replica of `primary`, running and streaming. Its leftovers from an interrupted attempt are cleared first. */
+  readonly join: (node: NodeContext, primary: Member) => Promise<void>
+  /** The tenant's first database and its administrator, on the primary. */
+  readonly createAccount: (node: NodeContext, account: Account) => Promise<void>
+  readonly probe: (node: NodeContext) => Promise<Health>
+  /** Makes a replica the primary and waits until it takes writes. */
+  readonly promote: (node: NodeContext) => Promise<void>
+  /** Ends the server cleanly; it stays down after a boot. */
+  readonly stop: (node: NodeContext) => Promise<void>
+  readonly start: (node: NodeContext) => Promise<void>
+  /** Forgets a member on the primary (its replication slot), so that nothing is kept for it. */
+  readonly forget: (node: NodeContext, member: Member) => Promise<void>
+  /** Ends the server at once and removes its data. */
+  readonly erase: (host: Host) => Promise<void>
+}

@@ -1,0 +1,69 @@
+import type { Host } from '../host.ts'
+
+export type NetworkSpec = { readonly networkId: string; readonly datastoreId: string; readonly region: string }
+export type MachineSpec = {
+  readonly nodeId: string
+  readonly datastoreId: string
+  readonly networkId: string
+  readonly name: string
+  readonly region: string
+  readonly zone: string
+  readonly instance: { readonly code: string; readonly cpu: number; readonly ramGb: number }
+}
+export type VolumeSpec = { readonly nodeId: string; readonly datastoreId: string; readonly type: string; readonly sizeGib: number }
+
+export type Machine = {
+  readonly nodeId: string
+  readonly datastoreId: string
+  /** The provider's own name for it. */
+  readonly machineId: string
+  readonly zone: string
+  readonly privateAddress: string
+}
+
+/** What a provider holds for us, found by our tags alone, so that an orphan can be named. */
+export type Resource = {
+  readonly kind: 'network' | 'machine' | 'volume' | 'address'
+  readonly resourceId: string
+  readonly datastoreId: string
+  readonly nodeId: string | null
+}
+
+/**
+ * Where machines come from. Every verb takes our ids, looks first, acts, waits until the effect is observable, and answers the same
+ * when called again. Ownership is a tag with our ids, so nothing needs a table.
+ */
+export type Provider = {
+  readonly name: string
+  /** What this provider can really do; asked instead of who it is. */
+  readonly capabilities: ReadonlySet<'volume-size-limit' | 'link-faults' | 'own-network'>
+  /** Undefined when it can work here, else one sentence why not. */
+  readonly unavailable: () => Promise<string | undefined>
+  readonly createNetwork: (spec: NetworkSpec) => Promise<{ readonly networkId: string; readonly cidr: string }>
+  readonly deleteNetwork: (networkId: string) => Promise<void>
+  readonly createMachine: (spec: MachineSpec) => Promise<Machine>
+  readonly deleteMachine: (nodeId: string) => Promise<void>
+  readonly find: (nodeId: string) => Promise<Machine | undefined>
+  /** A public address for the machine, attached to it. */
+  readonly allocateAddress: (nodeId: string) => Promise<{ readonly publicAddress: string }>
+  readonly releaseAddress: (nodeId: string) => Promise<void>
+  /** A volume, attached and mounted as the machine's `dataDir`. */
+  readonly createVolume: (spec: VolumeSpec) => Promise<{ readonly volumeId: string }>
+  readonly deleteVolume: (nodeId: string) => Promise<void>
+  /** Powers the machine on and waits until it takes commands; every enabled unit is started. */
+  readonly boot: (nodeId: string) => Promise<void>
+  readonly host: (nodeId: string) => Promise<Host>
+  /** Everything tagged as ours, or only what belongs to one datastore. */
+  readonly list: (datastoreId?: string) => Promise<readonly Resource[]>
+}
+
+/** The machine's network link, where the provider can cut it (capability `link-faults`). For fault tests. */
+export type LinkFaults = {
+  readonly cut: (nodeId: string) => Promise<void>
+  readonly heal: (nodeId: string) => Promise<void>
+}
+
+/** A request the provider can never fulfil, however often it is repeated (no such zone, quota reached). Everything else is worth a retry. */
+export class CannotProvide extends Error {
+  override readonly name = 'CannotProvide'
+}

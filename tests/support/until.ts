@@ -1,0 +1,27 @@
+/**
+ * Waits until `condition` holds, asking every few milliseconds.
+ *
+ * @param condition what must become true; a thrown error counts as "not yet"
+ * @param options.withinMs how long to wait at most
+ * @param options.what what is waited for, for the message of the failure
+ * @returns the first truthy value
+ * @throws when the time has run out, with the last error as its cause
+ */
+export const until = async <T>(
+  condition: () => T | Promise<T>,
+  { withinMs, what = 'the condition' }: { readonly withinMs: number; readonly what?: string },
+): Promise<NonNullable<T>> => {
+  const deadline = performance.now() + withinMs
+  let cause: unknown
+  for (let pauseMs = 2; ; pauseMs = Math.min(pauseMs * 1.5, 100)) {
+    try {
+      const value = await condition()
+      if (value !== false && value !== null && value !== undefined) return value
+      cause = undefined
+    } catch (error) {
+      cause = error
+    }
+    if (performance.now() > deadline) throw new Error(`${what} did not come to hold within ${withinMs} ms`, { cause })
+    await new Promise((resolve) => setTimeout(resolve, pauseMs))
+  }
+}
