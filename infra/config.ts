@@ -1,0 +1,122 @@
+import { readFileSync } from 'node:fs'
+import { z } from 'zod'
+
+/** The only reader of the environment. Every service reads it once, in its main. */
+const Environment = z.object({
+  CCX_INSTANCE: z.string().regex(/^[a-z0-9-]{1,32}$/).default('ccx'),
+  /** EventStoreDB: `esdb://…`. */
+  EVENTSTORE_URL: z.url({ protocol: /^(esdb|esdb\+discover)$/ }).default('esdb://127.0.0.1:2113?tls=false'),
+  NATS_URL: z.string().default('nats://127.0.0.1:4222'),
+  /** Postgres, with user and password. */
+  CCX_DB_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
+  /** MariaDB or MySQL, with user and password. */
+  CMON_DB_URL: z.url({ protocol: /^(mysql|mariadb)$/ }).optional(),
+  /** 32 random bytes in base64; wraps every owner's data key. */
+  MASTER_KEY_FILE: z.string().optional(),
+  HTTP_HOST: z.string().default('127.0.0.1'),
+  HTTP_PORT: z.coerce.number().int().min(0).max(65535).default(8080),
+  /** Where a worker answers /healthz, /readyz and /metrics. */
+  HEALTH_PORT: z.coerce.number().int().min(0).max(65535).default(9090),
+  /** What clients call us; cookies are marked Secure when it begins with https. */
+  PUBLIC_URL: z.url().default('http://127.0.0.1:8080'),
+  CATALOGUE_FILE: z.string().optional(),
+  DNS_DOMAIN: z.string().regex(/^[a-z0-9-]+(\.[a-z0-9-]+)*$/).default('ccx.test'),
+  DNS_TTL_SECONDS: z.coerce.number().int().min(1).max(3600).default(15),
+  /** host:port of the server that takes RFC 2136 updates for DNS_DOMAIN. */
+  DNS_SERVER: z.string().regex(/^[^:]+:\d+$/).default('127.0.0.1:5300'),
+  DNS_TSIG_NAME: z.string().default('ccx'),
+  DNS_TSIG_SECRET_FILE: z.string().optional(),
+  DNS_ZONE_FILE: z.string().optional(),
+  /** Where the local providers keep their machines. */
+  MACHINES_DIR: z.string().optional(),
+  /** Folders searched for database programs before the PATH, separated by colons. */
+  PROGRAM_DIRS: z.string().default(''),
+  /** Libraries of privately unpacked programs, separated by colons. */
+  LIBRARY_DIRS: z.string().default(''),
+  /** The unprivileged user of the local machines when the control plane runs as root: `uid:gid`. */
+  RUN_AS: z.string().regex(/^\d+:\d+$/).optional(),
+  /** How long the broker waits for a worker's sign of life before it hands an order to another. */
+  ORDER_ACK_WAIT_MS: z.coerce.number().int().min(500).max(600_000).default(10_000),
+  WORKER_CONCURRENCY: z.coerce.number().int().min(1).max(1000).default(32),
+  WATCH_INTERVAL_MS: z.coerce.number().int().min(200).max(600_000).default(5_000),
+  /** How long a mutating call waits for the read models. */
+  READ_YOUR_WRITES_MS: z.coerce.number().int().min(0).max(60_000).default(5_000),
+  /** The first operator, made at start if absent; the password is read from the file. */
+  ADMIN_LOGIN: z.string().default('admin@ccx.test'),
+  ADMIN_PASSWORD_FILE: z.string().optional(),
+  OTLP_ENDPOINT: z.url().optional(),
+  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal']).default('info'),
+})
+
+type Environment = z.infer<typeof Environment>
+export type Config = Readonly<ReturnType<typeof structured>>
+
+const paths = (text: string): readonly string[] => text.split(':').filter((path) => path !== '')
+
+const structured = (env: Environment) => ({
+  instance: env.CCX_INSTANCE,
+  eventStoreUrl: env.EVENTSTORE_URL,
+  natsUrl: env.NATS_URL,
+  ccxDbUrl: env.CCX_DB_URL,
+  cmonDbUrl: env.CMON_DB_URL,
+  masterKeyFile: env.MASTER_KEY_FILE,
+  http: { host: env.HTTP_HOST, port: env.HTTP_PORT, publicUrl: env.PUBLIC_URL, readYourWritesMs: env.READ_YOUR_WRITES_MS },
+  healthPort: env.HEALTH_PORT,
+  catalogueFile: env.CATALOGUE_FILE,
+  dns: {
+    domain: env.DNS_DOMAIN,
+    ttlSeconds: env.DNS_TTL_SECONDS,
+    server: env.DNS_SERVER,
+    tsigName: env.DNS_TSIG_NAME,
+    tsigSecretFile: env.DNS_TSIG_SECRET_FILE,
+    zoneFile: env.DNS_ZONE_FILE,
+  },
+  machines: {
+    dir: env.MACHINES_DIR,
+    binDirs: paths(env.PROGRAM_DIRS),
+    libraryDirs: paths(env.LIBRARY_DIRS),
+    user: userOf(env.RUN_AS),
+  },
+  orderAckWaitMs: env.ORDER_ACK_WAIT_MS,
+  workerConcurrency: env.WORKER_CONCURRENCY,
+  watchIntervalMs: env.WATCH_INTERVAL_MS,
+  admin: { login: env.ADMIN_LOGIN, passwordFile: env.ADMIN_PASSWORD_FILE },
+  otlpEndpoint: env.OTLP_ENDPOINT,
+  logLevel: env.LOG_LEVEL,
+})
+
+const userOf = (text: string | undefined): { readonly uid: number; readonly gid: number } | undefined => {
+  const [uid, gid] = text?.split(':').map(Number) ?? []
+  return uid === undefined || gid === undefined ? undefined : { uid, gid }
+}
+
+/**
+ * Reads the configuration.
+ *
+ * @param env the process's environment; variables that carry passwords are removed from it once read
+ * @throws one message that lists every fault, not the first of many restarts
+ */
+export const readConfig = (env: NodeJS.ProcessEnv = process.env): Config => {
+  const parsed = Environment.safeParse(env)
+  if (!parsed.success) throw new Error(`Bad environment:\n${z.prettifyError(parsed.error)}`)
+  for (const name of ['NATS_URL', 'CCX_DB_URL', 'CMON_DB_URL']) delete env[name]
+  return Object.freeze(structured(parsed.data))
+}
+
+/** A setting that this service cannot do without. */
+export const required = <T>(value: T | undefined, name: string): T => {
+  if (value === undefined) throw new Error(`Bad environment:\n${name} is not set, and this service needs it`)
+  return value
+}
+
+/** A secret from a file of mode 0600, without the final line break. */
+export const readSecretFile = (path: string): string => readFileSync(path, 'utf8').trimEnd()
+
+/** What the command-line entry passes on to the programs it starts: nothing but where to find things. */
+export const inheritedEnvironment = (env: NodeJS.ProcessEnv = process.env): Record<string, string> =>
+  Object.fromEntries(
+    ['PATH', 'HOME', 'LANG', 'TMPDIR', 'TZ', 'NODE_EXTRA_CA_CERTS', 'CI'].flatMap((name) => {
+      const value = env[name]
+      return value === undefined ? [] : [[name, value] as const]
+    }),
+  )
