@@ -1,0 +1,55 @@
+import type { Instance } from '../job/orders.ts'
+
+/** A node as it was planned; it keeps its id and name for life. */
+export type NodePlan = {
+  readonly nodeId: string
+  /** `db-xxxxx`, the first label of its host name. */
+  readonly name: string
+  readonly zone: string
+  readonly instance: Instance
+}
+
+/** What the tenant asked for, with every default resolved: from here on no catalogue is consulted. */
+export type DatastoreSpec = {
+  readonly name: string
+  readonly ownerId: string
+  readonly vendor: string
+  readonly engine: string
+  readonly version: string
+  readonly type: string
+  readonly cloud: string
+  readonly provider: string
+  readonly region: string
+  readonly instance: Instance
+  readonly volume: { readonly type: string; readonly sizeGib: number; readonly iops: number | null }
+  readonly network: { readonly networkId: string; readonly type: 'public' | 'private'; readonly haEnabled: boolean }
+  readonly port: number
+  readonly domain: string
+  readonly ttlSeconds: number
+  /** The tenant's first database and its administrator. */
+  readonly account: { readonly username: string; readonly database: string }
+  readonly tags: readonly string[]
+  readonly notifications: { readonly enabled: boolean; readonly emails: readonly string[] }
+  /** `dayOfWeek` 1 is Monday; hours in UTC. */
+  readonly maintenance: { readonly dayOfWeek: number; readonly startHour: number; readonly endHour: number }
+  readonly nodes: readonly NodePlan[]
+}
+
+export type NodeRole = 'primary' | 'replica'
+
+/** What is known of a node once it exists. */
+export type NodeState = {
+  readonly nodeId: string
+  readonly role: NodeRole
+  readonly privateAddress: string
+  readonly publicAddress: string
+}
+
+/** The one name that follows the primary. */
+export const primaryName = (datastoreId: string, domain: string): string => `${datastoreId}.${domain}`
+
+/** The name that answers with all replicas. */
+export const replicaName = (datastoreId: string, domain: string): string => `replica.${datastoreId}.${domain}`
+
+export const nodeHostname = (node: NodePlan, datastoreId: string, domain: string): string =>
+  `${node.name}.${datastoreId}.${domain}`

@@ -1,0 +1,46 @@
+import type { JobInput, JobKind } from '../datastore/messages.ts'
+import type { NodeRole } from '../datastore/spec.ts'
+import type { Order } from './orders.ts'
+
+/** What a job has found out so far about the nodes. */
+export type Learned = {
+  readonly nodes: Readonly<
+    Record<string, { readonly privateAddress?: string; readonly publicAddress?: string; readonly role?: NodeRole }>
+  >
+}
+
+export type Facts = { readonly input: JobInput; readonly learned: Learned }
+
+/**
+ * One step of a saga: one order, or one per key, all at once. The step has succeeded when every one of its orders has.
+ * An order is repeated with back-off until it succeeds or its attempts are used up.
+ */
+export type Step = {
+  readonly name: string
+  /** What the tenant reads while it runs. */
+  readonly title: string
+  /** The keys of its orders, mostly node ids; none means there is nothing to do. Default: one order. */
+  readonly keys?: (facts: Facts) => readonly string[]
+  readonly does: (facts: Facts, key: string) => Order
+  /**
+   * Takes the step's effect back, wholly or partly done. Left out where the effect goes with an earlier step's undo;
+   * undefined where nothing needs undoing.
+   */
+  readonly undo?: (facts: Facts, key: string) => Order | undefined
+  /** No way back from here: this step and all after it are repeated until they succeed. */
+  readonly irreversible?: true
+  readonly timeoutMs: number
+  readonly attemptsMax: number
+  /** Before the second attempt; doubles with each further one, up to a minute. */
+  readonly backoffMs: number
+}
+
+/** A long operation as its plan: what is done in which order, and how each part is undone. */
+export type Saga = { readonly kind: JobKind; readonly title: string; readonly steps: readonly Step[] }
+
+export type Sagas = Readonly<Record<JobKind, Saga>>
+
+/** The key of a step that has only one order. */
+export const ONLY = 'all'
+
+export const keysOf = (step: Step, facts: Facts): readonly string[] => step.keys?.(facts) ?? [ONLY]

@@ -1,0 +1,80 @@
+import { type DatastoreSpec, nodeHostname, primaryName, replicaName } from '../domain/datastore/spec.ts'
+import type { ClusterRef, Names, NodeRef, Order } from '../domain/job/orders.ts'
+import type { Facts } from '../domain/job/saga.ts'
+
+/** The node that a new datastore begins with; the others are copied from it. */
+export const firstNode = (facts: Facts): string => {
+  const node = facts.input.spec.nodes[0]
+  if (node === undefined) throw new Error('BUG: a datastore has at least one node')
+  return node.nodeId
+}
+
+export const everyNode = (facts: Facts): readonly string[] => facts.input.spec.nodes.map(({ nodeId }) => nodeId)
+
+export const otherNodes = (facts: Facts): readonly string[] => everyNode(facts).slice(1)
+
+/** An address as this job learnt it, else as an earlier one did, else empty: the node has none yet. */
+const addressOf = ({ input, learned }: Facts, nodeId: string, kind: 'privateAddress' | 'publicAddress'): string =>
+  learned.nodes[nodeId]?.[kind] ?? input.nodes.find((node) => node.nodeId === nodeId)?.[kind] ?? ''
+
+export const clusterOf = (facts: Facts): ClusterRef => {
+  const { datastoreId, spec } = facts.input
+  const { ownerId, name, engine, version } = spec
+  const nodes = spec.nodes.map(
+    (node): NodeRef => ({
+      nodeId: node.nodeId,
+      name: node.name,
+      hostname: nodeHostname(node, datastoreId, spec.domain),
+      provider: spec.provider,
+      address: addressOf(facts, node.nodeId, 'privateAddress'),
+      port: spec.port,
+      instance: node.instance,
+    }),
+  )
+  return { datastoreId, ownerId, name, engine, version, nodes }
+}
+
+const named = (spec: DatastoreSpec, name: string, addresses: readonly string[]): Names => ({
+  name,
+  addresses,
+  ttlSeconds: spec.ttlSeconds,
+})
+
+const known = (names: readonly Names[]): readonly Names[] =>
+  names
+    .map((entry) => ({ ...entry, addresses: entry.addresses.filter((address) => address !== '') }))
+    .filter(({ addresses }) => addresses.length > 0)
+
+export const nodeNames = (facts: Facts): readonly Names[] => {
+  const { datastoreId, spec } = facts.input
+  return known(
+    spec.nodes.map((node) =>
+      named(spec, nodeHostname(node, datastoreId, spec.domain), [addressOf(facts, node.nodeId, 'publicAddress')]),
+    ),
+  )
+}
+
+/** The names that tenants connect to: one follows the primary, the other answers with every replica. */
+export const endpointNames = (facts: Facts): readonly Names[] => {
+  const { datastoreId, spec, nodes } = facts.input
+  const roleOf = (nodeId: string) =>
+    facts.learned.nodes[nodeId]?.role ?? nodes.find((node) => node.nodeId === nodeId)?.role
+  const addresses = (role: 'primary' | 'replica') =>
+    everyNode(facts)
+      .filter((nodeId) => roleOf(nodeId) === role)
+      .map((nodeId) => addressOf(facts, nodeId, 'publicAddress'))
+  return known([
+    named(spec, primaryName(datastoreId, spec.domain), addresses('primary')),
+    named(spec, replicaName(datastoreId, spec.domain), addresses('replica')),
+  ])
+}
+
+export const withdrawEndpoint = ({ input: { datastoreId, spec } }: Facts): Order => {
+  const names = [primaryName(datastoreId, spec.domain), replicaName(datastoreId, spec.domain)]
+  return { subject: 'infra.withdraw-names', body: { datastoreId, names } }
+}
+
+export const withdrawNodeNames = ({ input: { datastoreId, spec } }: Facts): Order => {
+  const names = spec.nodes.map((node) => nodeHostname(node, datastoreId, spec.domain))
+  return { subject: 'infra.withdraw-names', body: { datastoreId, names } }
+}
