@@ -1,0 +1,32 @@
+import { Kysely, PostgresDialect } from 'kysely'
+import { Pool } from 'pg'
+
+export type ReadStore<DB> = {
+  readonly db: Kysely<DB>
+  readonly pool: Pool
+  /** Gives the connections back to the server. Done already: nothing. */
+  readonly close: () => Promise<void>
+}
+
+export type ConnectOptions = {
+  /** Connections at most; default 10. */
+  readonly max?: number
+  /** What the server shows as application_name; default `ccx`. */
+  readonly name?: string
+  /** Told of connections that break while idle. The pool replaces them by itself. */
+  readonly onError?: (error: Error) => void
+}
+
+/**
+ * A pool of connections to Postgres and Kysely over it. Nothing is connected until the first query.
+ *
+ * @param url `postgres://user:password@host:port/database`
+ */
+export const connect = <DB>(url: string, { max = 10, name = 'ccx', onError }: ConnectOptions = {}): ReadStore<DB> => {
+  const pool = new Pool({ connectionString: url, max, application_name: name, connectionTimeoutMillis: 10_000 })
+  // Without a listener a server that restarts would end the process (57P01 on an idle connection).
+  pool.on('error', (error) => onError?.(error))
+  const db = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) })
+  let closing: Promise<void> | undefined
+  return { db, pool, close: () => (closing ??= db.destroy()) }
+}

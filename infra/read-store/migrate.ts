@@ -1,0 +1,34 @@
+import { sql, type Kysely, type Migration, Migrator } from 'kysely'
+
+/** Steps of a schema by name; they run in the order of their names, each once. */
+export type Migrations = Readonly<Record<string, Migration>>
+
+/**
+ * Brings a schema up to date, making it when it is absent. Processes may race: one migrates, the others wait and find it done.
+ *
+ * @param options.schema where the tables live; the record of what has run lives there too
+ * @param options.migrations every step there has ever been, so that a step is never renamed or removed
+ * @returns the names of the steps that ran
+ * @throws when a step fails; what ran in this call is rolled back
+ */
+export const migrateToLatest = async <DB>(
+  db: Kysely<DB>,
+  { schema, migrations }: { readonly schema: string; readonly migrations: Migrations },
+): Promise<readonly string[]> => {
+  // Two sessions that make the same schema at once collide in the catalogue even with "if not exists".
+  await db.transaction().execute(async (trx) => {
+    await sql`select pg_advisory_xact_lock(hashtextextended(${`ccx migrate ${schema}`}, 0))`.execute(trx)
+    await trx.schema.createSchema(schema).ifNotExists().execute()
+  })
+  const migrator = new Migrator({
+    db,
+    provider: { getMigrations: async () => ({ ...migrations }) },
+    migrationTableSchema: schema,
+  })
+  const { error, results } = await migrator.migrateToLatest()
+  if (error !== undefined) {
+    const failed = results?.find(({ status }) => status === 'Error')
+    throw new Error(`schema ${schema} cannot be brought up to date${failed ? ` (${failed.migrationName})` : ''}`, { cause: error })
+  }
+  return (results ?? []).map(({ migrationName }) => migrationName)
+}
