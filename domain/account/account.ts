@@ -1,0 +1,81 @@
+import { type Decider, type Event, reject } from '../kernel/decider.ts'
+import { type Instant, reached } from '../kernel/time.ts'
+
+type About<Data extends object = object> = Data & { readonly accountId: string; readonly at: Instant }
+
+export type AccountRegistered = Event<
+  'AccountRegistered',
+  About<{ readonly login: string; readonly firstName: string; readonly lastName: string; readonly isAdmin: boolean }>
+>
+/** OAuth2 client credentials; the secret itself is kept, hashed, by the authentication service. */
+export type ClientCreated = Event<
+  'ClientCreated',
+  About<{ readonly clientId: string; readonly name: string; readonly expiresAt: Instant | null }>
+>
+export type ClientRevoked = Event<'ClientRevoked', About<{ readonly clientId: string }>>
+export type AccountEvent = AccountRegistered | ClientCreated | ClientRevoked
+
+export type RegisterAccount = {
+  readonly type: 'RegisterAccount'
+  readonly data: {
+    readonly accountId: string
+    readonly login: string
+    readonly firstName: string
+    readonly lastName: string
+    readonly isAdmin: boolean
+    readonly now: Instant
+  }
+}
+export type CreateClient = {
+  readonly type: 'CreateClient'
+  readonly data: {
+    readonly accountId: string
+    readonly clientId: string
+    readonly name: string
+    readonly expiresAt: Instant | null
+    readonly now: Instant
+  }
+}
+export type RevokeClient = {
+  readonly type: 'RevokeClient'
+  readonly data: { readonly accountId: string; readonly clientId: string; readonly now: Instant }
+}
+export type AccountCommand = RegisterAccount | CreateClient | RevokeClient
+export type AccountRejection = 'login-taken' | 'account-not-found' | 'client-not-found' | 'expiry-in-the-past'
+
+export type Account =
+  | { readonly status: 'absent' }
+  | { readonly status: 'registered'; readonly login: string; readonly clients: ReadonlyMap<string, 'live' | 'revoked'> }
+
+/** Someone who may sign in: the owner of datastores, or an operator. The stream's id is derived from the login, so a login is unique. */
+export const account: Decider<AccountCommand, AccountEvent, Account, AccountRejection> = {
+  initial: { status: 'absent' },
+
+  decide({ type, data }, state) {
+    const about = { accountId: data.accountId, at: data.now }
+    if (type === 'RegisterAccount') {
+      if (state.status !== 'absent') return reject('login-taken', 'this login is taken')
+      const { login, firstName, lastName, isAdmin } = data
+      return [{ type: 'AccountRegistered', data: { ...about, login, firstName, lastName, isAdmin } }]
+    }
+    if (state.status === 'absent') return reject('account-not-found', 'there is no such account')
+    const { clientId } = data
+    const known = state.clients.get(clientId)
+    if (type === 'CreateClient') {
+      if (known !== undefined) return []
+      if (data.expiresAt !== null && reached(data.expiresAt, data.now)) {
+        return reject('expiry-in-the-past', 'expires_at must lie in the future')
+      }
+      return [{ type: 'ClientCreated', data: { ...about, clientId, name: data.name, expiresAt: data.expiresAt } }]
+    }
+    if (known === undefined) return reject('client-not-found', 'there is no such client')
+    return known === 'revoked' ? [] : [{ type: 'ClientRevoked', data: { ...about, clientId } }]
+  },
+
+  evolve(state, { type, data }) {
+    if (type === 'AccountRegistered') return { status: 'registered', login: data.login, clients: new Map() }
+    if (state.status === 'absent') throw new Error(`BUG: ${type} before AccountRegistered`)
+    const standing = type === 'ClientCreated' ? 'live' : 'revoked'
+    return { ...state, clients: new Map([...state.clients, [data.clientId, standing]]) }
+  },
+}

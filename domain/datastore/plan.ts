@@ -1,0 +1,193 @@
+import type { Catalogue, Cloud, Region, Vendor, VolumeType } from '../catalogue/catalogue.ts'
+import { vendorNamed } from '../catalogue/catalogue.ts'
+import { type Rejection, reject } from '../kernel/decider.ts'
+import type { Instance } from '../job/orders.ts'
+import type { DatastoreSpec, NodePlan } from './spec.ts'
+
+/** What a tenant may say when he asks for a datastore; an absent part is for the catalogue to choose. */
+export type DatastoreRequest = {
+  readonly name: string
+  readonly size: number
+  readonly vendor: string
+  readonly version?: string | undefined
+  readonly type?: string | undefined
+  readonly tags: readonly string[]
+  readonly cloud: string
+  readonly region: string
+  readonly instanceSize: string
+  readonly volumeType?: string | undefined
+  readonly volumeSizeGib?: number | undefined
+  readonly volumeIops?: number | undefined
+  readonly networkType: 'public' | 'private'
+  readonly haEnabled: boolean
+  readonly vpcId?: string | undefined
+  readonly zones: readonly string[]
+  readonly notifications: { readonly enabled: boolean; readonly emails: readonly string[] }
+}
+
+/** What the asking brings along, since the domain has no ids and no settings of its own. */
+export type PlanContext = {
+  readonly ownerId: string
+  readonly networkId: string
+  /** At least as many as there can be nodes. */
+  readonly nodes: readonly { readonly nodeId: string; readonly name: string }[]
+  readonly domain: string
+  readonly ttlSeconds: number
+}
+
+export type PlanRejection = 'not-offered' | 'out-of-range' | 'malformed-name' | 'malformed-tags'
+
+type Refused = Rejection<PlanRejection>
+const isRefused = (part: object): part is Refused => 'rejected' in part
+
+/**
+ * Turns a request into a specification: everything the tenant left open is chosen, everything that is not offered is refused.
+ *
+ * @returns the specification, or a refusal that names the field and the rule
+ */
+export const plan = (catalogue: Catalogue, request: DatastoreRequest, context: PlanContext): DatastoreSpec | Refused => {
+  const naming = planNaming(catalogue, request)
+  if (isRefused(naming)) return naming
+  const database = planDatabase(catalogue, request)
+  if (isRefused(database)) return database
+  const place = planPlace(catalogue, request)
+  if (isRefused(place)) return place
+  const volume = planVolume(place.cloud, request)
+  if (isRefused(volume)) return volume
+  const nodes = planNodes(place.region, request, place.instance, context)
+  if (isRefused(nodes)) return nodes
+  const { vendor, version, type } = database
+  return {
+    ...naming,
+    ownerId: context.ownerId,
+    vendor: vendor.code,
+    engine: vendor.engine,
+    version,
+    type,
+    cloud: place.cloud.code,
+    provider: place.cloud.provider,
+    region: place.region.code,
+    instance: place.instance,
+    volume,
+    network: { networkId: context.networkId, type: request.networkType, haEnabled: request.haEnabled },
+    port: vendor.port,
+    domain: context.domain,
+    ttlSeconds: context.ttlSeconds,
+    account: vendor.account,
+    notifications: request.notifications,
+    maintenance: { dayOfWeek: 1, startHour: 0, endHour: 2 },
+    nodes,
+  }
+}
+
+const list = (codes: readonly (string | number)[]): string => codes.join(', ')
+
+const planNaming = ({ limits }: Catalogue, { name, tags }: DatastoreRequest): Pick<DatastoreSpec, 'name' | 'tags'> | Refused => {
+  const trimmed = name.trim()
+  if (trimmed === '' || trimmed.length > limits.nameLengthMax) {
+    return reject('malformed-name', `general.cluster_name must have 1 to ${limits.nameLengthMax} characters`)
+  }
+  if (tags.length > limits.tagsMax) return reject('malformed-tags', `general.tags may hold at most ${limits.tagsMax} tags`)
+  if (new Set(tags).size < tags.length) return reject('malformed-tags', 'general.tags must not repeat a tag')
+  if (tags.some((tag) => tag.trim() === '' || tag.length > limits.tagLengthMax)) {
+    return reject('malformed-tags', `general.tags: each tag must have 1 to ${limits.tagLengthMax} characters`)
+  }
+  return { name: trimmed, tags }
+}
+
+const planDatabase = (
+  catalogue: Catalogue,
+  request: DatastoreRequest,
+): { readonly vendor: Vendor; readonly version: string; readonly type: string } | Refused => {
+  const vendor = vendorNamed(catalogue, request.vendor)
+  if (vendor === undefined || !vendor.enabled) {
+    const offered = catalogue.vendors.filter(({ enabled }) => enabled).map(({ code }) => code)
+    return reject('not-offered', `general.db_vendor must be one of: ${list(offered)}`)
+  }
+  const wanted = request.version === 'latest' ? undefined : request.version
+  const version = wanted ?? vendor.versions.at(-1)
+  if (version === undefined || !vendor.versions.includes(version)) {
+    return reject('not-offered', `general.db_version must be one of: ${list(vendor.versions)}`)
+  }
+  const asked = request.type?.toLowerCase()
+  // A client that knows no type sends the vendor's code in its place.
+  const type = asked === undefined || asked === request.vendor.toLowerCase() ? vendor.types[0]?.code : asked
+  if (type === undefined || !vendor.types.some(({ code }) => code === type)) {
+    return reject('not-offered', `general.cluster_type must be one of: ${list(vendor.types.map(({ code }) => code))}`)
+  }
+  const sizes = vendor.sizes.filter((size) => size <= catalogue.limits.nodesMax)
+  if (!sizes.includes(request.size)) {
+    return reject('not-offered', `general.cluster_size must be one of: ${list(sizes)}`)
+  }
+  return { vendor, version, type }
+}
+
+const planPlace = (
+  { clouds }: Catalogue,
+  request: DatastoreRequest,
+): { readonly cloud: Cloud; readonly region: Region; readonly instance: Instance } | Refused => {
+  const same = (a: string, b: string) => a.toLowerCase() === b.toLowerCase()
+  const cloud = clouds.find(({ code }) => same(code, request.cloud))
+  if (cloud === undefined) {
+    return reject('not-offered', `cloud.cloud_provider must be one of: ${list(clouds.map(({ code }) => code))}`)
+  }
+  const region = cloud.regions.find(({ code }) => same(code, request.region))
+  if (region === undefined) {
+    return reject('not-offered', `cloud.cloud_region must be one of: ${list(cloud.regions.map(({ code }) => code))}`)
+  }
+  const size = cloud.instances.find(({ code, type }) => code === request.instanceSize || type === request.instanceSize)
+  if (size === undefined) {
+    return reject('not-offered', `instance.instance_size must be one of: ${list(cloud.instances.map(({ code }) => code))}`)
+  }
+  if (request.vpcId !== undefined) return reject('not-offered', `network.vpc_uuid: ${cloud.code} has no VPCs`)
+  if (!cloud.networks.some(({ code, enabled }) => code === request.networkType && enabled)) {
+    const offered = cloud.networks.filter(({ enabled }) => enabled).map(({ code }) => code)
+    return reject('not-offered', `network.network_type must be one of: ${list(offered)}`)
+  }
+  return { cloud, region, instance: { code: size.code, cpu: size.cpu, ramGb: size.ramGb } }
+}
+
+const planVolume = ({ volumes, code }: Cloud, request: DatastoreRequest): DatastoreSpec['volume'] | Refused => {
+  const volume: VolumeType | undefined =
+    request.volumeType === undefined ? volumes[0] : volumes.find((type) => type.code === request.volumeType)
+  if (volume === undefined) {
+    return volumes.length === 0
+      ? reject('not-offered', `instance.volume_type: ${code} has no volumes`)
+      : reject('not-offered', `instance.volume_type must be one of: ${list(volumes.map((type) => type.code))}`)
+  }
+  const { min, max } = volume.sizeGib
+  const sizeGib = request.volumeSizeGib ?? volume.sizeGib.default
+  if (sizeGib < min || sizeGib > max) {
+    return reject('out-of-range', `instance.volume_size must be between ${min} and ${max} GiB`)
+  }
+  const asked = request.volumeIops
+  if (asked === undefined) return { type: volume.code, sizeGib, iops: volume.iops?.default ?? null }
+  if (volume.iops === null) return reject('not-offered', `instance.volume_iops cannot be chosen for ${volume.code}`)
+  return asked < volume.iops.min || asked > volume.iops.max
+    ? reject('out-of-range', `instance.volume_iops must be between ${volume.iops.min} and ${volume.iops.max}`)
+    : { type: volume.code, sizeGib, iops: asked }
+}
+
+/** Zones as asked for, one for each node, else spread evenly over the region. */
+const planNodes = (
+  { zones }: Region,
+  request: DatastoreRequest,
+  instance: Instance,
+  { nodes }: PlanContext,
+): readonly NodePlan[] | Refused => {
+  const offered = zones.map(({ code }) => code)
+  const unknown = request.zones.find((zone) => !offered.includes(zone))
+  if (unknown !== undefined) {
+    return reject('not-offered', `network.availability_zones must be among: ${list(offered)}`)
+  }
+  if (request.zones.length > 0 && request.zones.length !== request.size) {
+    return reject('not-offered', 'network.availability_zones must name one zone for each node, or none at all')
+  }
+  const wanted = request.zones.length > 0 ? request.zones : offered
+  return nodes.slice(0, request.size).map(({ nodeId, name }, index) => ({
+    nodeId,
+    name,
+    zone: wanted[index % wanted.length] ?? '',
+    instance,
+  }))
+}
