@@ -1,0 +1,67 @@
+import type { JobEvent } from '../../domain/job/messages.ts'
+import { due } from '../../domain/job/job.ts'
+import type { PlacedOrder } from '../../domain/job/orders.ts'
+import { type Job, evolve } from '../../domain/job/state.ts'
+import type { Recorded } from '../../domain/kernel/event-store.ts'
+import type { Instant } from '../../domain/kernel/time.ts'
+import { orderIdOf } from '../messaging/ids.ts'
+
+type Tracked = {
+  readonly job: Job
+  readonly revision: bigint
+  readonly correlationId: string
+  /** The last order of each key of the step at hand. */
+  readonly orders: ReadonlyMap<string, Recorded<StepOrdered>>
+}
+type StepOrdered = Extract<JobEvent, { type: 'StepOrdered' }>
+
+/** The jobs that have not ended, as far as their events have been seen. Derived from the log alone; nothing here is kept. */
+export type OpenJobs = {
+  readonly see: (event: Recorded<JobEvent>) => void
+  readonly ids: () => readonly string[]
+  readonly correlationOf: (jobId: string) => string
+  /** The orders that are awaited: what must be on the broker, or have been answered. */
+  readonly awaited: () => readonly Recorded<StepOrdered>[]
+  readonly isAwaited: (event: Recorded<StepOrdered>) => boolean
+  /** The jobs for which time alone changes something at `now`. */
+  readonly dueAt: (now: Instant) => readonly string[]
+}
+
+export const openJobs = (): OpenJobs => {
+  const jobs = new Map<string, Tracked>()
+  const isAwaited = ({ data }: Recorded<StepOrdered>): boolean => {
+    const job = jobs.get(data.jobId)?.job
+    if (job?.status !== 'running' || job.step !== data.step || job.course !== data.course) return false
+    const work = job.work[data.key]
+    return work?.state === 'ordered' && work.attempt === data.attempt
+  }
+  return {
+    see: (event) => {
+      const { jobId } = event.data
+      const before = jobs.get(jobId)
+      if (before !== undefined && event.revision <= before.revision) return
+      if (before === undefined && event.type !== 'JobStarted') return
+      const job = evolve(before?.job ?? { status: 'absent' }, event)
+      if (job.status !== 'running') {
+        jobs.delete(jobId)
+        return
+      }
+      const orders = new Map(before?.orders)
+      if (event.type === 'StepOrdered') orders.set(event.data.key, event)
+      const correlationId = before?.correlationId ?? event.metadata.correlationId
+      jobs.set(jobId, { job, revision: event.revision, correlationId, orders })
+    },
+    ids: () => [...jobs.keys()],
+    correlationOf: (jobId) => jobs.get(jobId)?.correlationId ?? jobId,
+    awaited: () => [...jobs.values()].flatMap(({ orders }) => [...orders.values()]).filter(isAwaited),
+    isAwaited,
+    dueAt: (now) => [...jobs].flatMap(([jobId, { job }]) => ((due(job) ?? '~') <= now ? [jobId] : [])),
+  }
+}
+
+/** The order as it goes out; its id is derived from its place, so that a repeat is known as one. */
+export const placedOrder = ({ data }: StepOrdered): PlacedOrder => {
+  const { jobId, datastoreId, step, key, attempt, course, order, notAfter } = data
+  const place = { step, key, attempt, course }
+  return { orderId: orderIdOf(jobId, place), jobId, datastoreId, ...place, order, notAfter }
+}

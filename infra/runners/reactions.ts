@@ -1,0 +1,127 @@
+import { randomUUID } from 'node:crypto'
+import { v5 } from 'uuid'
+import type { DatastoreCommand, DatastoreEvent, JobEnd } from '../../domain/datastore/messages.ts'
+import type { NodeState } from '../../domain/datastore/spec.ts'
+import type { JobCommand, JobEvent } from '../../domain/job/messages.ts'
+import type { OrderOutcome } from '../../domain/job/orders.ts'
+import { type EndedJob, evolve } from '../../domain/job/state.ts'
+import type { Cause, EventStore, Recorded } from '../../domain/kernel/event-store.ts'
+import type { Carrier, Messaging } from '../messaging/messaging.ts'
+import { type OpenJobs, placedOrder } from './open-jobs.ts'
+import { jobEvents } from './job-events.ts'
+
+const NAMESPACE = '0d7b5d0e-52a5-4b2c-8a07-7a1f0c3f0a61'
+const ACTOR = { kind: 'system', id: 'ccx-runner-service' } as const
+/** An order seen this long, in milliseconds, after it was recorded is checked against the job before it goes out. */
+const STALE_AFTER_MS = 30_000
+
+export type Reactor = {
+  readonly store: EventStore
+  readonly messaging: Messaging
+  readonly open: OpenJobs
+  readonly sendJob: (command: JobCommand, cause: Cause) => Promise<unknown>
+  readonly sendDatastore: (command: DatastoreCommand, cause: Cause) => Promise<unknown>
+  readonly now: () => string
+}
+
+export const jobStream = (jobId: string): string => `job-${jobId}`
+
+/** The cause of what follows from an event: its command's id is derived from the event, so that following twice is following once. */
+const causedBy = ({ id, metadata }: Recorded, what: string): Cause => ({
+  commandId: v5(`${what}:${id}`, NAMESPACE),
+  correlationId: metadata.correlationId,
+  causationId: id,
+  actor: ACTOR,
+  ...(metadata.traceparent === undefined ? {} : { traceparent: metadata.traceparent }),
+})
+
+/** What follows from an event of a datastore. Safe to repeat. */
+export const reactToDatastore = async (
+  { sendJob, now }: Reactor,
+  event: Recorded<DatastoreEvent>,
+): Promise<void> => {
+  if (event.type === 'JobAdmitted') {
+    const { jobId, kind, input } = event.data
+    await sendJob({ type: 'StartJob', data: { jobId, kind, input, now: now() } }, causedBy(event, 'start'))
+  }
+  if (event.type === 'JobCancellationAsked') {
+    const { jobId, because } = event.data
+    // A job past its point of no return refuses, and is carried to its end: so it should be.
+    await sendJob({ type: 'CancelJob', data: { jobId, because, now: now() } }, causedBy(event, 'cancel'))
+  }
+}
+
+/** What follows from an event of a job. Safe to repeat. */
+export const reactToJob = async (reactor: Reactor, event: Recorded<JobEvent>): Promise<void> => {
+  if (event.type === 'StepOrdered') return publish(reactor, event)
+  if (event.type === 'JobFinished' || event.type === 'JobUnwound') return endJob(reactor, event)
+}
+
+const publish = async (reactor: Reactor, event: Recorded<Extract<JobEvent, { type: 'StepOrdered' }>>): Promise<void> => {
+  const now = reactor.now()
+  if (event.data.notAfter <= now) return
+  const isOld = Date.parse(now) - Date.parse(event.recordedAt) > STALE_AFTER_MS
+  // The broker drops a repeat only for a while; an order of long ago must not bring back what has been removed since.
+  if (isOld && !(await isStillAwaited(reactor, event))) return
+  const { traceparent } = event.metadata
+  await reactor.messaging.order(placedOrder(event), traceparent === undefined ? {} : { traceparent })
+}
+
+const isStillAwaited = async (
+  { store }: Reactor,
+  { data }: Recorded<Extract<JobEvent, { type: 'StepOrdered' }>>,
+): Promise<boolean> => {
+  const state = (await jobEvents(store, data.jobId)).reduce(evolve, { status: 'absent' })
+  if (state.status !== 'running' || state.step !== data.step || state.course !== data.course) return false
+  const work = state.work[data.key]
+  return work?.state === 'ordered' && work.attempt === data.attempt
+}
+
+const endJob = async (
+  { store, sendDatastore, now }: Reactor,
+  event: Recorded<Extract<JobEvent, { type: 'JobFinished' | 'JobUnwound' }>>,
+): Promise<void> => {
+  const { jobId, datastoreId } = event.data
+  const state = (await jobEvents(store, jobId)).reduce(evolve, { status: 'absent' })
+  if (state.status === 'absent' || state.status === 'running') throw new Error(`BUG: job ${jobId} has ended and has not`)
+  const end: JobEnd = state.status
+  const data = { datastoreId, jobId, end, because: state.because, nodes: nodesOf(state), now: now() }
+  await sendDatastore({ type: 'RecordJobEnded', data }, causedBy(event, 'end'))
+}
+
+/** The nodes as the job found or made them. */
+const nodesOf = ({ input, learned }: EndedJob): readonly NodeState[] =>
+  input.spec.nodes.flatMap(({ nodeId }) => {
+    const before = input.nodes.find((node) => node.nodeId === nodeId)
+    const { role = before?.role, privateAddress = before?.privateAddress, publicAddress = before?.publicAddress } =
+      learned.nodes[nodeId] ?? {}
+    return role === undefined || privateAddress === undefined || publicAddress === undefined
+      ? []
+      : [{ nodeId, role, privateAddress, publicAddress }]
+  })
+
+/** Takes a worker's answer into its job. */
+export const recordOutcome = async (
+  { sendJob, open, now }: Reactor,
+  outcome: OrderOutcome,
+  carrier: Carrier,
+): Promise<void> => {
+  const { jobId, orderId } = outcome
+  const mark = outcome.kind === 'noted' ? `${outcome.at}:${outcome.line}` : ''
+  const traceparent = carrier['traceparent']
+  const cause: Cause = {
+    commandId: v5(`${outcome.kind}:${orderId}:${mark}`, NAMESPACE),
+    correlationId: open.correlationOf(jobId),
+    causationId: orderId,
+    actor: ACTOR,
+    ...(traceparent === undefined ? {} : { traceparent }),
+  }
+  await sendJob({ type: 'RecordOutcome', data: { jobId, outcome, now: now() } }, cause)
+}
+
+/** Lets time pass for a job whose deadline or retry is due. */
+export const passTime = async ({ sendJob, open, now }: Reactor, jobId: string): Promise<void> => {
+  const commandId = randomUUID()
+  const cause: Cause = { commandId, correlationId: open.correlationOf(jobId), causationId: commandId, actor: ACTOR }
+  await sendJob({ type: 'PassTime', data: { jobId, now: now() } }, cause)
+}
