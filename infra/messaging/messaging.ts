@@ -26,6 +26,8 @@ export type DeadLetter = {
 
 /** Orders and outcomes in flight. At least once, each with a derived id; nothing lives here only. */
 export type Messaging = {
+  /** How long the broker waits for an acknowledgement or an `extend` before it hands a message out again. */
+  readonly ackWaitMs: number
   /** Publishes on the order's subject. A repeat with the same `orderId` within the duplicate window is dropped by the server. */
   readonly order: (order: PlacedOrder, carrier: Carrier) => Promise<void>
   /** `outcomeId` is derived from the order and the kind, so that a repeat is dropped. */

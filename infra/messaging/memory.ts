@@ -1,0 +1,161 @@
+import type { z } from 'zod'
+import { decoded, OutcomeMessage, PlacedOrderMessage } from './messages.ts'
+import type { Carrier, DeadLetter, Delivered, Messaging } from './messaging.ts'
+import { bell, places, type Taken } from './places.ts'
+
+const DUPLICATE_WINDOW_MS = 120_000
+
+type Letter = {
+  readonly subject: string
+  readonly payload: string
+  readonly carrier: Carrier
+  deliveries: number
+}
+type Queue = { readonly letters: Letter[]; readonly readers: Set<() => void> }
+type Reading = { readonly concurrency: number; readonly signal: AbortSignal }
+
+export type MemoryMessaging = Messaging & {
+  /** Puts a payload on a subject as it is, as a sender who errs would. */
+  readonly put: (subject: string, payload: string) => void
+}
+
+const queueOf = (subject: string): 'infra' | 'cmon' | 'outcome' => {
+  const first = subject.split('.')[0]
+  if (first === 'infra' || first === 'cmon' || first === 'outcome') return first
+  throw new Error(`BUG: no queue takes ${subject}`)
+}
+
+/**
+ * Messaging within one process and for its lifetime: the semantics of the real broker without one.
+ *
+ * @param options.ackWaitMs how long before an unacknowledged message is handed out again
+ * @param options.deliveriesMax a message handed out more often is poison; default 20
+ * @param options.now milliseconds since the epoch; default the system's clock
+ */
+export const memoryMessaging = (options: {
+  readonly ackWaitMs: number
+  readonly deliveriesMax?: number
+  readonly now?: () => number
+}): MemoryMessaging => {
+  const { ackWaitMs, deliveriesMax = 20, now = Date.now } = options
+  const queue = (): Queue => ({ letters: [], readers: new Set() })
+  const queues = { infra: queue(), cmon: queue(), outcome: queue() }
+  const seen = new Map<string, number>()
+  const dead = new Map<string, { readonly letter: Letter; readonly entry: DeadLetter }>()
+  const timers = new Set<NodeJS.Timeout>()
+  const closed = new AbortController()
+  let buried = 0
+
+  const enqueue = (letter: Letter): void => {
+    const { letters, readers } = queues[queueOf(letter.subject)]
+    letters.push(letter)
+    for (const wake of readers) wake()
+  }
+  const put = (subject: string, payload: string, carrier: Carrier = {}): void =>
+    enqueue({ subject, payload, carrier, deliveries: 0 })
+  const publish = async (subject: string, message: object, id: string, carrier: Carrier): Promise<void> => {
+    if (closed.signal.aborted) throw new Error(`publishing on ${subject}: the broker is closed`)
+    const at = now()
+    for (const [old, seenAt] of seen) if (at - seenAt > DUPLICATE_WINDOW_MS) seen.delete(old)
+    const known = `${queueOf(subject)}/${id}`
+    if (seen.has(known)) return
+    seen.set(known, at)
+    put(subject, JSON.stringify(message), carrier)
+  }
+  const after = (delayMs: number, act: () => void): NodeJS.Timeout => {
+    const timer = setTimeout(() => {
+      timers.delete(timer)
+      act()
+    }, delayMs)
+    timers.add(timer)
+    return timer
+  }
+  const bury = (letter: Letter, because: string): void => {
+    const id = String(++buried)
+    const { subject, payload } = letter
+    dead.set(id, { letter, entry: { id, subject, because, at: new Date(now()).toISOString(), payload } })
+  }
+
+  /** What its reader may do with a letter; until he does, its time runs. */
+  const handedOut = (letter: Letter, place: Taken) => {
+    let settled = false
+    const settle = (then: () => void): void => {
+      if (settled) return
+      settled = true
+      clearTimeout(lapse)
+      timers.delete(lapse)
+      place.giveBack()
+      then()
+    }
+    const again = (): void => settle(() => enqueue(letter))
+    let lapse = after(ackWaitMs, again)
+    return {
+      ack: async (): Promise<void> => settle(() => {}),
+      nak: async (delayMs: number): Promise<void> => settle(() => void after(delayMs, () => enqueue(letter))),
+      extend: (): void => {
+        if (settled) return
+        clearTimeout(lapse)
+        timers.delete(lapse)
+        place.extend()
+        lapse = after(ackWaitMs, again)
+      },
+    }
+  }
+
+  async function* read<T>(
+    { letters, readers }: Queue,
+    schema: z.ZodType<T>,
+    { concurrency, signal }: Reading,
+  ): AsyncGenerator<Delivered<T>> {
+    const stop = AbortSignal.any([signal, closed.signal])
+    const change = bell()
+    const inHand = places(concurrency, ackWaitMs, change.ring)
+    readers.add(change.ring)
+    stop.addEventListener('abort', change.ring)
+    try {
+      while (!stop.aborted) {
+        const letter = inHand.free() > 0 ? letters.shift() : undefined
+        if (letter === undefined) {
+          await change.rings()
+          continue
+        }
+        const { carrier, payload } = letter
+        const deliveries = ++letter.deliveries
+        const understood = decoded(schema, payload)
+        if ('undecodable' in understood) bury(letter, `it cannot be read: ${understood.undecodable}`)
+        else if (deliveries > deliveriesMax) bury(letter, `it was handed out ${deliveriesMax} times without success`)
+        else yield { message: understood.message, carrier, deliveries, ...handedOut(letter, inHand.take()) }
+      }
+    } finally {
+      readers.delete(change.ring)
+      stop.removeEventListener('abort', change.ring)
+    }
+  }
+
+  return {
+    ackWaitMs,
+    put,
+    order: (order, carrier) => publish(order.order.subject, order, order.orderId, carrier),
+    answer: (outcome, outcomeId, carrier) => publish(`outcome.${outcome.kind}`, outcome, outcomeId, carrier),
+    orders: (family, reading) => read(queues[family], PlacedOrderMessage, reading),
+    outcomes: (reading) => read(queues.outcome, OutcomeMessage, reading),
+    deadLetters: {
+      list: async () => [...dead.values()].map(({ entry }) => entry),
+      replay: async (id) => {
+        const found = dead.get(id)
+        if (found === undefined) return false
+        dead.delete(id)
+        enqueue({ ...found.letter, deliveries: 0 })
+        return true
+      },
+    },
+    ping: async () => {
+      if (closed.signal.aborted) throw new Error('the broker is closed')
+    },
+    close: async () => {
+      closed.abort()
+      for (const timer of timers) clearTimeout(timer)
+      timers.clear()
+    },
+  }
+}

@@ -1,0 +1,143 @@
+import { z } from 'zod'
+import type { OrderBodies, OrderOutcome, OrderSubject, PlacedOrder } from '../../domain/job/orders.ts'
+
+// A member that a newer sender adds is dropped here, not refused: services are upgraded one after the other.
+
+const id = z.string().min(1)
+const count = z.number().int().nonnegative()
+
+const Instance = z.object({ code: z.string(), cpu: z.number().positive(), ramGb: z.number().positive() })
+
+const NodeRef = z.object({
+  nodeId: id,
+  name: id,
+  hostname: id,
+  provider: id,
+  address: id,
+  port: z.number().int().min(1).max(65_535),
+  instance: Instance,
+})
+
+const cluster = z.object({
+  datastoreId: id,
+  ownerId: id,
+  name: z.string(),
+  engine: id,
+  version: id,
+  nodes: z.array(NodeRef),
+})
+
+const Names = z.object({ name: id, addresses: z.array(z.string()), ttlSeconds: count })
+
+const onNode = z.object({ provider: id, datastoreId: id, nodeId: id })
+const atNode = z.object({ cluster, nodeId: id })
+
+const bodies = {
+  'infra.create-network': z.object({ provider: id, datastoreId: id, networkId: id, region: z.string() }),
+  'infra.delete-network': z.object({ provider: id, datastoreId: id, networkId: id }),
+  'infra.create-machine': onNode.extend({
+    networkId: id,
+    name: id,
+    region: z.string(),
+    zone: z.string(),
+    instance: Instance,
+  }),
+  'infra.delete-machine': onNode,
+  'infra.allocate-address': onNode,
+  'infra.release-address': onNode,
+  'infra.create-volume': onNode.extend({ type: z.string(), sizeGib: z.number().positive() }),
+  'infra.delete-volume': onNode,
+  'infra.boot-machine': onNode,
+  'infra.publish-names': z.object({ datastoreId: id, names: z.array(Names) }),
+  'infra.withdraw-names': z.object({ datastoreId: id, names: z.array(id) }),
+  'infra.sweep': z.object({ provider: id, datastoreId: id, suffix: id }),
+  'cmon.register-cluster': z.object({ cluster }),
+  'cmon.forget-cluster': z.object({ cluster }),
+  'cmon.install-node': atNode,
+  'cmon.bootstrap-primary': atNode,
+  'cmon.join-replica': atNode.extend({ primaryId: id }),
+  'cmon.create-account': atNode.extend({ username: id, database: id }),
+  'cmon.check-cluster': z.object({ cluster, primaryId: id }),
+  'cmon.stop-node': atNode,
+  'cmon.start-node': atNode,
+  'cmon.erase-node': atNode,
+} satisfies { readonly [S in OrderSubject]: z.ZodType<OrderBodies[S]> }
+
+const told = <S extends OrderSubject>(subject: S) => z.object({ subject: z.literal(subject), body: bodies[subject] })
+
+const Order = z.discriminatedUnion('subject', [
+  told('infra.create-network'),
+  told('infra.delete-network'),
+  told('infra.create-machine'),
+  told('infra.delete-machine'),
+  told('infra.allocate-address'),
+  told('infra.release-address'),
+  told('infra.create-volume'),
+  told('infra.delete-volume'),
+  told('infra.boot-machine'),
+  told('infra.publish-names'),
+  told('infra.withdraw-names'),
+  told('infra.sweep'),
+  told('cmon.register-cluster'),
+  told('cmon.forget-cluster'),
+  told('cmon.install-node'),
+  told('cmon.bootstrap-primary'),
+  told('cmon.join-replica'),
+  told('cmon.create-account'),
+  told('cmon.check-cluster'),
+  told('cmon.stop-node'),
+  told('cmon.start-node'),
+  told('cmon.erase-node'),
+])
+
+const Place = z.object({
+  step: id,
+  // Empty for a step that concerns the datastore as a whole.
+  key: z.string(),
+  attempt: count,
+  course: z.enum(['forward', 'back']),
+})
+
+/** An order as it travels. */
+export const PlacedOrderMessage = Place.extend({
+  orderId: id,
+  jobId: id,
+  datastoreId: id,
+  order: Order,
+  notAfter: z.iso.datetime(),
+}) satisfies z.ZodType<PlacedOrder>
+
+const Result = z.object({
+  privateAddress: z.string().exactOptional(),
+  publicAddress: z.string().exactOptional(),
+  machineId: z.string().exactOptional(),
+  volumeId: z.string().exactOptional(),
+  cidr: z.string().exactOptional(),
+  roles: z.record(z.string(), z.enum(['primary', 'replica'])).exactOptional(),
+})
+
+const answered = Place.extend({ orderId: id, jobId: id, at: z.iso.datetime() })
+
+/** What came of an order, as it travels. */
+export const OutcomeMessage = z.discriminatedUnion('kind', [
+  answered.extend({ kind: z.literal('noted'), line: z.string() }),
+  answered.extend({ kind: z.literal('succeeded'), result: Result }),
+  answered.extend({ kind: z.literal('failed'), because: z.string(), final: z.boolean() }),
+]) satisfies z.ZodType<OrderOutcome>
+
+/** The message a payload holds, or why it holds none: in one line, and without quoting it. */
+export type Decoded<T> = { readonly message: T } | { readonly undecodable: string }
+
+/** Reads a payload without ever throwing. */
+export const decoded = <T>(schema: z.ZodType<T>, payload: string): Decoded<T> => {
+  let json: unknown
+  try {
+    json = JSON.parse(payload)
+  } catch {
+    return { undecodable: 'it is not JSON' }
+  }
+  const parsed = schema.safeParse(json)
+  if (parsed.success) return { message: parsed.data }
+  const faults = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'it'}: ${message}`)
+  return { undecodable: faults.join('; ').slice(0, 500) }
+}

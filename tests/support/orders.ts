@@ -1,0 +1,89 @@
+import type { ClusterRef, Order, OrderOutcome, OrderSubject, PlacedOrder } from '../../domain/job/orders.ts'
+
+const datastoreId = 'dst_1'
+const provider = 'provider-x'
+const instance = { code: 'tiny', cpu: 1, ramGb: 2 }
+const node = { provider, datastoreId, nodeId: 'nod_1' }
+
+export const cluster: ClusterRef = {
+  datastoreId,
+  ownerId: 'own_1',
+  name: 'orders of the test',
+  engine: 'engine-x',
+  version: '15',
+  nodes: [
+    {
+      nodeId: 'nod_1',
+      name: 'db-1',
+      hostname: 'db-1.dst-1.ccx.test',
+      provider,
+      address: '127.0.10.1',
+      port: 5432,
+      instance,
+    },
+  ],
+}
+
+/** One order of every kind there is. */
+export const everyOrder: { readonly [S in OrderSubject]: Extract<Order, { readonly subject: S }> } = {
+  'infra.create-network': {
+    subject: 'infra.create-network',
+    body: { provider, datastoreId, networkId: 'net_1', region: 'here' },
+  },
+  'infra.delete-network': { subject: 'infra.delete-network', body: { provider, datastoreId, networkId: 'net_1' } },
+  'infra.create-machine': {
+    subject: 'infra.create-machine',
+    body: { ...node, networkId: 'net_1', name: 'db-1', region: 'here', zone: 'a', instance },
+  },
+  'infra.delete-machine': { subject: 'infra.delete-machine', body: node },
+  'infra.allocate-address': { subject: 'infra.allocate-address', body: node },
+  'infra.release-address': { subject: 'infra.release-address', body: node },
+  'infra.create-volume': { subject: 'infra.create-volume', body: { ...node, type: 'ssd', sizeGib: 10 } },
+  'infra.delete-volume': { subject: 'infra.delete-volume', body: node },
+  'infra.boot-machine': { subject: 'infra.boot-machine', body: node },
+  'infra.publish-names': {
+    subject: 'infra.publish-names',
+    body: { datastoreId, names: [{ name: 'dst-1.ccx.test', addresses: ['127.0.10.1'], ttlSeconds: 15 }] },
+  },
+  'infra.withdraw-names': { subject: 'infra.withdraw-names', body: { datastoreId, names: ['dst-1.ccx.test'] } },
+  'infra.sweep': { subject: 'infra.sweep', body: { provider, datastoreId, suffix: 'dst-1.ccx.test' } },
+  'cmon.register-cluster': { subject: 'cmon.register-cluster', body: { cluster } },
+  'cmon.forget-cluster': { subject: 'cmon.forget-cluster', body: { cluster } },
+  'cmon.install-node': { subject: 'cmon.install-node', body: { cluster, nodeId: 'nod_1' } },
+  'cmon.bootstrap-primary': { subject: 'cmon.bootstrap-primary', body: { cluster, nodeId: 'nod_1' } },
+  'cmon.join-replica': { subject: 'cmon.join-replica', body: { cluster, nodeId: 'nod_2', primaryId: 'nod_1' } },
+  'cmon.create-account': {
+    subject: 'cmon.create-account',
+    body: { cluster, nodeId: 'nod_1', username: 'ccxadmin', database: 'ccxdb' },
+  },
+  'cmon.check-cluster': { subject: 'cmon.check-cluster', body: { cluster, primaryId: 'nod_1' } },
+  'cmon.stop-node': { subject: 'cmon.stop-node', body: { cluster, nodeId: 'nod_1' } },
+  'cmon.start-node': { subject: 'cmon.start-node', body: { cluster, nodeId: 'nod_1' } },
+  'cmon.erase-node': { subject: 'cmon.erase-node', body: { cluster, nodeId: 'nod_1' } },
+}
+
+/** An order under way, with a deadline that no test lives to see. */
+export const placed = (orderId: string, differing: Partial<PlacedOrder> = {}): PlacedOrder => ({
+  orderId,
+  jobId: 'job_1',
+  datastoreId,
+  step: 'boot',
+  key: orderId,
+  attempt: 1,
+  course: 'forward',
+  order: everyOrder['infra.boot-machine'],
+  notAfter: '2999-01-01T00:00:00.000Z',
+  ...differing,
+})
+
+export const succeeded = (orderId: string): OrderOutcome => ({
+  orderId,
+  jobId: 'job_1',
+  step: 'boot',
+  key: orderId,
+  attempt: 1,
+  course: 'forward',
+  at: '2026-01-01T12:00:00.000Z',
+  kind: 'succeeded',
+  result: { roles: { nod_1: 'primary' } },
+})
