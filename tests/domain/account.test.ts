@@ -1,0 +1,69 @@
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { type AccountCommand, type AccountEvent, account } from '../../domain/account/account.ts'
+import { noon } from '../support/examples.ts'
+import { fold, given } from '../support/given.ts'
+
+const test = suite('an account')
+
+const accountId = 'acc_1'
+const about = { accountId, at: noon }
+const person = { login: 'ada@example.test', firstName: 'Ada', lastName: 'L', isAdmin: false }
+const evening = '2030-01-01T18:00:00.000Z'
+
+const register: AccountCommand = { type: 'RegisterAccount', data: { accountId, ...person, now: noon } }
+const createClient = (clientId = 'cli_1', expiresAt: string | null = null): AccountCommand => ({
+  type: 'CreateClient',
+  data: { accountId, clientId, name: 'ci', expiresAt, now: noon },
+})
+const revokeClient = (clientId = 'cli_1'): AccountCommand => ({
+  type: 'RevokeClient',
+  data: { accountId, clientId, now: noon },
+})
+
+const registered: AccountEvent = { type: 'AccountRegistered', data: { ...about, ...person } }
+const clientCreated = (clientId = 'cli_1', expiresAt: string | null = null): AccountEvent => ({
+  type: 'ClientCreated',
+  data: { ...about, clientId, name: 'ci', expiresAt },
+})
+const revoked = (clientId = 'cli_1'): AccountEvent => ({ type: 'ClientRevoked', data: { ...about, clientId } })
+
+test('someone new is registered', () => given(account).when(register).then(registered))
+
+test('a login is taken once', () => given(account, registered).when(register).thenRejected('login-taken'))
+
+test('nothing can be asked of an account that is not there', () => {
+  given(account).when(createClient()).thenRejected('account-not-found')
+  given(account).when(revokeClient()).thenRejected('account-not-found')
+})
+
+test('a client may last for ever or until an instant to come', () => {
+  given(account, registered).when(createClient()).then(clientCreated())
+  given(account, registered).when(createClient('cli_2', evening)).then(clientCreated('cli_2', evening))
+})
+
+test('a client may not have expired before it begins', () => {
+  given(account, registered).when(createClient('cli_1', noon)).thenRejected('expiry-in-the-past')
+  given(account, registered).when(createClient('cli_1', '2029-12-31T23:59:59.999Z')).thenRejected('expiry-in-the-past')
+})
+
+test('creating the same client again changes nothing, revoked or not', () => {
+  given(account, registered, clientCreated()).when(createClient()).thenNothing()
+  given(account, registered, clientCreated(), revoked()).when(createClient()).thenNothing()
+})
+
+test('a client is revoked once', () => {
+  given(account, registered, clientCreated()).when(revokeClient()).then(revoked())
+  given(account, registered, clientCreated(), revoked()).when(revokeClient()).thenNothing()
+})
+
+test('revoking one client leaves the others', () =>
+  given(account, registered, clientCreated(), clientCreated('cli_2'), revoked()).when(revokeClient('cli_2')).then(revoked('cli_2')))
+
+test('a client that was never created cannot be revoked', () =>
+  given(account, registered, clientCreated()).when(revokeClient('cli_9')).thenRejected('client-not-found'))
+
+test('no event but the registration can come first', () =>
+  assert.throws(() => fold(account, [clientCreated()]), /BUG/))
+
+test.run()
