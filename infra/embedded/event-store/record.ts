@@ -1,0 +1,39 @@
+/** What a client proposes to append. `id` is a UUID in lower case. */
+export type Proposed = {
+  readonly id: string
+  readonly type: string
+  readonly contentType: string
+  readonly data: Buffer
+  readonly metadata: Buffer
+}
+
+/**
+ * An event in the log. Positions and revisions are plain numbers in here: a log of 2^53 bytes is never reached,
+ * and bigints would cost a third of the read rate. They leave the process as decimal text only.
+ */
+export type LogRecord = Proposed & {
+  readonly position: number
+  readonly stream: string
+  readonly revision: number
+  /** 100 ns ticks since 1970, as text: too many for a number. */
+  readonly createdTicks: string
+}
+
+/** The first position ever given out; the real log begins with records of its own as well. */
+export const FIRST_POSITION = 256
+
+/** What an append may weigh, counted on type, data and metadata, in bytes; EventStoreDB's default. */
+export const APPEND_BYTES_MAX = 1_048_576
+
+/** The revision of a stream without events. */
+export const ABSENT = -1
+
+/** @returns what an event counts towards the limit of an append, in bytes */
+export const weightOf = (event: Proposed): number =>
+  Buffer.byteLength(event.type) + event.data.length + event.metadata.length
+
+/**
+ * How far the next event lies behind this one. Like a byte offset it depends on the content, so that nobody comes to rely on
+ * positions being dense.
+ */
+export const lengthOf = (event: Proposed, stream: string): number => 64 + Buffer.byteLength(stream) + weightOf(event)

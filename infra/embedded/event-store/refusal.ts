@@ -1,0 +1,34 @@
+import { Metadata, status } from '@grpc/grpc-js'
+
+/** A call that ends with a status other than OK. The trailer `exception` is what clients tell errors apart by. */
+export class Refusal extends Error {
+  override readonly name = 'Refusal'
+  readonly code: status
+  readonly details: string
+  readonly metadata: Metadata
+  constructor(code: status, details: string, trailers: Readonly<Record<string, string>> = {}) {
+    super(details)
+    this.code = code
+    this.details = details
+    this.metadata = new Metadata()
+    for (const [key, value] of Object.entries(trailers)) this.metadata.set(key, value)
+  }
+}
+
+export const malformed = (details: string): Refusal => new Refusal(status.INVALID_ARGUMENT, details)
+
+export const appendTooBig = (bytesMax: number): Refusal =>
+  new Refusal(status.INVALID_ARGUMENT, `Maximum Append Size of ${bytesMax} Exceeded.`, {
+    exception: 'maximum-append-size-exceeded',
+    'maximum-append-size': `${bytesMax}`,
+  })
+
+export const propertyMissing = (property: string): Refusal =>
+  new Refusal(status.INVALID_ARGUMENT, `Required Metadata Property '${property}' is missing`, {
+    exception: 'missing-required-metadata-property',
+    'required-metadata-properties': 'type,content-type',
+  })
+
+/** Anything thrown, as the status that ends the call. What was not foreseen says nothing of our insides. */
+export const refusalOf = (error: unknown): Refusal =>
+  error instanceof Refusal ? error : new Refusal(status.UNAVAILABLE, 'the event store cannot serve this call')

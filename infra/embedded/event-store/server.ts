@@ -1,0 +1,154 @@
+import { isIPv4 } from 'node:net'
+import features from '@eventstore/db-client/generated/serverfeatures_grpc_pb.js'
+import streams from '@eventstore/db-client/generated/streams_grpc_pb.js'
+import type { ReadReq } from '@eventstore/db-client/generated/streams_pb.js'
+import { type handleServerStreamingCall, Server, ServerCredentials, status } from '@grpc/grpc-js'
+import { appendCall } from './append.ts'
+import { batchAppendCall } from './batch-append.ts'
+import { supportedMethodsCall, type ServedMethod } from './features.ts'
+import { flowing } from './flow.ts'
+import { type Log, openLog } from './log.ts'
+import { outlet } from './outlet.ts'
+import { readRequestOf } from './read-request.ts'
+import { read } from './read.ts'
+import { Refusal, refusalOf } from './refusal.ts'
+import { postgresStorage } from './storage.ts'
+import { subscribe } from './subscribe.ts'
+
+/** Clients accept and send messages of this size, in bytes, whatever an append may weigh. */
+const MESSAGE_BYTES_MAX = 17 * 1_048_576
+
+/** How long open calls may take to end when the server stops, in ms. */
+const SHUTDOWN_MS = 2_000
+
+export type EventStoreServer = {
+  /** host:port, for `esdb://<address>?tls=false`. */
+  readonly address: string
+  /** Resolves when the server has stopped: with the reason if it had to, undefined if it was closed. */
+  readonly stopped: Promise<Error | undefined>
+  readonly close: () => Promise<void>
+}
+
+const STREAMS = 'event_store.client.streams.Streams'
+
+const SERVED: readonly ServedMethod[] = [
+  { service: 'event_store.client.server_features.ServerFeatures', method: 'GetSupportedMethods' },
+  { service: STREAMS, method: 'Read', features: ['position', 'events'] },
+  { service: STREAMS, method: 'Append' },
+  { service: STREAMS, method: 'BatchAppend', features: ['deadline_duration'] },
+]
+
+/** Reads answer with bytes that are protobuf already. */
+const readMethod = { ...streams.StreamsService.read, responseSerialize: (bytes: Buffer): Buffer => bytes }
+
+type OpenCall = { emit(event: 'error', error: Error): boolean; once(event: 'close', listener: () => void): unknown }
+
+/** The calls under way, so that a shutdown can end them in the way that makes clients reconnect. */
+const openCalls = () => {
+  const open = new Set<OpenCall>()
+  return {
+    add: <T extends OpenCall>(call: T): T => {
+      open.add(call)
+      call.once('close', () => open.delete(call))
+      return call
+    },
+    cancel: (): void => {
+      for (const call of open) call.emit('error', new Refusal(status.CANCELLED, 'the event store is shutting down'))
+    },
+  }
+}
+
+const readCall = (log: Log): handleServerStreamingCall<ReadReq, Buffer> => (call) => {
+  const to = outlet(call)
+  const answer = async (): Promise<void> => {
+    const request = readRequestOf(call.request)
+    await (request.limit === undefined ? subscribe(log, request, to) : read(log, request, to))
+  }
+  answer().catch((error: unknown) => to.fail(refusalOf(error)))
+}
+
+const grpcServer = (log: Log) => {
+  const calls = openCalls()
+  const server = new Server({
+    interceptors: [flowing],
+    'grpc.max_receive_message_length': MESSAGE_BYTES_MAX,
+    'grpc.max_send_message_length': MESSAGE_BYTES_MAX,
+  })
+  const reads = readCall(log)
+  const batches = batchAppendCall(log)
+  server.addService({ ...streams.StreamsService, read: readMethod }, {
+    read: (call: Parameters<typeof reads>[0]) => reads(calls.add(call)),
+    append: appendCall(log),
+    batchAppend: (call: Parameters<typeof batches>[0]) => batches(calls.add(call)),
+  })
+  server.addService(features.ServerFeaturesService, { getSupportedMethods: supportedMethodsCall(SERVED) })
+  const shutdown = async (): Promise<void> => {
+    calls.cancel()
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const timer = setTimeout(resolve, SHUTDOWN_MS)
+    server.tryShutdown(() => resolve())
+    await promise
+    clearTimeout(timer)
+    server.forceShutdown()
+  }
+  return { server, shutdown }
+}
+
+const bind = (server: Server, host: string, port: number): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const authority = host.includes(':') ? `[${host}]` : host
+    server.bindAsync(`${authority}:${port}`, ServerCredentials.createInsecure(), (cause, bound) => {
+      if (cause === null) resolve(bound)
+      else reject(new Error(`the event store cannot listen on ${host}:${port}`, { cause }))
+    })
+  })
+
+/** Without TLS and users, whoever reaches the port may do everything. */
+const requireLoopback = (host: string): void => {
+  if ((isIPv4(host) && host.startsWith('127.')) || host === '::1') return
+  throw new Error(`the embedded event store listens on a loopback address only, not on ${host}`)
+}
+
+/**
+ * Starts the embedded event store: EventStoreDB's gRPC protocol over a log in Postgres. One per database.
+ *
+ * @param options.host a loopback address: 127.x.y.z or ::1
+ * @param options.port 0 for any that is free
+ * @param options.databaseUrl postgres://… of a database of its own; the schema `event_store` is made in it
+ * @throws when the host is not loopback, the port is taken, Postgres does not answer, or another process writes to the log.
+ *   Once started, a lost database connection or a failed write stops it; see `stopped`.
+ */
+export const eventStoreServer = async (options: {
+  readonly host: string
+  readonly port: number
+  readonly databaseUrl: string
+}): Promise<EventStoreServer> => {
+  requireLoopback(options.host)
+  const stopped = Promise.withResolvers<Error | undefined>()
+  let failure: Error | undefined
+  let stop = async (): Promise<void> => undefined
+  const fail = (message: string) => (cause: unknown): void => {
+    failure ??= new Error(message, { cause })
+    void stop()
+  }
+
+  const storage = await postgresStorage(options.databaseUrl, fail('the event store has lost its database'))
+  try {
+    const log = await openLog(storage, fail('the event store cannot write'))
+    const { server, shutdown } = grpcServer(log)
+    const port = await bind(server, options.host, options.port)
+    let stopping: Promise<void> | undefined
+    stop = () => {
+      stopping ??= shutdown().then(storage.close).then(() => stopped.resolve(failure))
+      return stopping
+    }
+    if (failure !== undefined) {
+      await stop()
+      throw failure
+    }
+    return { address: `${options.host}:${port}`, stopped: stopped.promise, close: stop }
+  } catch (error) {
+    await storage.close()
+    throw error
+  }
+}

@@ -1,0 +1,111 @@
+import { randomUUID } from 'node:crypto'
+import { caughtUpBytes, checkpointBytes, confirmationBytes, eventBytes } from './encode.ts'
+import type { Log } from './log.ts'
+import type { Outlet } from './outlet.ts'
+import type { ReadRequest } from './read-request.ts'
+import { FIRST_POSITION, type LogRecord } from './record.ts'
+import { malformed } from './refusal.ts'
+
+const PAGE = 1_000
+
+/** Resolves when there is something behind `position`, or when nobody listens any more. */
+const arrival = async (log: Log, position: number, to: Outlet): Promise<void> => {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const forget = [log.whenPast(position, resolve), to.onGone(resolve)]
+  await promise
+  for (const it of forget) it()
+}
+
+/** The position after which a subscription to `$all` begins. */
+const startOf = async (log: Log, { from }: ReadRequest): Promise<number> => {
+  if (from === 'start') return 0
+  if (from === 'end') return log.head()
+  if (from < FIRST_POSITION || from > log.head()) return from
+  const [first] = await log.storage.scanAll(from, 1, false)
+  if (first !== undefined && first.position !== from) throw malformed('Invalid Position')
+  return from
+}
+
+/** Counts what a filter has considered and says when a checkpoint is due. */
+const checkpoints = ({ filter }: ReadRequest, to: Outlet) => {
+  let considered = 0
+  let sentAt = -1
+  const send = (position: number): void => {
+    if (filter === undefined || position === sentAt) return
+    considered = 0
+    sentAt = position
+    to.send(checkpointBytes(position))
+  }
+  return {
+    consider: ({ position }: LogRecord): void => {
+      considered += 1
+      if (filter !== undefined && considered >= filter.checkpointEvery) send(position)
+    },
+    send,
+  }
+}
+
+const followAll = async (log: Log, request: ReadRequest, to: Outlet): Promise<void> => {
+  let position = await startOf(log, request)
+  let live = false
+  const checkpoint = checkpoints(request, to)
+  const { accepts } = request.filter ?? { accepts: () => true }
+  while (!to.gone()) {
+    const records = await log.after(position, PAGE)
+    for (const record of records) {
+      if (accepts(record)) to.send(eventBytes(record, request.uuids))
+      checkpoint.consider(record)
+    }
+    position = records.at(-1)?.position ?? position
+    await to.drained()
+    if (records.length > 0) continue
+    if (!live) {
+      live = true
+      // A log without events has no position to tell.
+      if (position >= FIRST_POSITION) checkpoint.send(position)
+      to.send(caughtUpBytes())
+    }
+    await arrival(log, position, to)
+  }
+}
+
+/** The revision after which a subscription to a stream begins. */
+const revisionOf = async ({ storage }: Log, stream: string, { from }: ReadRequest): Promise<number> => {
+  if (from === 'start') return -1
+  return from === 'end' ? ((await storage.headOf(stream))?.revision ?? -1) : Math.min(from, Number.MAX_SAFE_INTEGER - 1)
+}
+
+const followStream = async (log: Log, stream: string, request: ReadRequest, to: Outlet): Promise<void> => {
+  let revision = await revisionOf(log, stream, request)
+  let live = false
+  while (!to.gone()) {
+    const head = log.head()
+    const records = await log.storage.scanStream(stream, revision + 1, PAGE, false)
+    for (const record of records) to.send(eventBytes(record, request.uuids))
+    revision = records.at(-1)?.revision ?? revision
+    await to.drained()
+    if (records.length === PAGE) continue
+    if (!live) {
+      live = true
+      to.send(caughtUpBytes())
+    }
+    await nextOf(log, stream, head, to)
+  }
+}
+
+/** Resolves when an event of `stream` lies behind `position`. Other streams' events are passed over in memory. */
+const nextOf = async (log: Log, stream: string, position: number, to: Outlet): Promise<void> => {
+  while (!to.gone()) {
+    const records = await log.after(position, PAGE)
+    if (records.some((it) => it.stream === stream)) return
+    position = records.at(-1)?.position ?? position
+    if (records.length === 0) await arrival(log, position, to)
+  }
+}
+
+/** Answers a catch-up subscription: what is there, then what comes, until the client leaves. Begins after its starting point. */
+export const subscribe = async (log: Log, request: ReadRequest, to: Outlet): Promise<void> => {
+  to.send(confirmationBytes(randomUUID()))
+  if (request.stream === undefined) await followAll(log, request, to)
+  else await followStream(log, request.stream, request, to)
+}
