@@ -31,7 +31,7 @@ export type Reply = {
   readonly body?: JsonValue | undefined
   readonly headers?: Readonly<Record<string, string | readonly string[]>>
   /** What the reply's reader will want to see in the read models: the answer is held until they have it (within a limit). */
-  readonly position?: { readonly commit: bigint; readonly prepare: bigint }
+  readonly position?: { readonly commit: bigint; readonly prepare: bigint } | undefined
 }
 
 /** One call of the REST contract. The same value is mounted, documented (OpenAPI) and fuzzed. */
