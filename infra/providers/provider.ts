@@ -55,6 +55,8 @@ export type Provider = {
   readonly host: (nodeId: string) => Promise<Host>
   /** Everything tagged as ours, or only what belongs to one datastore. */
   readonly list: (datastoreId?: string) => Promise<readonly Resource[]>
+  /** There when the capability `link-faults` is. */
+  readonly linkFaults?: LinkFaults
 }
 
 /** The machine's network link, where the provider can cut it (capability `link-faults`). For fault tests. */

@@ -1,0 +1,53 @@
+import type { Provider } from '../provider.ts'
+import { processProvider, type LocalOptions } from '../process-host/provider.ts'
+import { whyNot } from '../process-host/readiness.ts'
+import { isRoot } from '../process-host/site.ts'
+import { system } from './ip.ts'
+import { cut, enter, heal, plug, unplug } from './machine.ts'
+import { bridgeOf, cidrOf, hosts, isSubnetFree, raiseBridge, removeLink, subnets } from './network.ts'
+import { canMountImages, mountImage, removeVolume } from './volume.ts'
+
+/** Tried in a user's own namespaces, which end with the program: a trial leaves nothing behind. */
+const NEEDS = 'ip link add name probe0 type veth peer name probe1 && ip link add name probe2 type bridge'
+
+const unavailable = async (options: LocalOptions): Promise<string | undefined> => {
+  if (!isRoot()) return 'network namespaces need root'
+  const reason = await whyNot(options, ['ip', 'nsenter', 'unshare', 'mount', 'umount'])
+  if (reason !== undefined) return reason
+  try {
+    await system('unshare', '--net', 'sh', '-c', NEEDS)
+    return undefined
+  } catch {
+    return 'this machine permits no network namespaces, veth pairs or bridges'
+  }
+}
+
+/**
+ * Machines that are network namespaces of this one: own address, own link that can be cut, a bridge per network, and where
+ * loop devices work a volume with a real size. Needs root; what runs in them is unprivileged.
+ */
+export const networkNamespace = (options: LocalOptions): Provider => {
+  let limited: boolean | undefined
+  const isLimited = (): boolean => (limited ??= isRoot() && canMountImages())
+  return processProvider(options, {
+    name: 'network-namespace',
+    get capabilities() {
+      const size = isLimited() ? (['volume-size-limit'] as const) : []
+      return new Set(['link-faults', 'own-network', ...size] as const)
+    },
+    unavailable: () => unavailable(options),
+    linkFaults: { cut, heal },
+    networkCandidates: subnets,
+    isNetworkFree: isSubnetFree,
+    cidrOf,
+    raiseNetwork: raiseBridge,
+    razeNetwork: (networkId) => removeLink(bridgeOf(networkId)),
+    addressCandidates: hosts,
+    isAddressFree: async () => true,
+    plug,
+    unplug,
+    enter,
+    mount: async (folder, sizeGib) => (isLimited() ? mountImage(folder, sizeGib) : undefined),
+    unmount: removeVolume,
+  })
+}

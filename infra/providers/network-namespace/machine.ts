@@ -1,0 +1,64 @@
+import { createHash } from 'node:crypto'
+import { kill, processesByPid } from '../process-host/processes.ts'
+import { systemProgram } from '../process-host/programs.ts'
+import { bridgeOf, linkOf, removeLink } from './network.ts'
+import { ensure, ip, links } from './ip.ts'
+
+export const namespaceOf = (nodeId: string): string =>
+  `ccx-${createHash('sha256').update(nodeId).digest('hex').slice(0, 16)}`
+
+const isNamespace = async (namespace: string): Promise<boolean> =>
+  (await ip('netns', 'list')).split('\n').some((line) => line.split(' ')[0] === namespace)
+
+/** The argv prefix that leads into the machine. Unlike `ip netns exec` it leaves the mounts alone, so that none is held. */
+export const enter = (nodeId: string): readonly string[] => [
+  systemProgram('nsenter'),
+  `--net=/run/netns/${namespaceOf(nodeId)}`,
+  '--',
+]
+
+/**
+ * Makes the machine's namespace and plugs it into its network's bridge. The link goes up as it is made and is then left
+ * alone, so that a repetition heals no link that was cut on purpose.
+ */
+export const plug = async (
+  { nodeId, networkId, privateAddress }: { nodeId: string; networkId: string; privateAddress: string },
+  network: string,
+): Promise<void> => {
+  const namespace = namespaceOf(nodeId)
+  const link = linkOf(nodeId)
+  await ensure(() => isNamespace(namespace), () => ip('netns', 'add', namespace))
+  const inside = async () => (await links(namespace)).find(({ name }) => name === 'eth0')
+  const pair = ['type', 'veth', 'peer', 'name', 'eth0', 'netns', namespace]
+  await ensure(
+    async () => (await inside()) !== undefined,
+    () => ip('link', 'add', 'name', link, 'master', bridgeOf(networkId), 'up', ...pair),
+  )
+  await ensure(
+    async () => (await inside())?.addresses.includes(privateAddress) === true,
+    () => ip('-n', namespace, 'address', 'add', `${privateAddress}/24`, 'dev', 'eth0'),
+  )
+  await ip('-n', namespace, 'link', 'set', 'dev', 'lo', 'up')
+  await ip('-n', namespace, 'link', 'set', 'dev', 'eth0', 'up')
+  await ip('-n', namespace, 'route', 'replace', 'default', 'via', network.replace(/\.0$/, '.1'))
+}
+
+/** Removes the namespace with everything that runs in it. */
+export const unplug = async (nodeId: string): Promise<void> => {
+  const namespace = namespaceOf(nodeId)
+  if (await isNamespace(namespace)) {
+    const pids = (await ip('netns', 'pids', namespace)).split('\n').filter((pid) => pid !== '').map(Number)
+    await kill(await processesByPid(pids))
+  }
+  // The pair goes at once when one end is deleted; with its namespace it would go some time later.
+  await removeLink(linkOf(nodeId))
+  await ensure(async () => !(await isNamespace(namespace)), () => ip('netns', 'delete', namespace))
+}
+
+export const cut = async (nodeId: string): Promise<void> => {
+  await ip('link', 'set', 'dev', linkOf(nodeId), 'down')
+}
+
+export const heal = async (nodeId: string): Promise<void> => {
+  await ip('link', 'set', 'dev', linkOf(nodeId), 'up')
+}

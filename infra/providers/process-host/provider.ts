@@ -1,0 +1,250 @@
+import { chown, chmod, mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { CannotProvide, type LinkFaults, type MachineSpec, type Machine, type Provider, type Resource } from '../provider.ts'
+import { claims, type Claims, type Holder } from './claims.ts'
+import { processHost } from './index.ts'
+import { machines, type MachineRecord } from './machines.ts'
+import { eraseRecord, readRecord, writeRecord } from './records.ts'
+import { isRoot, volumeOf, type Site, type User } from './site.ts'
+import { cutPower, startEnabled } from './units.ts'
+
+/** Somebody else on this machine uses the network that was chosen. Another attempt chooses another one. */
+export class NetworkTaken extends Error {
+  override readonly name = 'NetworkTaken'
+}
+
+/** What every provider of machines on this machine is told. */
+export type LocalOptions = {
+  /** Where its machines are kept: an absolute path, its own alone, through which the unprivileged user may pass. */
+  readonly machinesDir: string
+  readonly binDirs: readonly string[]
+  readonly libraryPaths?: readonly string[]
+  /** Whom programs run as when the control plane is root. */
+  readonly user?: User
+}
+
+/** What differs between machines of this one: how they are connected, and what their volumes are made of. */
+export type Ground = Pick<Provider, 'name' | 'capabilities' | 'unavailable'> & {
+  readonly linkFaults?: LinkFaults
+  readonly networkCandidates: (networkId: string) => Iterable<string>
+  readonly isNetworkFree: (network: string) => Promise<boolean>
+  readonly cidrOf: (network: string) => string
+  /** Makes the network exist; may be repeated, and after a reboot must be. Throws `NetworkTaken`. */
+  readonly raiseNetwork: (networkId: string, network: string) => Promise<void>
+  readonly razeNetwork: (networkId: string) => Promise<void>
+  readonly addressCandidates: (nodeId: string, network: string) => Iterable<string>
+  readonly isAddressFree: (address: string) => Promise<boolean>
+  /** Puts the machine on its network; may be repeated, and after a reboot must be. */
+  readonly plug: (record: MachineRecord, network: string) => Promise<void>
+  readonly unplug: (nodeId: string) => Promise<void>
+  readonly enter: (nodeId: string) => readonly string[]
+  /** Makes the volume's folder hold the volume; may be repeated, and after a reboot must be. */
+  readonly mount: (folder: string, sizeGib: number) => Promise<void>
+  /** Removes the volume with all in it. */
+  readonly unmount: (folder: string) => Promise<void>
+}
+
+const VolumeRecord = z.object({ type: z.string(), sizeGib: z.number().int().positive() })
+const AddressRecord = z.object({ publicAddress: z.string() })
+
+const volumeFile = (folder: string): string => join(folder, 'volume.json')
+const addressFile = (folder: string): string => join(folder, 'address.json')
+
+type Parts = {
+  readonly options: LocalOptions
+  readonly ground: Ground
+  readonly store: ReturnType<typeof machines>
+  readonly addresses: Claims
+  readonly networks: Claims
+}
+
+const machineOf = ({ nodeId, datastoreId, zone, privateAddress }: MachineRecord): Machine => ({
+  nodeId,
+  datastoreId,
+  machineId: nodeId,
+  zone,
+  privateAddress,
+})
+
+const needed = async ({ store }: Parts, nodeId: string): Promise<MachineRecord> => {
+  const record = await store.read(nodeId)
+  if (record === undefined) throw new Error(`there is no machine ${nodeId}`)
+  return record
+}
+
+const networkOf = async ({ networks }: Parts, networkId: string): Promise<string> => {
+  const network = await networks.heldBy(networkId)
+  if (network === undefined) throw new Error(`there is no network ${networkId}`)
+  return network
+}
+
+const siteOf = ({ options, ground, store }: Parts, { nodeId, privateAddress }: MachineRecord): Site => ({
+  folder: store.folderOf(nodeId),
+  address: privateAddress,
+  enter: ground.enter(nodeId),
+  user: options.user,
+  binDirs: options.binDirs,
+  libraryPaths: options.libraryPaths ?? [],
+})
+
+const networkVerbs = (parts: Parts): Pick<Provider, 'createNetwork' | 'deleteNetwork'> => ({
+  async createNetwork({ networkId, datastoreId }) {
+    const { ground, networks } = parts
+    const holder = { ownerId: networkId, datastoreId }
+    const network = await networks.take(holder, ground.networkCandidates(networkId), ground.isNetworkFree)
+    if (network === undefined) throw new CannotProvide('every subnet is taken')
+    try {
+      await ground.raiseNetwork(networkId, network)
+    } catch (error) {
+      // The next attempt must choose another one.
+      if (error instanceof NetworkTaken) await networks.release(networkId)
+      throw error
+    }
+    return { networkId, cidr: ground.cidrOf(network) }
+  },
+
+  async deleteNetwork(networkId) {
+    await parts.ground.razeNetwork(networkId)
+    await parts.networks.release(networkId)
+  },
+})
+
+const createMachine = async (parts: Parts, spec: MachineSpec): Promise<Machine> => {
+  const { ground, store, addresses } = parts
+  const { nodeId, datastoreId } = spec
+  const network = await networkOf(parts, spec.networkId)
+  const candidates = ground.addressCandidates(nodeId, network)
+  const address = await addresses.take({ ownerId: nodeId, datastoreId }, candidates, ground.isAddressFree)
+  if (address === undefined) throw new CannotProvide('every address is taken')
+  const before = await store.read(nodeId)
+  const record = before ?? { ...spec, privateAddress: address }
+  if (before === undefined) await store.create(record)
+  await ground.plug(record, network)
+  return machineOf(record)
+}
+
+const machineVerbs = (parts: Parts): Pick<Provider, 'createMachine' | 'deleteMachine' | 'find' | 'boot' | 'host'> => ({
+  createMachine: (spec) => createMachine(parts, spec),
+
+  async deleteMachine(nodeId) {
+    const { ground, store, addresses } = parts
+    const folder = store.folderOf(nodeId)
+    await cutPower(folder)
+    await ground.unplug(nodeId)
+    await ground.unmount(folder)
+    await store.remove(nodeId)
+    await addresses.release(nodeId)
+  },
+
+  async find(nodeId) {
+    const record = await parts.store.read(nodeId)
+    return record === undefined ? undefined : machineOf(record)
+  },
+
+  async boot(nodeId) {
+    const { ground, store } = parts
+    const record = await needed(parts, nodeId)
+    const network = await networkOf(parts, record.networkId)
+    await ground.raiseNetwork(record.networkId, network)
+    await ground.plug(record, network)
+    const volume = await readRecord(volumeFile(store.folderOf(nodeId)), VolumeRecord)
+    if (volume === undefined) throw new Error(`the machine ${nodeId} has no volume`)
+    await ground.mount(store.folderOf(nodeId), volume.sizeGib)
+    await startEnabled(siteOf(parts, record))
+  },
+
+  host: async (nodeId) => processHost(siteOf(parts, await needed(parts, nodeId))),
+})
+
+const volumeVerbs = (parts: Parts): Pick<Provider, 'createVolume' | 'deleteVolume'> => ({
+  async createVolume({ nodeId, type, sizeGib }) {
+    const { ground, options, store } = parts
+    await needed(parts, nodeId)
+    const folder = store.folderOf(nodeId)
+    const volume = (await readRecord(volumeFile(folder), VolumeRecord)) ?? { type, sizeGib }
+    await writeRecord(volumeFile(folder), volume)
+    await mkdir(volumeOf(folder), { recursive: true })
+    await ground.mount(folder, volume.sizeGib)
+    await chmod(volumeOf(folder), 0o700)
+    if (options.user !== undefined && isRoot()) await chown(volumeOf(folder), options.user.uid, options.user.gid)
+    return { volumeId: nodeId }
+  },
+
+  async deleteVolume(nodeId) {
+    const folder = parts.store.folderOf(nodeId)
+    if ((await parts.store.read(nodeId)) === undefined) return
+    await cutPower(folder)
+    await parts.ground.unmount(folder)
+    await eraseRecord(volumeFile(folder))
+  },
+})
+
+const addressVerbs = (parts: Parts): Pick<Provider, 'allocateAddress' | 'releaseAddress'> => ({
+  async allocateAddress(nodeId) {
+    // Whoever can reach a machine at all is on this machine, so there is nothing to translate.
+    const { privateAddress: publicAddress } = await needed(parts, nodeId)
+    await writeRecord(addressFile(parts.store.folderOf(nodeId)), { publicAddress })
+    return { publicAddress }
+  },
+
+  async releaseAddress(nodeId) {
+    await eraseRecord(addressFile(parts.store.folderOf(nodeId)))
+  },
+})
+
+const resourcesOf = async ({ store }: Parts, { ownerId: nodeId, datastoreId }: Holder): Promise<readonly Resource[]> => {
+  const folder = store.folderOf(nodeId)
+  const resource = { resourceId: nodeId, nodeId, datastoreId }
+  const volume = await readRecord(volumeFile(folder), VolumeRecord)
+  const address = await readRecord(addressFile(folder), AddressRecord)
+  return [
+    ...(address === undefined ? [] : [{ ...resource, kind: 'address' as const, resourceId: address.publicAddress }]),
+    ...(volume === undefined ? [] : [{ ...resource, kind: 'volume' as const }]),
+    { ...resource, kind: 'machine' as const },
+  ]
+}
+
+const distinct = (holders: readonly Holder[]): readonly Holder[] => [
+  ...new Map(holders.map((holder) => [holder.ownerId, holder])).values(),
+]
+
+/**
+ * A provider of machines that are processes of this one.
+ *
+ * What it holds is found in its folder alone: `<nodeId>/` per machine, `.addresses/` and `.networks/` with one claim each. A
+ * claim is written before what it stands for is made, and removed after that is gone, so whatever a crash leaves is listed.
+ */
+export const processProvider = (options: LocalOptions, ground: Ground): Provider => {
+  const store = machines(options.machinesDir)
+  const addresses = claims(join(options.machinesDir, '.addresses'))
+  const networks = claims(join(options.machinesDir, '.networks'))
+  const parts: Parts = { options, ground, store, addresses, networks }
+  return {
+    name: ground.name,
+    get capabilities() {
+      return ground.capabilities
+    },
+    unavailable: ground.unavailable,
+    ...(ground.linkFaults === undefined ? {} : { linkFaults: ground.linkFaults }),
+    ...networkVerbs(parts),
+    ...machineVerbs(parts),
+    ...volumeVerbs(parts),
+    ...addressVerbs(parts),
+
+    async list(datastoreId) {
+      const isOurs = (holder: Holder): boolean => datastoreId === undefined || holder.datastoreId === datastoreId
+      const nodes = distinct([...(await store.holders()), ...(await addresses.holders())]).filter(isOurs)
+      const held = distinct(await networks.holders()).filter(isOurs)
+      return [
+        ...(await Promise.all(nodes.map((node) => resourcesOf(parts, node)))).flat(),
+        ...held.map((holder): Resource => ({
+          kind: 'network',
+          resourceId: holder.ownerId,
+          datastoreId: holder.datastoreId,
+          nodeId: null,
+        })),
+      ]
+    },
+  }
+}
