@@ -6,7 +6,11 @@ import * as x509 from '@peculiar/x509'
 export type Authority = { readonly certificatePem: string; readonly keyPem: string }
 
 /** A certificate with its key, and that of the authority which signed it. */
-export type IssuedCertificate = { readonly certificatePem: string; readonly keyPem: string; readonly authorityPem: string }
+export type IssuedCertificate = {
+  readonly certificatePem: string
+  readonly keyPem: string
+  readonly authorityPem: string
+}
 
 export type CertificateRequest = {
   readonly commonName: string
@@ -88,8 +92,8 @@ export const issue = async (authority: Authority, request: CertificateRequest): 
 }
 
 /**
- * Whether a certificate can go on being used: signed by this authority, for this key and all of these names and addresses,
- * and good for at least `daysLeft` more days.
+ * Whether a certificate can go on being used: signed by this authority, for this key and all of these names and
+ * addresses, and good for at least `daysLeft` more days.
  */
 export const stillServes = (
   certificatePem: string,

@@ -40,6 +40,9 @@ export type NodeContext = {
   readonly note: (line: string) => void
 }
 
+/** A node to look at or to give a signal to: no certificate and no password is opened for that. */
+export type ReachedNode = Omit<NodeContext, 'certificate' | 'secrets'>
+
 /** Passwords of the engine's own accounts, opened for the time of one verb. Never logged, never in argv. */
 export type EngineSecrets = {
   readonly superuserPassword: string
@@ -48,7 +51,10 @@ export type EngineSecrets = {
 
 export type Account = { readonly username: string; readonly password: string; readonly database: string }
 
-/** What makes a machine a database. Every verb looks first, acts, waits until the effect is observable, and may be called again. */
+/**
+ * What makes a machine a database. Every verb looks first, acts, waits until the effect is observable,
+ * and may be called again.
+ */
 export type Engine = {
   readonly name: string
   /** Where tenants connect. */
@@ -63,14 +69,22 @@ export type Engine = {
   readonly join: (node: NodeContext, primary: Member) => Promise<void>
   /** The tenant's first database and its administrator, on the primary. */
   readonly createAccount: (node: NodeContext, account: Account) => Promise<void>
-  readonly probe: (node: NodeContext) => Promise<Health>
+  readonly probe: (node: ReachedNode) => Promise<Health>
   /** Makes a replica the primary and waits until it takes writes. */
-  readonly promote: (node: NodeContext) => Promise<void>
+  readonly promote: (node: ReachedNode) => Promise<void>
   /** Ends the server cleanly; it stays down after a boot. */
-  readonly stop: (node: NodeContext) => Promise<void>
-  readonly start: (node: NodeContext) => Promise<void>
+  readonly stop: (node: ReachedNode) => Promise<void>
+  readonly start: (node: ReachedNode) => Promise<void>
   /** Forgets a member on the primary (its replication slot), so that nothing is kept for it. */
-  readonly forget: (node: NodeContext, member: Member) => Promise<void>
+  readonly forget: (node: ReachedNode, member: Member) => Promise<void>
   /** Ends the server at once and removes its data. */
   readonly erase: (host: Host) => Promise<void>
+}
+
+/**
+ * A request the engine can never fulfil, however often it is repeated (a version that the machine has not, a reserved
+ * name). The message is in words a tenant understands. Everything else is worth a retry.
+ */
+export class CannotServe extends Error {
+  override readonly name = 'CannotServe'
 }

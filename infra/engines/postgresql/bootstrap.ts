@@ -1,0 +1,26 @@
+import type { Engine } from '../engine.ts'
+import { SUPERUSER } from './layout.ts'
+import { psql } from './psql.ts'
+import { ownRoles, slots } from './roles.ts'
+import { configure, hasCluster, isStandby, makeCluster, start } from './server.ts'
+
+export const bootstrap: Engine['bootstrap'] = async (node) => {
+  const { member, members, note, secrets } = node
+  if (await isStandby(node)) throw new Error('the machine holds a replica, which is not made a primary by a bootstrap')
+  await Promise.all([
+    configure(node),
+    (await hasCluster(node))
+      ? undefined
+      : makeCluster(node, async (folder, run) => {
+          note('creating the database cluster')
+          // Nobody may log in by the files that initdb leaves: the server is given others.
+          await run([
+            'initdb', '--pgdata', folder, '--username', SUPERUSER, '--auth=reject', '--data-checksums',
+            '--encoding=UTF8', '--locale=C.UTF-8', '--no-instructions',
+          ])
+        }),
+  ])
+  note('starting the database server')
+  await start(node)
+  await psql(node, (await ownRoles(secrets)) + slots(members.filter(({ nodeId }) => nodeId !== member.nodeId)))
+}

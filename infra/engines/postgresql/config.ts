@@ -1,0 +1,106 @@
+import type { Member } from '../engine.ts'
+import type { Layout } from './layout.ts'
+import type { Settings } from './settings.ts'
+import { REPLICATION_ROLE, SUPERUSER, slotOf } from './layout.ts'
+
+/** A value of postgresql.conf; also how conninfo strings go into it. */
+const quoted = (value: string): string => `'${value.replaceAll("'", "''")}'`
+
+/** Keyword/value connection string of libpq (manual, 34.1.1.1). Never holds a password: that is in the passfile. */
+export const conninfo = (parts: Readonly<Record<string, string | number>>): string =>
+  Object.entries(parts)
+    .map(([keyword, value]) => `${keyword}='${String(value).replaceAll(/[\\']/g, (it) => `\\${it}`)}'`)
+    .join(' ')
+
+/** How a member reaches another over the network: by address, its certificate checked against its name. */
+export const memberConninfo = (layout: Layout, self: Member, other: Member): string =>
+  conninfo({
+    host: other.hostname,
+    hostaddr: other.address,
+    port: other.port,
+    user: REPLICATION_ROLE,
+    passfile: layout.passfile,
+    sslmode: 'verify-full',
+    sslrootcert: layout.authority,
+    application_name: self.name,
+    connect_timeout: 5,
+  })
+
+export type ServerConfig = {
+  readonly layout: Layout
+  readonly settings: Settings
+  readonly member: Member
+  readonly address: string
+  /** Whom to stream from while this node is a replica. */
+  readonly upstream: Member | undefined
+}
+
+/**
+ * postgresql.conf. The file lies outside of the cluster's folder, so that a base backup does not bring another node's
+ * along.
+ */
+export const postgresqlConf = ({ layout, settings, member, address, upstream }: ServerConfig): string => {
+  const fixed: Settings = {
+    data_directory: layout.data,
+    hba_file: layout.hba,
+    ident_file: layout.ident,
+    listen_addresses: address,
+    port: member.port,
+    unix_socket_directories: layout.socket,
+    unix_socket_permissions: '0700',
+    cluster_name: member.name,
+    ssl: 'on',
+    ssl_cert_file: layout.certificate,
+    ssl_key_file: layout.key,
+    ssl_min_protocol_version: 'TLSv1.2',
+    password_encryption: 'scram-sha-256',
+    wal_level: 'replica',
+    wal_log_hints: 'on',
+    hot_standby: 'on',
+    max_wal_senders: 20,
+    max_replication_slots: 20,
+    wal_retrieve_retry_interval: '1s',
+    wal_receiver_status_interval: '1s',
+    wal_sender_timeout: '30s',
+    wal_receiver_timeout: '30s',
+    log_line_prefix: '%m [%p] %q%u@%d ',
+    log_timezone: 'UTC',
+    timezone: 'UTC',
+    datestyle: 'iso, mdy',
+    lc_messages: 'C.UTF-8',
+    lc_monetary: 'C.UTF-8',
+    lc_numeric: 'C.UTF-8',
+    lc_time: 'C.UTF-8',
+    default_text_search_config: 'pg_catalog.english',
+  }
+  const streaming: Settings =
+    upstream === undefined
+      ? {}
+      : { primary_conninfo: memberConninfo(layout, member, upstream), primary_slot_name: slotOf(member) }
+  return Object.entries({ ...fixed, ...settings, ...streaming })
+    .map(([name, value]) => `${name} = ${typeof value === 'number' ? value : quoted(value)}\n`)
+    .join('')
+}
+
+/**
+ * pg_hba.conf: the machine's own user through the socket, members for replication, tenants from anywhere; always TLS
+ * and scram. Our own roles are of no use to anyone else. `samehost` lets in members that share a machine, whose
+ * packets all come from one address.
+ */
+export const pgHba = (members: readonly Member[]): string =>
+  [
+    `local all ${SUPERUSER} peer map=machine`,
+    ...[...members.map(({ address }) => `${address}/${address.includes(':') ? 128 : 32}`).toSorted(), 'samehost'].map(
+      (from) => `hostssl replication,postgres ${REPLICATION_ROLE} ${from} scram-sha-256`,
+    ),
+    `host all,replication ${SUPERUSER},${REPLICATION_ROLE} all reject`,
+    'hostssl all all all scram-sha-256',
+    '',
+  ].join('\n')
+
+/** pg_ident.conf: which user of the machine is the superuser. */
+export const pgIdent = (machineUser: string): string => `machine "${machineUser}" ${SUPERUSER}\n`
+
+/** libpq's passfile (manual, 34.16): any host, any port, any database. */
+export const passfile = (replicationPassword: string): string =>
+  `*:*:*:${REPLICATION_ROLE}:${replicationPassword.replaceAll(/[\\:]/g, (it) => `\\${it}`)}\n`

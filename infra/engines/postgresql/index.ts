@@ -1,0 +1,31 @@
+import type { Engine } from '../engine.ts'
+import { createAccount } from './accounts.ts'
+import { bootstrap } from './bootstrap.ts'
+import { erase } from './erase.ts'
+import { forget } from './forget.ts'
+import { install } from './install.ts'
+import { join } from './join.ts'
+import { probe } from './probe.ts'
+import { promote } from './promote.ts'
+import { hasCluster, start, stop } from './server.ts'
+
+/** PostgreSQL with streaming replication. */
+export const postgresql = {
+  name: 'postgresql',
+  port: 5432,
+  versions: ['15', '16', '17', '18'],
+  capabilities: new Set(['streaming-replication'] as const),
+  install,
+  bootstrap,
+  join,
+  createAccount,
+  probe,
+  promote,
+  stop,
+  async start(node) {
+    if (!(await hasCluster(node))) throw new Error('the machine holds no data to start a server on')
+    await start(node)
+  },
+  forget,
+  erase,
+} satisfies Engine

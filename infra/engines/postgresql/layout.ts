@@ -1,0 +1,65 @@
+import type { Unit } from '../../host.ts'
+
+export const SUPERUSER = 'postgres'
+export const REPLICATION_ROLE = 'ccx_replication'
+
+/** `sun_path` of unix(7) less its final zero; the socket's own name is what the server appends to the folder. */
+const SOCKET_PATH_BYTES_MAX = 107
+const SOCKET_NAME_BYTES = '/.s.PGSQL.65535'.length
+
+/** Everything of the engine on a machine. */
+export type Layout = {
+  readonly dataDir: string
+  /** The cluster. It comes to be by a rename, so it is whole or absent. */
+  readonly data: string
+  readonly config: string
+  readonly hba: string
+  readonly ident: string
+  /** Where a replica finds the password of the replication role (libpq's passfile). */
+  readonly passfile: string
+  readonly certificate: string
+  readonly key: string
+  readonly authority: string
+  /** A folder, or a name in the abstract namespace (`@…`) where a folder's path would be too long. */
+  readonly socket: string
+  /** The names of all folders above, as they lie in `dataDir`. */
+  readonly folders: readonly string[]
+}
+
+/** Where things are on a machine whose volume is mounted at `dataDir`. */
+export const layoutOf = ({ dataDir }: { readonly dataDir: string }): Layout => ({
+  dataDir,
+  data: `${dataDir}/pgdata`,
+  config: `${dataDir}/etc/postgresql.conf`,
+  hba: `${dataDir}/etc/pg_hba.conf`,
+  ident: `${dataDir}/etc/pg_ident.conf`,
+  passfile: `${dataDir}/etc/replication.pgpass`,
+  certificate: `${dataDir}/tls/server.crt`,
+  key: `${dataDir}/tls/server.key`,
+  authority: `${dataDir}/tls/ca.crt`,
+  socket: socketOf(dataDir),
+  folders: ['pgdata', 'etc', 'tls', 's'],
+})
+
+const socketOf = (dataDir: string): string => {
+  const folder = `${dataDir}/s`
+  // The end of the path is what tells machines apart, and it fits.
+  return Buffer.byteLength(folder) + SOCKET_NAME_BYTES <= SOCKET_PATH_BYTES_MAX ? folder : `@${dataDir.slice(-80)}`
+}
+
+/** The prefix of folders in which a cluster is being made. */
+export const ATTEMPT_PREFIX = 'attempt-'
+
+/** The server as the machine runs it. SIGINT is a fast shutdown: sessions end, the cluster is left clean. */
+export const unitOf = (layout: Layout): Unit => ({
+  name: 'postgresql',
+  argv: ['postgres', '-D', layout.data, '-c', `config_file=${layout.config}`],
+  env: { LC_ALL: 'C.UTF-8' },
+  stopSignal: 'SIGINT',
+  stopTimeoutMs: 60_000,
+  reloadSignal: 'SIGHUP',
+})
+
+/** A replication slot's name for a member: slots know no dashes. */
+export const slotOf = (member: { readonly name: string }): string =>
+  member.name.toLowerCase().replaceAll(/[^a-z0-9_]/g, '_')

@@ -1,0 +1,36 @@
+/** A server parameter and its value, as postgresql.conf writes it: numbers carry their unit. */
+export type Settings = Readonly<Record<string, string | number>>
+
+const MB_PER_GB = 1024
+
+/** Connections by memory: below the given GB, that many. */
+const CONNECTIONS = [
+  { belowGb: 4, connections: 100 },
+  { belowGb: 16, connections: 200 },
+  { belowGb: 32, connections: 400 },
+  { belowGb: 64, connections: 800 },
+] as const
+const CONNECTIONS_MAX = 1000
+
+const clamp = (value: number, least: number, most: number): number => Math.min(Math.max(Math.floor(value), least), most)
+
+/**
+ * What follows from the size of the machine: a quarter of the memory for shared buffers, three quarters assumed to be
+ * cache (PostgreSQL manual, 20.4 and 20.7), the rest shared among the connections. The least values keep a very small
+ * machine usable.
+ *
+ * @param instance.ramGb memory in GiB; fractions are allowed
+ */
+export const settingsFor = ({ ramGb }: { readonly ramGb: number }): Settings => {
+  const ramMb = ramGb * MB_PER_GB
+  const connections = CONNECTIONS.find(({ belowGb }) => ramGb < belowGb)?.connections ?? CONNECTIONS_MAX
+  return {
+    max_connections: connections,
+    shared_buffers: `${clamp(ramMb / 4, 16, 256 * MB_PER_GB)}MB`,
+    effective_cache_size: `${clamp(ramMb * 0.75, 48, 1024 * MB_PER_GB)}MB`,
+    work_mem: `${clamp(ramMb / connections, 1, 1024)}MB`,
+    maintenance_work_mem: `${clamp(ramMb / 16, 16, 2047)}MB`,
+    wal_keep_size: `${clamp(ramMb / 8, 64, 1024)}MB`,
+    max_wal_size: `${clamp(ramMb / 4, 256, 16 * MB_PER_GB)}MB`,
+  }
+}

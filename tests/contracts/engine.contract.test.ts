@@ -1,0 +1,204 @@
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { createAuthority, issue } from '../../infra/certificates/authority.ts'
+import { engines } from '../../infra/engines/index.ts'
+import type { Engine, Member, NodeContext } from '../../infra/engines/engine.ts'
+import type { Host } from '../../infra/host.ts'
+import { cutPower } from '../../infra/providers/process-host/units.ts'
+import { type Connection, type LocalMachines, localMachines, tenantClients } from '../support/local-machines.ts'
+import { until } from '../support/until.ts'
+
+const VERB_LIMIT_MS = 60_000
+const datastoreId = '0198d0aa'
+const secrets = { superuserPassword: 'superuser-Secret_1', replicationPassword: 'replication-Secret:2\\' }
+const account = { username: 'ccxadmin', password: "admin-Secret'3", database: 'ccxdb' }
+
+type World = {
+  readonly machines: LocalMachines
+  readonly folder: string
+  readonly nodes: readonly NodeContext[]
+}
+
+const build = async (engine: Engine): Promise<World> => {
+  const machines = await localMachines(datastoreId, tenantClients[engine.name]?.needs ?? [])
+  const folder = await mkdtemp(join(tmpdir(), 'ccx-engine-'))
+  const authority = await createAuthority(`datastore ${datastoreId}`)
+  await writeFile(join(folder, 'ca.crt'), authority.certificatePem)
+  const hosts: Host[] = []
+  for (const name of ['db-a', 'db-b', 'db-c']) hosts.push(await machines.machine(name))
+  const members = hosts.map((host, i): Member => {
+    const name = `db-${'abc'.charAt(i)}`
+    return { nodeId: name, name, hostname: `${name}.${datastoreId}.ccx.test`, address: host.address, port: engine.port }
+  })
+  const nodes = await Promise.all(
+    hosts.map(async (host, i): Promise<NodeContext> => {
+      const member = members[i]
+      if (member === undefined) throw new Error('BUG: a member per host')
+      const request = { commonName: member.hostname, dnsNames: [member.hostname], addresses: [host.address], days: 30 }
+      return {
+        host,
+        member,
+        members,
+        version: engine.versions[0] ?? '',
+        instance: { cpu: 1, ramGb: 1 },
+        certificate: await issue(authority, request),
+        secrets,
+        signal: AbortSignal.timeout(10 * VERB_LIMIT_MS),
+        note: () => {},
+      }
+    }),
+  )
+  return { machines, folder, nodes }
+}
+
+const limited = (node: NodeContext, limitMs = VERB_LIMIT_MS): NodeContext => ({
+  ...node,
+  signal: AbortSignal.timeout(limitMs),
+})
+
+for (const engine of engines) {
+  const test = suite(`the engine ${engine.name}`)
+  let world: World | undefined
+
+  const node = (i: number): NodeContext => {
+    const found = world?.nodes[i]
+    if (found === undefined) throw new Error('BUG: the world is built first')
+    return limited(found)
+  }
+  const client = () => {
+    const found = tenantClients[engine.name]
+    if (found === undefined) throw new Error(`tests/support/local-machines.ts has no client for ${engine.name}`)
+    return found
+  }
+  const connection = (i: number, change: Partial<Connection> = {}): Connection => ({
+    hostname: node(i).member.hostname,
+    address: node(i).member.address,
+    port: engine.port,
+    ...account,
+    authorityFile: join(world?.folder ?? '', 'ca.crt'),
+    ...change,
+  })
+  const refused = async (change: Partial<Connection>): Promise<string> =>
+    client().read(connection(0, change)).then(() => 'let in', (error: unknown) => String(error))
+  const twice = async (verb: () => Promise<void>): Promise<void> => {
+    await verb()
+    await verb()
+  }
+  const readsOn = (i: number, values: readonly number[]): Promise<unknown> =>
+    until(async () => String(await client().read(connection(i))) === String(values), { withinMs: 20_000 })
+
+  test.before(async () => {
+    world = await build(engine)
+  })
+  test.after(async () => {
+    await world?.machines.remove()
+    if (world !== undefined) await rm(world.folder, { recursive: true, force: true })
+  })
+
+  test('a machine without a server is down', async () => {
+    assert.equal(await engine.probe(node(0)), { role: 'down', readOnly: true, lagBytes: null, streaming: [] })
+  })
+
+  test('a version that the machine has not is refused for good', async () => {
+    const error = await engine.install({ ...node(0), version: '9.6' }).catch((it: unknown) => it)
+    assert.is(error instanceof Error ? error.name : '', 'CannotServe')
+  })
+
+  test('the first member takes writes, installed and bootstrapped twice', async () => {
+    for (const i of [0, 1, 2]) await twice(() => engine.install(node(i)))
+    await twice(() => engine.bootstrap(node(0)))
+    assert.equal(await engine.probe(node(0)), { role: 'primary', readOnly: false, lagBytes: null, streaming: [] })
+  })
+
+  test("the tenant's account can be made twice, and its password changed", async () => {
+    await engine.createAccount(node(0), { ...account, password: 'an older one' })
+    await twice(() => engine.createAccount(node(0), account))
+    await client().write(connection(0), 1)
+    assert.equal(await client().read(connection(0)), [1])
+  })
+
+  test("a wrong password, a wrong name and the engine's own accounts are refused", async () => {
+    assert.match(await refused({ password: 'an older one' }), /password authentication failed|denied/i)
+    assert.match(await refused({ hostname: 'else.ccx.test' }), /certificate|verif/i)
+    assert.not.equal(await refused({ username: 'postgres', password: secrets.superuserPassword }), 'let in')
+  })
+
+  test('names of its own are not given to a tenant', async () => {
+    const error = await engine.createAccount(node(0), { ...account, username: 'postgres' }).catch((it: unknown) => it)
+    assert.is(error instanceof Error ? error.name : '', 'CannotServe')
+  })
+
+  test('a replica streams, joined twice, and reads what was written', async () => {
+    await twice(() => engine.join(node(1), node(0).member))
+    await client().write(connection(0), 2)
+    await readsOn(1, [1, 2])
+    const { role, readOnly, lagBytes } = await engine.probe(node(1))
+    assert.equal({ role, readOnly, known: lagBytes !== null }, { role: 'replica', readOnly: true, known: true })
+    assert.equal((await engine.probe(node(0))).streaming, ['db-b'])
+  })
+
+  test('a replica takes no writes', async () => {
+    assert.match(String(await client().write(connection(1), 9).catch((error: unknown) => error)), /read-only/)
+  })
+
+  test('a join that is cut off anywhere is made good by the next', async () => {
+    for (const limitMs of [60, 200, 500]) {
+      await engine.join(limited(node(2), limitMs), node(0).member).catch(() => {})
+    }
+    await engine.join(node(2), node(0).member)
+    await readsOn(2, [1, 2])
+    assert.equal((await engine.probe(node(0))).streaming, ['db-b', 'db-c'])
+  })
+
+  test('stop ends the server and start brings it back, each twice', async () => {
+    await twice(() => engine.stop(node(2)))
+    assert.is((await engine.probe(node(2))).role, 'down')
+    await twice(() => engine.start(node(2)))
+    await until(async () => (await engine.probe(node(0))).streaming.includes('db-c'), { withinMs: 20_000 })
+    assert.is((await engine.probe(node(2))).role, 'replica')
+  })
+
+  test('a stopped server stays down after a boot of its machine', async () => {
+    await engine.stop(node(2))
+    await world?.machines.provider.boot('db-c')
+    assert.is((await engine.probe(node(2))).role, 'down')
+    await engine.start(node(2))
+  })
+
+  test('an erased machine can be forgotten, both twice, and its volume is empty', async () => {
+    await twice(() => engine.erase(node(2).host))
+    await twice(() => engine.forget(node(0), node(2).member))
+    assert.is((await engine.probe(node(2))).role, 'down')
+    assert.is(await node(2).host.run(['find', node(2).host.dataDir, '-mindepth', '1']), '')
+    await until(async () => String((await engine.probe(node(0))).streaming) === 'db-b', { withinMs: 20_000 })
+  })
+
+  test('an erased machine joins anew', async () => {
+    await engine.install(node(2))
+    await engine.join(node(2), node(0).member)
+    await readsOn(2, [1, 2])
+  })
+
+  test('a promoted replica takes writes, promoted twice', async () => {
+    await engine.stop(node(0))
+    await twice(() => engine.promote(node(1)))
+    const { role, readOnly } = await engine.probe(node(1))
+    assert.equal({ role, readOnly }, { role: 'primary', readOnly: false })
+    await client().write(connection(1), 3)
+    assert.equal(await client().read(connection(1)), [1, 2, 3])
+  })
+
+  test('a machine that lost its power comes back with every acknowledged write', async () => {
+    for (let value = 4; value < 8; value++) await client().write(connection(1), value)
+    await cutPower(dirname(node(1).host.dataDir))
+    assert.is((await engine.probe(node(1))).role, 'down')
+    await world?.machines.provider.boot('db-b')
+    await until(async () => (await engine.probe(node(1))).role === 'primary', { withinMs: 20_000 })
+    assert.equal(await client().read(connection(1)), [1, 2, 3, 4, 5, 6, 7])
+  })
+
+  test.run()
+}
