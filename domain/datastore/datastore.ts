@@ -91,7 +91,7 @@ const create = ({ datastoreId, jobId, spec, fingerprint, now }: CreateDatastore[
   const job = { jobId, kind: 'deploy-datastore' } as const
   return [
     { type: 'DatastoreCreated', data: { ...about, spec, fingerprint } },
-    { type: 'JobQueued', data: { ...about, ...job } },
+    { type: 'JobQueued', data: { ...about, ...job, ownerId: spec.ownerId } },
     { type: 'JobAdmitted', data: { ...about, ...job, input: { datastoreId, spec, nodes: [] } } },
   ]
 }
@@ -107,7 +107,7 @@ const remove = ({ datastoreId, jobId, now }: DeleteDatastore['data'], state: Kno
     { type: 'DeletionStarted', data: about },
     ...waiting.map((dropped) => ({ type: 'JobDropped', data: { ...about, ...dropped, because } }) as const),
     ...(atWork ? [{ type: 'JobCancellationAsked', data: { ...about, jobId: atWork.jobId, because } } as const] : []),
-    { type: 'JobQueued', data: { ...about, ...job } },
+    { type: 'JobQueued', data: { ...about, ...job, ownerId: state.spec.ownerId } },
     ...(atWork ? [] : [{ type: 'JobAdmitted', data: { ...about, ...job, input: inputOf(state) } } as const]),
   ]
 }

@@ -26,7 +26,10 @@ export type DeletionAbandoned = Event<'DeletionAbandoned', About<{ readonly beca
 export type DatastoreDeleted = Event<'DatastoreDeleted', About>
 
 /** Jobs of one datastore run one after the other, in the order they were queued. */
-export type JobQueued = Event<'JobQueued', About<{ readonly jobId: string; readonly kind: JobKind }>>
+export type JobQueued = Event<
+  'JobQueued',
+  About<{ readonly jobId: string; readonly kind: JobKind; readonly ownerId: string }>
+>
 /** The job's turn has come. */
 export type JobAdmitted = Event<
   'JobAdmitted',

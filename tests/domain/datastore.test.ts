@@ -32,7 +32,10 @@ const deployed: DatastoreEvent = { type: 'DatastoreDeployed', data: { ...about, 
 const failed: DatastoreEvent = { type: 'DeploymentFailed', data: { ...about, because: 'no room' } }
 const deletion: DatastoreEvent = { type: 'DeletionStarted', data: about }
 const deleted: DatastoreEvent = { type: 'DatastoreDeleted', data: about }
-const queued = (jobId: string, kind: JobKind): DatastoreEvent => ({ type: 'JobQueued', data: { ...about, jobId, kind } })
+const queued = (jobId: string, kind: JobKind): DatastoreEvent => ({
+  type: 'JobQueued',
+  data: { ...about, jobId, kind, ownerId: spec.ownerId },
+})
 const admitted = (jobId: string, kind: JobKind, known: JobInput['nodes'] = []): DatastoreEvent => ({
   type: 'JobAdmitted',
   data: { ...about, jobId, kind, input: { datastoreId, spec, nodes: known } },
