@@ -6,6 +6,8 @@ const Environment = z.object({
   CCX_INSTANCE: z.string().regex(/^[a-z0-9-]{1,32}$/).default('ccx'),
   /** EventStoreDB: `esdb://…`. */
   EVENTSTORE_URL: z.url({ protocol: /^(esdb|esdb\+discover)$/ }).default('esdb://127.0.0.1:2113?tls=false'),
+  /** Where the embedded event store keeps its events: Postgres, with user and password. */
+  EVENTSTORE_DB_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
   NATS_URL: z.string().default('nats://127.0.0.1:4222'),
   /** Postgres, with user and password. */
   CCX_DB_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
@@ -56,6 +58,7 @@ const paths = (text: string): readonly string[] => text.split(':').filter((path)
 const structured = (env: Environment) => ({
   instance: env.CCX_INSTANCE,
   eventStoreUrl: env.EVENTSTORE_URL,
+  eventStoreDbUrl: env.EVENTSTORE_DB_URL,
   natsUrl: env.NATS_URL,
   ccxDbUrl: env.CCX_DB_URL,
   cmonDbUrl: env.CMON_DB_URL,
@@ -99,7 +102,7 @@ const userOf = (text: string | undefined): { readonly uid: number; readonly gid:
 export const readConfig = (env: NodeJS.ProcessEnv = process.env): Config => {
   const parsed = Environment.safeParse(env)
   if (!parsed.success) throw new Error(`Bad environment:\n${z.prettifyError(parsed.error)}`)
-  for (const name of ['NATS_URL', 'CCX_DB_URL', 'CMON_DB_URL']) delete env[name]
+  for (const name of ['NATS_URL', 'CCX_DB_URL', 'CMON_DB_URL', 'EVENTSTORE_DB_URL']) delete env[name]
   return Object.freeze(structured(parsed.data))
 }
 
@@ -120,3 +123,19 @@ export const inheritedEnvironment = (env: NodeJS.ProcessEnv = process.env): Reco
       return value === undefined ? [] : [[name, value] as const]
     }),
   )
+
+/**
+ * What the user has set of the services' own settings, for the command-line entry to pass on to the services it starts.
+ *
+ * @throws one message that lists every fault
+ */
+export const givenSettings = (env: NodeJS.ProcessEnv = process.env): Record<string, string> => {
+  const parsed = Environment.partial().safeParse(env)
+  if (!parsed.success) throw new Error(`Bad environment:\n${z.prettifyError(parsed.error)}`)
+  return Object.fromEntries(
+    Object.keys(Environment.shape).flatMap((name) => {
+      const value = env[name]
+      return value === undefined ? [] : [[name, value] as const]
+    }),
+  )
+}

@@ -36,7 +36,7 @@ const NEEDS = {
     packages: [{ suite: 'bookworm', packages: ['postgresql-15', 'postgresql-client-15'] }],
     install: 'postgresql-15',
   },
-  nats: {
+  'nats-server': {
     title: 'nats-server',
     programs: ['nats-server'],
     folders: [],

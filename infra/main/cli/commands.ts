@@ -1,0 +1,54 @@
+import type { Command } from './usage.ts'
+
+/** What a command is called and does, in one line each; its file is read when it is wanted. */
+export type CommandEntry = {
+  readonly usage: string
+  readonly summary: string
+  /** Not shown by `help`: for the other commands, not for people. */
+  readonly hidden?: boolean
+  readonly load: () => Promise<Command>
+}
+
+export const commands: Readonly<Record<string, CommandEntry>> = {
+  up: {
+    usage: 'up [--state DIR] [--port N] [--separate] [--foreground]',
+    summary: 'start everything; get what is missing first',
+    load: async () => (await import('./up.ts')).up,
+  },
+  down: {
+    usage: 'down [--state DIR]',
+    summary: 'stop everything; data stays',
+    load: async () => (await import('./down.ts')).down,
+  },
+  status: {
+    usage: 'status [--state DIR]',
+    summary: 'show what runs, where, and whether it is well',
+    load: async () => (await import('./status.ts')).status,
+  },
+  logs: {
+    usage: 'logs NAME [--state DIR] [--lines N] [--follow]',
+    summary: 'show what one of them has written',
+    load: async () => (await import('./logs.ts')).logs,
+  },
+  run: {
+    usage: 'run SERVICE [--state DIR]',
+    summary: 'run one service in the foreground',
+    load: async () => (await import('./run.ts')).run,
+  },
+  test: {
+    usage: 'test [PATTERN…]',
+    summary: 'check types and style, run all tests (or the files whose path holds a pattern)',
+    load: async () => (await import('./test.ts')).test,
+  },
+  help: {
+    usage: 'help',
+    summary: 'show this',
+    load: async () => (await import('./help.ts')).help,
+  },
+  supervise: {
+    usage: 'supervise --state DIR',
+    summary: 'what `up` leaves running in the background',
+    hidden: true,
+    load: async () => (await import('./supervise.ts')).supervise,
+  },
+}

@@ -1,0 +1,123 @@
+import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { access, mkdir, open, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { givenSettings } from '../../config.ts'
+import { placeOf, repository, type Place } from './place.ts'
+import { isLocked, liveReport, type Report } from './report.ts'
+import { superviseInstance } from './supervise.ts'
+import { parseOptions, portOption, UsageError, type Command } from './usage.ts'
+
+export const up: Command = async (args) => {
+  const { values } = parseOptions(args, {
+    options: {
+      state: { type: 'string' },
+      port: { type: 'string' },
+      separate: { type: 'boolean' },
+      foreground: { type: 'boolean' },
+    },
+  })
+  const port = values.port === undefined ? undefined : portOption(values.port)
+  checkSettings()
+  const place = await placeOf(values.state)
+  const separate = values.separate ?? false
+  if (await isLocked(place.stateDir)) return follow(place, { isNew: false, wasRunning: true })
+  if (place.because !== undefined) console.log(place.because)
+  const isNew = !(await exists(join(place.stateDir, 'secrets', 'admin-password')))
+  if (values.foreground === true) return inForeground(place, port, separate, isNew)
+  await leaveRunning(place, [
+    '--state', place.stateDir,
+    ...(port === undefined ? [] : ['--port', String(port)]),
+    ...(separate ? ['--separate'] : []),
+  ])
+  return follow(place, { isNew, wasRunning: false })
+}
+
+const checkSettings = (): void => {
+  try {
+    givenSettings()
+  } catch (cause) {
+    throw new UsageError(cause instanceof Error ? cause.message : 'the environment is bad', { cause })
+  }
+}
+
+const exists = (path: string): Promise<boolean> => access(path).then(() => true, () => false)
+
+/** A supervisor in a session of its own: it outlives this command and the terminal. */
+const leaveRunning = async ({ stateDir }: Place, args: readonly string[]): Promise<void> => {
+  await mkdir(join(stateDir, 'logs'), { recursive: true, mode: 0o700 })
+  const log = await open(join(stateDir, 'logs', 'supervisor.log'), 'a', 0o600)
+  const child = spawn(process.execPath, [join(repository, 'infra/main/ccx.ts'), 'supervise', ...args], {
+    cwd: repository,
+    detached: true,
+    stdio: ['ignore', log.fd, log.fd],
+  })
+  await log.close()
+  child.unref()
+  const ended = { is: false }
+  child.on('exit', () => void (ended.is = true))
+  while (liveReport(stateDir) === undefined) {
+    if (ended.is) throw new Error(`the supervisor does not start:\n${await lastLines(stateDir, 5)}`)
+    await pause(20)
+  }
+}
+
+const lastLines = async (stateDir: string, count: number): Promise<string> =>
+  (await readFile(join(stateDir, 'logs', 'supervisor.log'), 'utf8')).trimEnd().split('\n').slice(-count).join('\n')
+
+/** Shows what the supervisor reports, until it is done. */
+const follow = async (place: Place, { isNew, wasRunning }: { isNew: boolean; wasRunning: boolean }): Promise<number> => {
+  let shown = 0
+  let last: Report | undefined
+  for (;;) {
+    const report = liveReport(place.stateDir) ?? last
+    // It has ended between two looks; its last words are in its log.
+    if (report === undefined || (report === last && liveReport(place.stateDir) === undefined)) {
+      console.error(`ccx: not started; see ${join(place.stateDir, 'logs', 'supervisor.log')}`)
+      return 1
+    }
+    if (wasRunning && report.phase === 'up') {
+      console.log(`it runs already, in ${place.stateDir}`)
+      conclude(place, report, false)
+      return 0
+    }
+    for (const line of report.lines.slice(shown)) console.log(line)
+    shown = report.lines.length
+    if (report.phase === 'up') {
+      conclude(place, report, isNew)
+      return 0
+    }
+    if (report.phase === 'stopping') throw new Error('it is being stopped at this moment')
+    last = report
+    await pause(50)
+  }
+}
+
+const inForeground = async (place: Place, port: number | undefined, separate: boolean, isNew: boolean): Promise<number> => {
+  const watch = setInterval(() => {
+    const report = liveReport(place.stateDir)
+    if (report?.phase !== 'up') return
+    clearInterval(watch)
+    conclude(place, report, isNew)
+  }, 50)
+  try {
+    return await superviseInstance({ place, port, separate, onLine: (line) => console.log(line) })
+  } finally {
+    clearInterval(watch)
+  }
+}
+
+const passwordIn = (file: string): string => readFileSync(file, 'utf8').trimEnd()
+
+const conclude = ({ stateDir }: Place, { apiUrl, adminLogin }: Report, showsPassword: boolean): void => {
+  const file = join(stateDir, 'secrets', 'admin-password')
+  const state = stateDir === join(repository, '.ccx') ? '' : ` --state ${stateDir}`
+  console.log('')
+  console.log(`  API          ${apiUrl}`)
+  console.log(`  API docs     ${apiUrl}/docs`)
+  console.log(`  admin login  ${adminLogin}`)
+  if (showsPassword) console.log(`  password     ${passwordIn(file)}   (shown once; kept in ${file})`)
+  else console.log(`  password     in ${file}`)
+  console.log(`  next         ./ccx demo${state}`)
+}
