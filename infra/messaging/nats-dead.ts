@@ -1,6 +1,6 @@
 import { type JetStreamManager, NatsError } from 'nats'
 import type { DeadLetter, Messaging } from './messaging.ts'
-import { carrierOf, headersOf, type Link } from './nats-link.ts'
+import { carrierIn, headersOf, type Link } from './nats-link.ts'
 import type { Raw } from './nats-pull.ts'
 
 const PREFIX = 'dead.'
@@ -70,7 +70,7 @@ export const deadLetters = ({ connection, insist }: Link): Messaging['deadLetter
         const letter = await found(asked.streams.getMessage('DEAD', { seq: Number(id) }))
         if (letter === undefined) return false
         // Not the id it first had: within the duplicate window the server would drop it as a repeat.
-        const headers = headersOf(carrierOf(letter.header), { 'Nats-Msg-Id': `replay:${id}` })
+        const headers = headersOf(carrierIn(letter.header), { 'Nats-Msg-Id': `replay:${id}` })
         await connection.jetstream().publish(letter.subject.slice(PREFIX.length), letter.data, { headers, timeout })
         await found(asked.streams.deleteMessage('DEAD', letter.seq))
         return true

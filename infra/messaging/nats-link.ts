@@ -53,7 +53,7 @@ export const headersOf = (carrier: Carrier, more: Readonly<Record<string, string
   return written
 }
 
-export const carrierOf = (read: MsgHdrs | undefined): Carrier =>
+export const carrierIn = (read: MsgHdrs | undefined): Carrier =>
   Object.fromEntries(CARRIED.flatMap((name) => (read?.has(name) ? [[name, read.get(name)]] : [])))
 
 // A wrong password does not become right by waiting; everything else about a server that starts does.

@@ -1,6 +1,6 @@
 import { createInbox, type Msg, nanos } from 'nats'
 import type { Carrier } from './messaging.ts'
-import { carrierOf, type Link } from './nats-link.ts'
+import { carrierIn, type Link } from './nats-link.ts'
 import { bell, places, type Taken } from './places.ts'
 
 const PULL_EXPIRES_MS = 5_000
@@ -42,7 +42,7 @@ const rawOf = ({ connection, insist }: Link, message: Msg, place: Taken): Raw =>
     subject: message.subject,
     payload: message.data,
     text: message.string(),
-    carrier: carrierOf(message.headers),
+    carrier: carrierIn(message.headers),
     ...deliveryOf(reply),
     ack: async () => {
       try {

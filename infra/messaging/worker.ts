@@ -1,0 +1,185 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { OrderOutcome, OrderResult, PlacedOrder } from '../../domain/job/orders.ts'
+import { type Instant, reached } from '../../domain/kernel/time.ts'
+import { inOrder } from '../runners/in-order.ts'
+import type { Log } from '../telemetry/logger.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import { carrierOf, withCarrier } from '../telemetry/tracing.ts'
+import { outcomeIdOf } from './ids.ts'
+import type { Delivered, Messaging } from './messaging.ts'
+
+const DRAIN_TIMEOUT_MS = 10_000
+const RETRY_DELAY_MS = 2_000
+const RETRY_DELAY_MAX_MS = 60_000
+const LINE_LENGTH_MAX = 1_000
+const LINES_MAX = 1_000
+
+const TOO_LATE = 'It took too long to begin.'
+const TOO_LONG = 'It took too long and was stopped.'
+const OUR_FAULT = 'Something went wrong on our side.'
+
+/** What a handler knows about why it failed, in words a tenant understands. Anything else that it throws stays with us. */
+export class Failure extends Error {
+  override readonly name = 'Failure'
+  /** True when no repetition can help. */
+  readonly final: boolean
+  readonly because: string
+  constructor(because: string, { final = false, cause }: { readonly final?: boolean; readonly cause?: unknown } = {}) {
+    super(because, { cause })
+    this.because = because
+    this.final = final
+  }
+}
+
+export type Work = {
+  /** Aborted when the order's time is up, or the worker must go. A handler that does not heed it holds up its key. */
+  readonly signal: AbortSignal
+  /** A line for the job's log, shown while the order is worked on. */
+  readonly note: (line: string) => void
+}
+
+export type Handle = (order: PlacedOrder, work: Work) => Promise<OrderResult>
+
+export type WorkOptions = {
+  readonly messaging: Messaging
+  readonly family: 'infra' | 'cmon'
+  /** Orders in hand at most, those included that wait for another of their key. */
+  readonly concurrency: number
+  /** Aborting it drains: nothing new is taken, what runs may end. */
+  readonly signal: AbortSignal
+  readonly handle: Handle
+  readonly now: () => Instant
+  readonly log: Log
+  readonly metrics?: Metrics
+  /** How long what runs may take to end once `signal` has aborted, before it is stopped; default 10,000. */
+  readonly drainTimeoutMs?: number
+}
+
+type Answer =
+  | { readonly kind: 'succeeded'; readonly result: OrderResult }
+  | { readonly kind: 'failed'; readonly because: string; readonly final: boolean }
+type Shell = WorkOptions & { readonly forced: AbortSignal }
+
+/** Publishes lines while the order runs; `told` resolves when all that could be published have been. */
+const noting = ({ messaging, now, log }: Shell, order: PlacedOrder) => {
+  const underWay: Promise<void>[] = []
+  let lines = 0
+  const publish = async (line: string, place: number): Promise<void> => {
+    const outcome: OrderOutcome = { ...answered(order, now()), kind: 'noted', line: line.slice(0, LINE_LENGTH_MAX) }
+    try {
+      await messaging.answer(outcome, outcomeIdOf(order.orderId, 'noted', place), carrierOf())
+    } catch (err) {
+      // A line is for the eye: the order must not fail for it.
+      log.warn({ orderId: order.orderId, jobId: order.jobId, err }, 'a line was lost')
+    }
+  }
+  return {
+    note: (line: string): void => {
+      if (lines < LINES_MAX) underWay.push(publish(line, lines++))
+    },
+    told: () => Promise.all(underWay),
+  }
+}
+
+const answered = ({ orderId, jobId, step, key, attempt, course }: PlacedOrder, at: Instant) =>
+  ({ orderId, jobId, step, key, attempt, course, at })
+
+const idsOf = ({ orderId, jobId, datastoreId, step, key, attempt, course, order }: PlacedOrder) =>
+  ({ orderId, jobId, datastoreId, step, key, attempt, course, subject: order.subject })
+
+/** Runs the handler once and makes an answer of whatever comes of it. Undefined: it was stopped because the worker goes. */
+const attempted = async (shell: Shell, order: PlacedOrder, note: Work['note']): Promise<Answer | undefined> => {
+  const { handle, now, log, forced } = shell
+  if (reached(order.notAfter, now())) return { kind: 'failed', because: TOO_LATE, final: false }
+  const overdue = new AbortController()
+  const leftMs = Math.min(Date.parse(order.notAfter) - Date.parse(now()), 2 ** 31 - 1)
+  const timer = setTimeout(() => overdue.abort(), leftMs)
+  try {
+    return { kind: 'succeeded', result: await handle(order, { signal: AbortSignal.any([overdue.signal, forced]), note }) }
+  } catch (err) {
+    if (overdue.signal.aborted) {
+      log.warn({ ...idsOf(order), err }, 'an order ran out of time')
+      return { kind: 'failed', because: TOO_LONG, final: false }
+    }
+    if (forced.aborted) return undefined
+    log.error({ ...idsOf(order), err }, 'an order failed')
+    if (err instanceof Failure) return { kind: 'failed', because: err.because, final: err.final }
+    return { kind: 'failed', because: OUR_FAULT, final: false }
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** One order from its beginning to its acknowledgement. The outcome is with the broker before the order leaves it. */
+const carryOut = async (shell: Shell, { message: order, carrier, ack, nak, deliveries }: Delivered<PlacedOrder>) => {
+  const { messaging, now, log, metrics } = shell
+  const began = performance.now()
+  const notes = noting(shell, order)
+  try {
+    const answer = await attempted(shell, order, notes.note)
+    await notes.told()
+    if (answer === undefined) return await nak(0)
+    const outcome: OrderOutcome = { ...answered(order, now()), ...answer }
+    await messaging.answer(outcome, outcomeIdOf(order.orderId, answer.kind), { ...carrier, ...carrierOf() })
+    await ack()
+    const seconds = (performance.now() - began) / 1_000
+    metrics?.order(order.order.subject, answer.kind, seconds)
+    log.info({ ...idsOf(order), result: answer.kind, seconds, deliveries }, 'an order is answered')
+  } catch (err) {
+    // The broker is away. The order comes again, and the handler finds its work done.
+    log.error({ ...idsOf(order), err }, 'an order could not be answered')
+    await nak(Math.min(RETRY_DELAY_MS * deliveries, RETRY_DELAY_MAX_MS))
+  }
+}
+
+/**
+ * Takes the orders of a family and has them handled, until `signal` aborts: the shell of every worker.
+ *
+ * Orders for the same key of a datastore run one after the other in the order of their arrival, all others side by side.
+ * That holds within this process; across processes a key's order is kept by its job, which places one at a time.
+ * An order stays with this worker for as long as it works on it. Its outcome is published before it is acknowledged.
+ *
+ * @throws when the broker's connection closes for good while work is still wanted
+ */
+export const workOn = async (options: WorkOptions): Promise<void> => {
+  const { messaging, family, concurrency, signal, log, drainTimeoutMs = DRAIN_TIMEOUT_MS } = options
+  const force = new AbortController()
+  const shell: Shell = { ...options, forced: force.signal }
+  const turns = inOrder()
+  const inHand = new Map<string, Promise<void>>()
+
+  const run = async (delivered: Delivered<PlacedOrder>): Promise<void> => {
+    const { message: order, carrier, extend, nak } = delivered
+    const sign = setInterval(extend, messaging.ackWaitMs / 3)
+    try {
+      await turns.run(JSON.stringify([order.datastoreId, order.key]), async () => {
+        // Not begun when the drain began: another worker can have it at once.
+        if (signal.aborted) return nak(0)
+        const { orderId, jobId, datastoreId } = order
+        const attributes = { 'ccx.order': orderId, 'ccx.job': jobId, 'ccx.datastore': datastoreId }
+        await withCarrier(carrier, `order ${order.order.subject}`, attributes, () => carryOut(shell, delivered))
+      })
+    } finally {
+      clearInterval(sign)
+    }
+  }
+
+  for await (const delivered of messaging.orders(family, { concurrency, signal })) {
+    const { orderId } = delivered.message
+    if (inHand.has(orderId)) {
+      // Our sign of life was late and it was handed out again. We still have it: our acknowledgement ends this one too.
+      await delivered.nak(messaging.ackWaitMs)
+      continue
+    }
+    const done = run(delivered)
+      .catch((err: unknown) => log.error({ ...idsOf(delivered.message), err }, 'an order was dropped'))
+      .finally(() => inHand.delete(orderId))
+    inHand.set(orderId, done)
+  }
+  const drained = new AbortController()
+  const limit = pause(drainTimeoutMs, undefined, { signal: drained.signal }).then(() => force.abort(), () => undefined)
+  await Promise.all(inHand.values())
+  drained.abort()
+  await limit
+  if (!signal.aborted) throw new Error(`no more ${family} orders can be taken: the connection to the broker is closed`)
+}
