@@ -82,15 +82,22 @@ export const plan = (catalogue: Catalogue, request: DatastoreRequest, context: P
 
 const list = (codes: readonly (string | number)[]): string => codes.join(', ')
 
+/** Control characters and halves of characters: what a text column cannot hold or a terminal would obey. */
+const UNPRINTABLE = /[\p{Cc}\p{Cs}]/u
+
 const planNaming = ({ limits }: Catalogue, { name, tags }: DatastoreRequest): Pick<DatastoreSpec, 'name' | 'tags'> | Refused => {
   const trimmed = name.trim()
   if (trimmed === '' || trimmed.length > limits.nameLengthMax) {
     return reject('malformed-name', `general.cluster_name must have 1 to ${limits.nameLengthMax} characters`)
   }
+  if (UNPRINTABLE.test(trimmed)) return reject('malformed-name', 'general.cluster_name must not hold control characters')
   if (tags.length > limits.tagsMax) return reject('malformed-tags', `general.tags may hold at most ${limits.tagsMax} tags`)
   if (new Set(tags).size < tags.length) return reject('malformed-tags', 'general.tags must not repeat a tag')
   if (tags.some((tag) => tag.trim() === '' || tag.length > limits.tagLengthMax)) {
     return reject('malformed-tags', `general.tags: each tag must have 1 to ${limits.tagLengthMax} characters`)
+  }
+  if (tags.some((tag) => UNPRINTABLE.test(tag))) {
+    return reject('malformed-tags', 'general.tags must not hold control characters')
   }
   return { name: trimmed, tags }
 }
@@ -109,10 +116,11 @@ const planDatabase = (
   if (version === undefined || !vendor.versions.includes(version)) {
     return reject('not-offered', `general.db_version must be one of: ${list(vendor.versions)}`)
   }
-  const asked = request.type?.toLowerCase()
-  // A client that knows no type sends the vendor's code in its place.
-  const type = asked === undefined || asked === request.vendor.toLowerCase() ? vendor.types[0]?.code : asked
-  if (type === undefined || !vendor.types.some(({ code }) => code === type)) {
+  const asked = request.type?.toLowerCase() ?? ''
+  // A client that knows no type sends nothing, or a name of the vendor in its place.
+  const open = asked === '' || vendorNamed(catalogue, asked) === vendor
+  const type = vendor.types.find(({ code }) => code.toLowerCase() === asked)?.code ?? (open ? vendor.types[0]?.code : undefined)
+  if (type === undefined) {
     return reject('not-offered', `general.cluster_type must be one of: ${list(vendor.types.map(({ code }) => code))}`)
   }
   const sizes = vendor.sizes.filter((size) => size <= catalogue.limits.nodesMax)
@@ -157,25 +165,31 @@ const planVolume = ({ volumes, code }: Cloud, request: DatastoreRequest): Datast
   }
   const { min, max } = volume.sizeGib
   const sizeGib = request.volumeSizeGib ?? volume.sizeGib.default
-  if (sizeGib < min || sizeGib > max) {
+  if (!within(sizeGib, { min, max })) {
     return reject('out-of-range', `instance.volume_size must be between ${min} and ${max} GiB`)
   }
   const asked = request.volumeIops
   if (asked === undefined) return { type: volume.code, sizeGib, iops: volume.iops?.default ?? null }
   if (volume.iops === null) return reject('not-offered', `instance.volume_iops cannot be chosen for ${volume.code}`)
-  return asked < volume.iops.min || asked > volume.iops.max
-    ? reject('out-of-range', `instance.volume_iops must be between ${volume.iops.min} and ${volume.iops.max}`)
-    : { type: volume.code, sizeGib, iops: asked }
+  return within(asked, volume.iops)
+    ? { type: volume.code, sizeGib, iops: asked }
+    : reject('out-of-range', `instance.volume_iops must be between ${volume.iops.min} and ${volume.iops.max}`)
 }
+
+/** Asked this way round because every comparison with NaN is false. */
+const within = (value: number, { min, max }: { readonly min: number; readonly max: number }): boolean =>
+  value >= min && value <= max
 
 /** Zones as asked for, one for each node, else spread evenly over the region. */
 const planNodes = (
-  { zones }: Region,
+  { zones, code: region }: Region,
   request: DatastoreRequest,
   instance: Instance,
   { nodes }: PlanContext,
 ): readonly NodePlan[] | Refused => {
+  if (nodes.length < request.size) throw new Error('BUG: the planner was given fewer node ids than it needs')
   const offered = zones.map(({ code }) => code)
+  if (offered.length === 0) return reject('not-offered', `cloud.cloud_region: ${region} has no availability zones`)
   const unknown = request.zones.find((zone) => !offered.includes(zone))
   if (unknown !== undefined) {
     return reject('not-offered', `network.availability_zones must be among: ${list(offered)}`)
