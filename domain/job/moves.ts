@@ -83,13 +83,16 @@ export const succeed = (draft: Draft, at: Place, result: OrderResult): void => {
   else unwind(draft)
 }
 
-/** How much of the plan will have been done with one more order of the step at hand, in whole percent below 100. */
+/**
+ * How much of the plan will have been done with one more order of the step at hand, in whole percent below 100.
+ * On the way back a step counts as undone from its first undo on, so that progress only shrinks there.
+ */
 const progressOf = (saga: Saga, state: LiveJob): number => {
   const counts = saga.steps.map((step) => keysOf(step, factsOf(state)).length)
   const { index } = atHand(saga, state)
   const sum = (numbers: readonly number[]) => numbers.reduce((total, count) => total + count, 0)
   const done = Object.values(state.work).filter((work) => work.state === 'done').length
-  const ahead = state.course === 'forward' ? done + 1 : -done
+  const ahead = state.course === 'forward' ? done + 1 : 0
   return Math.min(99, Math.max(0, Math.floor((100 * (sum(counts.slice(0, Math.max(index, 0))) + ahead)) / sum(counts))))
 }
 
