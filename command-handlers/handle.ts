@@ -25,7 +25,12 @@ export type Send<C extends Command, E extends Event, S, Code extends string> = (
 ) => Promise<Handled<E, S, Code>>
 
 /** An aggregate as its stream tells it. */
-export type Folded<S> = { readonly state: S; readonly position: Position | undefined; readonly revision: Revision }
+export type Folded<E extends Event, S> = {
+  readonly events: readonly Recorded<E>[]
+  readonly state: S
+  readonly position: Position | undefined
+  readonly revision: Revision
+}
 
 /** A stream is written through its decider alone, so every event in it is one of the decider's. */
 const isOwn = <E extends Event>(_event: Recorded): _event is Recorded<E> => true
@@ -35,15 +40,16 @@ export const fold = async <E extends Event, S>(
   { store }: { readonly store: Pick<EventStore, 'read'> },
   { initial, evolve }: Pick<Decider<Command, E, S, string>, 'initial' | 'evolve'>,
   stream: string,
-): Promise<Folded<S>> => {
-  const { events, revision } = await store.read(stream)
-  const state = events.filter((event) => isOwn<E>(event)).reduce<S>((folded, event) => evolve(folded, event), initial)
-  return { state, position: events.at(-1)?.position, revision }
+): Promise<Folded<E, S>> => {
+  const { events: recorded, revision } = await store.read(stream)
+  const events = recorded.filter((event) => isOwn<E>(event))
+  const state = events.reduce<S>((folded, event) => evolve(folded, event), initial)
+  return { events, state, position: events.at(-1)?.position, revision }
 }
 
 /**
  * The shell around every decider: read, fold, decide, append at the revision that was read, and again if someone else wrote first.
- * Event ids derive from the command's, so that a command which is sent again changes nothing.
+ * A command that was taken before changes nothing.
  *
  * @param streamOf the stream a command is for
  * @returns a function that throws `RevisionConflict` when the stream does not come to rest, and whatever the store throws
@@ -57,7 +63,10 @@ export const handle =
   async (command, cause) => {
     const stream = streamOf(command)
     for (let attempt = 1; ; attempt++) {
-      const { state, position, revision } = await fold({ store }, decider, stream)
+      const { events, state, position, revision } = await fold({ store }, decider, stream)
+      // The stream itself knows what it has taken: a command that comes again is answered as it was, however late.
+      const taken = events.filter(({ metadata }) => metadata.commandId === cause.commandId)
+      if (taken.length > 0) return { events: taken, state, position, revision }
       const decision = decider.decide(command, state)
       if (isRejection(decision)) return { rejection: decision }
       if (decision.length === 0) return { events: [], state, position, revision }

@@ -7,6 +7,7 @@ import type { OrderOutcome } from '../../domain/job/orders.ts'
 import { type EndedJob, evolve } from '../../domain/job/state.ts'
 import type { Cause, EventStore, Recorded } from '../../domain/kernel/event-store.ts'
 import type { Carrier, Messaging } from '../messaging/messaging.ts'
+import { carrierFrom, carrierOf, traceparent, withCarrier } from '../telemetry/tracing.ts'
 import { type OpenJobs, placedOrder } from './open-jobs.ts'
 import { jobEvents } from './job-events.ts'
 
@@ -63,8 +64,11 @@ const publish = async (reactor: Reactor, event: Recorded<Extract<JobEvent, { typ
   const isOld = Date.parse(now) - Date.parse(event.recordedAt) > STALE_AFTER_MS
   // The broker drops a repeat only for a while; an order of long ago must not bring back what has been removed since.
   if (isOld && !(await isStillAwaited(reactor, event))) return
-  const { traceparent } = event.metadata
-  await reactor.messaging.order(placedOrder(event), traceparent === undefined ? {} : { traceparent })
+  const carrier = carrierFrom(event.metadata)
+  const order = placedOrder(event)
+  await withCarrier(carrier, `place ${order.order.subject}`, attributesOf(order), () =>
+    reactor.messaging.order(order, { ...carrier, ...carrierOf() }),
+  )
 }
 
 const isStillAwaited = async (
@@ -100,24 +104,30 @@ const nodesOf = ({ input, learned }: EndedJob): readonly NodeState[] =>
       : [{ nodeId, role, privateAddress, publicAddress }]
   })
 
+const attributesOf = ({ orderId, jobId }: { readonly orderId: string; readonly jobId: string }) => ({
+  'ccx.order': orderId,
+  'ccx.job': jobId,
+})
+
 /** Takes a worker's answer into its job. */
-export const recordOutcome = async (
+export const recordOutcome = (
   { sendJob, open, now }: Reactor,
   outcome: OrderOutcome,
   carrier: Carrier,
-): Promise<void> => {
-  const { jobId, orderId } = outcome
-  const mark = outcome.kind === 'noted' ? `${outcome.at}:${outcome.line}` : ''
-  const traceparent = carrier['traceparent']
-  const cause: Cause = {
-    commandId: v5(`${outcome.kind}:${orderId}:${mark}`, NAMESPACE),
-    correlationId: open.correlationOf(jobId),
-    causationId: orderId,
-    actor: ACTOR,
-    ...(traceparent === undefined ? {} : { traceparent }),
-  }
-  await sendJob({ type: 'RecordOutcome', data: { jobId, outcome, now: now() } }, cause)
-}
+): Promise<void> =>
+  withCarrier(carrier, `record ${outcome.kind}`, attributesOf(outcome), async () => {
+    const { jobId, orderId } = outcome
+    const mark = outcome.kind === 'noted' ? `${outcome.at}:${outcome.line}` : ''
+    const parent = traceparent() ?? carrier['traceparent']
+    const cause: Cause = {
+      commandId: v5(`${outcome.kind}:${orderId}:${mark}`, NAMESPACE),
+      correlationId: open.correlationOf(jobId),
+      causationId: orderId,
+      actor: ACTOR,
+      ...(parent === undefined ? {} : { traceparent: parent }),
+    }
+    await sendJob({ type: 'RecordOutcome', data: { jobId, outcome, now: now() } }, cause)
+  })
 
 /** Lets time pass for a job whose deadline or retry is due. */
 export const passTime = async ({ sendJob, open, now }: Reactor, jobId: string): Promise<void> => {
