@@ -1,0 +1,72 @@
+import type { ReadResp } from '@eventstore/db-client/generated/streams_pb.js'
+import { z } from 'zod'
+import type { Metadata, Position, Recorded } from '../../domain/kernel/event-store.ts'
+
+const Actor = z.object({
+  kind: z.enum(['user', 'client', 'operator', 'system']),
+  id: z.string(),
+  role: z.string().exactOptional(),
+  address: z.string().exactOptional(),
+})
+
+const EventMetadata = z.object({
+  commandId: z.string(),
+  correlationId: z.string(),
+  causationId: z.string(),
+  actor: Actor,
+  requestId: z.string().exactOptional(),
+  traceparent: z.string().exactOptional(),
+}) satisfies z.ZodType<Metadata>
+
+const EventData = z.looseObject({})
+
+/** An event in one of our streams that is not one of ours. Nothing can be done about it but look at it. */
+export class MalformedEvent extends Error {
+  override readonly name = 'MalformedEvent'
+  readonly stream: string
+  readonly revision: bigint
+  constructor(stream: string, revision: bigint, cause: unknown) {
+    super(`event ${revision} of stream ${stream} is malformed`, { cause })
+    this.stream = stream
+    this.revision = revision
+  }
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+
+/** 100 ns ticks since 1970 as RFC 3339. */
+const instantOf = (ticks: string | undefined): string => new Date(Number(BigInt(ticks ?? '0') / 10_000n)).toISOString()
+
+const json = (bytes: Uint8Array): unknown => JSON.parse(utf8.decode(bytes))
+
+type WireEvent = ReadResp.ReadEvent.RecordedEvent
+
+const positionOf = (event: WireEvent): Position => ({
+  commit: BigInt(event.getCommitPosition()),
+  prepare: BigInt(event.getPreparePosition()),
+})
+
+/**
+ * An event as it came over the wire, checked.
+ *
+ * @throws MalformedEvent when its data is not a JSON object or its metadata is not ours
+ */
+export const recordedOf = (event: WireEvent): Recorded => {
+  const stream = utf8.decode(event.getStreamIdentifier()?.getStreamName_asU8())
+  const revision = BigInt(event.getStreamRevision())
+  const properties = event.getMetadataMap()
+  try {
+    return {
+      type: z.string().min(1).parse(properties.get('type')),
+      data: EventData.parse(json(event.getData_asU8())),
+      id: z.uuid().parse(event.getId()?.getString()),
+      stream,
+      revision,
+      position: positionOf(event),
+      recordedAt: instantOf(properties.get('created')),
+      metadata: EventMetadata.parse(json(event.getCustomMetadata_asU8())),
+    }
+  } catch (cause) {
+    throw new MalformedEvent(stream, revision, cause)
+  }
+}
