@@ -139,3 +139,12 @@ export const givenSettings = (env: NodeJS.ProcessEnv = process.env): Record<stri
     }),
   )
 }
+
+/** Real servers that the contract tests should be run against too. */
+export const testTargets = (env: NodeJS.ProcessEnv = process.env): Record<string, string> =>
+  Object.fromEntries(
+    ['ESDB_URL'].flatMap((name) => {
+      const value = env[name]
+      return value === undefined ? [] : [[name, value] as const]
+    }),
+  )

@@ -62,7 +62,7 @@ const textOf = (path: string): Promise<string> => readFile(path, 'utf8').catch((
  */
 export const aptSources = async (etcApt = '/etc/apt'): Promise<readonly AptSource[]> => {
   const folder = join(etcApt, 'sources.list.d')
-  const names = (await readdir(folder).catch(() => [])).toSorted()
+  const names = (await readdir(folder).catch((): string[] => [])).toSorted()
   const parsed = await Promise.all([
     textOf(join(etcApt, 'sources.list')).then(parseListFile),
     ...names.filter((name) => name.endsWith('.list')).map((name) => textOf(join(folder, name)).then(parseListFile)),
