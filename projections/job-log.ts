@@ -1,0 +1,89 @@
+import type { JobEvent } from '../domain/job/messages.ts'
+import type { Place } from '../domain/job/orders.ts'
+import { ONLY } from '../domain/job/saga.ts'
+import type { KnownEvent } from './known-event.ts'
+import { sortablePosition } from './positions.ts'
+import { projection } from './projection.ts'
+import type { JobLogRow } from './schema.ts'
+
+/** One row per line that a tenant can read about his job; its id is that of the event it tells of. */
+export const jobLog = projection<JobLogRow>({
+  name: 'job-log',
+  version: 1,
+  table: 'job_log',
+  key: 'entry_id',
+  columns: {
+    entry_id: 'text',
+    job_id: 'text',
+    datastore_id: 'text',
+    severity: 'text',
+    step: 'text',
+    node_id: 'text',
+    course: 'text',
+    attempt: 'integer',
+    line: 'text',
+    position: 'text',
+    at: 'time',
+  },
+
+  keys: (event) => (said(event) === undefined ? [] : [event.id]),
+
+  apply(row, event, key) {
+    const entry = said(event)
+    if (entry === undefined) return row
+    const { jobId, datastoreId, at } = entry.about
+    const { severity, line, place } = entry
+    return {
+      entry_id: key,
+      job_id: jobId,
+      datastore_id: datastoreId,
+      severity,
+      step: place?.step ?? null,
+      node_id: place === undefined || place.key === ONLY ? null : place.key,
+      course: place?.course ?? 'forward',
+      attempt: place?.attempt ?? null,
+      line,
+      position: sortablePosition(event.position),
+      at,
+    }
+  },
+})
+
+type Said = {
+  readonly about: Pick<JobEvent['data'], 'jobId' | 'datastoreId' | 'at'>
+  readonly severity: JobLogRow['severity']
+  readonly line: string
+  readonly place?: Omit<Place, 'attempt'> & { readonly attempt?: number }
+}
+
+const said = ({ type, data }: KnownEvent): Said | undefined => {
+  switch (type) {
+    case 'JobStarted':
+      return { about: data, severity: 'info', line: `${data.title}: begun` }
+    case 'StepOrdered':
+      return { about: data, place: data, severity: 'info', line: data.attempt === 1 ? 'begun' : `attempt ${data.attempt}` }
+    case 'StepNoted':
+      return { about: data, place: data, severity: 'info', line: data.line }
+    case 'StepSucceeded':
+      return { about: data, place: data, severity: 'info', line: data.course === 'forward' ? 'done' : 'undone' }
+    case 'StepFailed':
+      return {
+        about: data,
+        place: data,
+        severity: data.retryAt === null ? 'error' : 'warning',
+        line: data.retryAt === null ? data.because : `${data.because}; it will be tried again`,
+      }
+    case 'AttentionNeeded':
+      return { about: data, place: data, severity: 'error', line: `an operator has been asked to look: ${data.because}` }
+    case 'JobCancelled':
+      return { about: data, severity: 'warning', line: `cancelled: ${data.because}` }
+    case 'UnwindingBegun':
+      return { about: data, severity: 'error', line: `what was done is being undone: ${data.because}` }
+    case 'JobFinished':
+      return { about: data, severity: 'info', line: 'finished' }
+    case 'JobUnwound':
+      return { about: data, severity: 'warning', line: `everything it had done is undone: ${data.because}` }
+    default:
+      return undefined
+  }
+}

@@ -1,0 +1,48 @@
+import type { AccountEvent } from '../domain/account/account.ts'
+import type { DatastoreEvent } from '../domain/datastore/messages.ts'
+import type { JobEvent } from '../domain/job/messages.ts'
+import type { Recorded } from '../domain/kernel/event-store.ts'
+
+type DomainEvent = DatastoreEvent | JobEvent | AccountEvent
+
+/** An event that some projection may make something of. */
+export type KnownEvent = Recorded<DomainEvent>
+
+/** The streams that such events are on. */
+export const PREFIXES = ['datastore-', 'job-', 'account-'] as const
+
+// A new event does not compile until it is named here with the streams it is on.
+const PREFIX_OF: Readonly<Record<DomainEvent['type'], (typeof PREFIXES)[number]>> = {
+  DatastoreCreated: 'datastore-',
+  DatastoreDeployed: 'datastore-',
+  DeploymentFailed: 'datastore-',
+  DeletionStarted: 'datastore-',
+  DeletionAbandoned: 'datastore-',
+  DatastoreDeleted: 'datastore-',
+  JobQueued: 'datastore-',
+  JobAdmitted: 'datastore-',
+  JobCancellationAsked: 'datastore-',
+  JobDropped: 'datastore-',
+  JobEnded: 'datastore-',
+  JobStarted: 'job-',
+  StepOrdered: 'job-',
+  StepNoted: 'job-',
+  StepSucceeded: 'job-',
+  StepFailed: 'job-',
+  AttentionNeeded: 'job-',
+  JobCancelled: 'job-',
+  UnwindingBegun: 'job-',
+  JobFinished: 'job-',
+  JobUnwound: 'job-',
+  AccountRegistered: 'account-',
+  ClientCreated: 'account-',
+  ClientRevoked: 'account-',
+}
+
+const prefixes = new Map<string, string>(Object.entries(PREFIX_OF))
+
+/** Whether an event of the log is one that projections know. What is not is passed over, never a fault. */
+export const isKnown = (event: Recorded): event is KnownEvent => {
+  const prefix = prefixes.get(event.type)
+  return prefix !== undefined && event.stream.startsWith(prefix)
+}

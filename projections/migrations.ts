@@ -1,0 +1,123 @@
+import { type Kysely, type Migration, sql } from 'kysely'
+
+/**
+ * The steps of the read models' tables. A table's rows can always be made again from the log, so a step may as well drop
+ * and make one anew, with the version of its projection raised.
+ *
+ * @param schema the Postgres schema that the tables live in; a rebuild makes the same ones in another
+ */
+export const readMigrations = (schema: string): Readonly<Record<string, Migration>> => ({
+  '0001-read-models': {
+    up: async (db: Kysely<unknown>) => {
+      const statements = tables.map((statement) => statement.replaceAll('read.', `"${schema}".`))
+      for (const statement of statements) await sql.raw(statement).execute(db)
+    },
+  },
+})
+
+// Positions are text: a 64-bit number has no exact place in JSON, and "C" makes the order of the text that of the log.
+const tables: readonly string[] = [
+  `create table read.checkpoints (
+    projection text primary key,
+    version integer not null,
+    position_commit numeric(20) not null,
+    position_prepare numeric(20) not null,
+    updated_at timestamptz not null
+  )`,
+  `create table read.datastores (
+    datastore_id text primary key,
+    owner_id text not null,
+    name text not null,
+    status text not null,
+    status_reason text,
+    deployed boolean not null,
+    vendor text not null,
+    version text not null,
+    type text not null,
+    cloud text not null,
+    region text not null,
+    instance_size text not null,
+    volume_type text not null,
+    volume_size_gib integer not null,
+    volume_iops integer,
+    network_type text not null,
+    high_availability boolean not null,
+    size integer not null,
+    port integer not null,
+    primary_host text not null,
+    replica_host text not null,
+    db_username text not null,
+    db_database text not null,
+    tags jsonb not null,
+    zones jsonb not null,
+    notifications jsonb not null,
+    maintenance jsonb not null,
+    created_at timestamptz not null,
+    updated_at timestamptz not null
+  )`,
+  `create index datastores_by_owner on read.datastores (owner_id, created_at desc, datastore_id)`,
+  `create table read.nodes (
+    datastore_id text primary key,
+    owner_id text not null,
+    cloud text not null,
+    region text not null,
+    volume_type text not null,
+    volume_size_gib integer not null,
+    port integer not null,
+    running boolean not null,
+    nodes jsonb not null,
+    created_at timestamptz not null
+  )`,
+  `create index nodes_by_owner on read.nodes (owner_id)`,
+  `create table read.jobs (
+    job_id text primary key,
+    datastore_id text not null,
+    owner_id text not null,
+    kind text not null,
+    state text not null,
+    title text,
+    progress_percent integer not null,
+    reason text,
+    needs_attention boolean not null,
+    steps jsonb not null,
+    queued_by text not null,
+    queued_position text collate "C" not null,
+    queued_at timestamptz not null,
+    started_at timestamptz,
+    ended_at timestamptz
+  )`,
+  `create index jobs_by_datastore on read.jobs (datastore_id, queued_position desc)`,
+  `create index jobs_by_owner on read.jobs (owner_id, queued_position desc)`,
+  `create index jobs_for_operators on read.jobs (queued_position) where needs_attention`,
+  `create table read.job_log (
+    entry_id text primary key,
+    job_id text not null,
+    datastore_id text not null,
+    severity text not null,
+    step text,
+    node_id text,
+    course text not null,
+    attempt integer,
+    line text not null,
+    position text collate "C" not null,
+    at timestamptz not null
+  )`,
+  `create index job_log_by_job on read.job_log (job_id, position)`,
+  `create table read.accounts (
+    account_id text primary key,
+    login text not null,
+    first_name text not null,
+    last_name text not null,
+    is_admin boolean not null,
+    created_at timestamptz not null
+  )`,
+  `create unique index accounts_by_login on read.accounts (lower(login))`,
+  `create table read.oauth_clients (
+    client_id text primary key,
+    owner_id text not null,
+    name text not null,
+    created_at timestamptz not null,
+    expires_at timestamptz
+  )`,
+  `create index oauth_clients_by_owner on read.oauth_clients (owner_id, created_at desc, client_id)`,
+]

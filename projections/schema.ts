@@ -1,0 +1,157 @@
+import type { ColumnType } from 'kysely'
+import type { JobKind } from '../domain/datastore/messages.ts'
+import type { NodeRole } from '../domain/datastore/spec.ts'
+import type { Course } from '../domain/job/orders.ts'
+import type { Instant } from '../domain/kernel/time.ts'
+
+export type DatastoreRow = {
+  readonly datastore_id: string
+  readonly owner_id: string
+  readonly name: string
+  readonly status: 'DEPLOYING' | 'STARTED' | 'DEPLOY_FAILED' | 'DELETING'
+  /** Why it is so, where something went wrong. */
+  readonly status_reason: string | null
+  /** Whether it has ever come up, so that there is something to connect to. */
+  readonly deployed: boolean
+  readonly vendor: string
+  readonly version: string
+  readonly type: string
+  readonly cloud: string
+  readonly region: string
+  readonly instance_size: string
+  readonly volume_type: string
+  readonly volume_size_gib: number
+  readonly volume_iops: number | null
+  readonly network_type: string
+  readonly high_availability: boolean
+  readonly size: number
+  readonly port: number
+  /** Bare host names: the one that follows the primary, and the one that answers with every replica. */
+  readonly primary_host: string
+  readonly replica_host: string
+  readonly db_username: string
+  readonly db_database: string
+  readonly tags: readonly string[]
+  readonly zones: readonly string[]
+  readonly notifications: { readonly enabled: boolean; readonly emails: readonly string[] }
+  readonly maintenance: { readonly day_of_week: number; readonly start_hour: number; readonly end_hour: number }
+  readonly created_at: Instant
+  readonly updated_at: Instant
+}
+
+export type NodeEntry = {
+  readonly node_id: string
+  readonly hostname: string
+  readonly zone: string
+  readonly instance_size: string
+  readonly role: NodeRole | null
+  readonly private_ip: string | null
+  readonly public_ip: string | null
+}
+
+/** The nodes of one datastore, because they come and go together. */
+export type NodesRow = {
+  readonly datastore_id: string
+  readonly owner_id: string
+  readonly cloud: string
+  readonly region: string
+  readonly volume_type: string
+  readonly volume_size_gib: number
+  readonly port: number
+  readonly running: boolean
+  readonly nodes: readonly NodeEntry[]
+  readonly created_at: Instant
+}
+
+export type JobStep = {
+  readonly name: string
+  readonly title: string
+  readonly state: 'pending' | 'running' | 'done' | 'failed' | 'skipped' | 'undoing' | 'undone'
+  readonly attempts: number
+  /** Of its orders in the present direction, by key. */
+  readonly orders: Readonly<Record<string, 'ordered' | 'waiting' | 'done' | 'failed'>>
+}
+
+export type JobRow = {
+  readonly job_id: string
+  readonly datastore_id: string
+  readonly owner_id: string
+  readonly kind: JobKind
+  readonly state: 'queued' | 'running' | 'finished' | 'failed' | 'cancelled' | 'dropped'
+  readonly title: string | null
+  readonly progress_percent: number
+  /** Why it unwinds, or came to nothing, in words for the tenant. */
+  readonly reason: string | null
+  readonly needs_attention: boolean
+  readonly steps: readonly JobStep[]
+  /** The id of the account that asked for it, or `system`. */
+  readonly queued_by: string
+  /** Where in the log it was queued, as text that sorts (`sortablePosition`). */
+  readonly queued_position: string
+  readonly queued_at: Instant
+  readonly started_at: Instant | null
+  readonly ended_at: Instant | null
+}
+
+/** One line of a job's log, for the tenant to read. Whose it is, its job tells. */
+export type JobLogRow = {
+  readonly entry_id: string
+  readonly job_id: string
+  readonly datastore_id: string
+  readonly severity: 'info' | 'warning' | 'error'
+  /** The step's name; null for what concerns the whole job. */
+  readonly step: string | null
+  /** The node, where the step is carried out node by node. */
+  readonly node_id: string | null
+  readonly course: Course
+  readonly attempt: number | null
+  readonly line: string
+  readonly position: string
+  readonly at: Instant
+}
+
+export type AccountRow = {
+  readonly account_id: string
+  readonly login: string
+  readonly first_name: string
+  readonly last_name: string
+  readonly is_admin: boolean
+  readonly created_at: Instant
+}
+
+/** OAuth2 clients that are not revoked. */
+export type OauthClientRow = {
+  readonly client_id: string
+  /** The account it acts for. */
+  readonly owner_id: string
+  readonly name: string
+  readonly created_at: Instant
+  readonly expires_at: Instant | null
+}
+
+/** How far a projection has come. */
+export type CheckpointRow = {
+  readonly projection: string
+  readonly version: number
+  readonly position_commit: string
+  readonly position_prepare: string
+  readonly updated_at: Instant
+}
+
+/** The driver reads a timestamptz as a Date. */
+type Stored<R, Times extends keyof R> = {
+  [C in keyof R]: C extends Times ? ColumnType<Date | Exclude<R[C], string>, R[C], R[C]> : R[C]
+}
+
+/** The read models as the database has them, for Kysely. They live in the Postgres schema `read`. */
+export type ReadSchema = {
+  datastores: Stored<DatastoreRow, 'created_at' | 'updated_at'>
+  nodes: Stored<NodesRow, 'created_at'>
+  jobs: Stored<JobRow, 'queued_at' | 'started_at' | 'ended_at'>
+  job_log: Stored<JobLogRow, 'at'>
+  accounts: Stored<AccountRow, 'created_at'>
+  oauth_clients: Stored<OauthClientRow, 'created_at' | 'expires_at'>
+  checkpoints: Stored<CheckpointRow, 'updated_at'>
+}
+
+export const READ_SCHEMA = 'read'
