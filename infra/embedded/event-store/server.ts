@@ -21,6 +21,9 @@ const MESSAGE_BYTES_MAX = 17 * 1_048_576
 /** How long open calls may take to end when the server stops, in ms. */
 const SHUTDOWN_MS = 2_000
 
+/** How long a killed predecessor's session may take to end, in ms. */
+const LOCK_WAIT_MS = 15_000
+
 export type EventStoreServer = {
   /** host:port, for `esdb://<address>?tls=false`. */
   readonly address: string
@@ -115,6 +118,7 @@ const requireLoopback = (host: string): void => {
  * @param options.host a loopback address: 127.x.y.z or ::1
  * @param options.port 0 for any that is free
  * @param options.databaseUrl postgres://… of a database of its own; the schema `event_store` is made in it
+ * @param options.lockWaitMs how long to wait for another process to stop writing to the log (default 15 s)
  * @throws when the host is not loopback, the port is taken, Postgres does not answer, or another process writes to the log.
  *   Once started, a lost database connection or a failed write stops it; see `stopped`.
  */
@@ -122,6 +126,7 @@ export const eventStoreServer = async (options: {
   readonly host: string
   readonly port: number
   readonly databaseUrl: string
+  readonly lockWaitMs?: number
 }): Promise<EventStoreServer> => {
   requireLoopback(options.host)
   const stopped = Promise.withResolvers<Error | undefined>()
@@ -132,7 +137,9 @@ export const eventStoreServer = async (options: {
     void stop()
   }
 
-  const storage = await postgresStorage(options.databaseUrl, fail('the event store has lost its database'))
+  const { databaseUrl, lockWaitMs = LOCK_WAIT_MS } = options
+  const onLost = fail('the event store has lost its database')
+  const storage = await postgresStorage({ databaseUrl, lockWaitMs, onLost })
   try {
     const log = await openLog(storage, fail('the event store cannot write'))
     const { server, shutdown } = grpcServer(log)

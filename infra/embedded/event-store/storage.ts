@@ -26,9 +26,6 @@ select * from unnest($1::bigint[], $2::text[], $3::bigint[], $4::uuid[], $5::tex
 /** Any number will do, as long as nothing else in the database locks it. */
 const WRITER_LOCK = 7_351_002_113
 
-/** How long a killed predecessor's connection may take to be noticed by Postgres. */
-const LOCK_WAIT_MS = 15_000
-
 export type StreamHead = { readonly revision: number; readonly position: number }
 
 /** The log on disk: append a batch, scan from a position, read a range of a stream, look up a head. */
@@ -58,8 +55,8 @@ const recordOf = (row: z.infer<typeof Row>): LogRecord => ({
   createdTicks: row[6], data: row[7], metadata: row[8],
 })
 
-const takeWriterLock = async (writer: pg.Client): Promise<void> => {
-  const deadline = performance.now() + LOCK_WAIT_MS
+const takeWriterLock = async (writer: pg.Client, waitMs: number): Promise<void> => {
+  const deadline = performance.now() + waitMs
   for (;;) {
     const { rows } = await writer.query(`select pg_try_advisory_lock(${WRITER_LOCK}) as locked`)
     if (Locked.parse(rows)[0].locked) return
@@ -98,11 +95,16 @@ const scans = (pool: pg.Pool): Pick<Storage, 'headOf' | 'last' | 'scanStream' | 
 /**
  * Opens the log in a Postgres database, making its schema if need be, and takes the lock that lets one process write.
  *
- * @param databaseUrl postgres://… with user and password
- * @param onLost called once when the writer's connection, and with it the lock, is gone
+ * @param options.databaseUrl postgres://… with user and password
+ * @param options.lockWaitMs how long to wait for a predecessor that has just died and whose session Postgres has yet to end
+ * @param options.onLost called once when the writer's connection, and with it the lock, is gone
  * @throws when Postgres does not answer or another process holds the lock
  */
-export const postgresStorage = async (databaseUrl: string, onLost: (cause: Error) => void): Promise<Storage> => {
+export const postgresStorage = async ({ databaseUrl, lockWaitMs, onLost }: {
+  readonly databaseUrl: string
+  readonly lockWaitMs: number
+  readonly onLost: (cause: Error) => void
+}): Promise<Storage> => {
   const connection = { connectionString: databaseUrl, application_name: 'event-store', keepAlive: true }
   const writer = new pg.Client(connection)
   let closing = false
@@ -122,7 +124,7 @@ export const postgresStorage = async (databaseUrl: string, onLost: (cause: Error
     await Promise.allSettled([writer.end(), pool.end()])
   }
   try {
-    await takeWriterLock(writer)
+    await takeWriterLock(writer, lockWaitMs)
     await writer.query('set synchronous_commit = on')
     await writer.query(SCHEMA)
   } catch (error) {
