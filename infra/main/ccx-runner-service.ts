@@ -1,0 +1,5 @@
+import { serve } from './base.ts'
+import { runnerPart } from './parts/runner.ts'
+
+/** Runs jobs: turns events into orders, and what comes of them into events. */
+await serve('ccx-runner-service', [runnerPart])
