@@ -98,8 +98,15 @@ export class Malformed extends Error {
 export class Refused extends Error {
   override readonly name = 'Refused'
   readonly code: string
-  constructor({ rejected, because }: { readonly rejected: string; readonly because: string }) {
+  /** After how many seconds it may be tried again, where that is known. */
+  readonly retryAfterSeconds: number | undefined
+  constructor({ rejected, because, retryAfterSeconds }: {
+    readonly rejected: string
+    readonly because: string
+    readonly retryAfterSeconds?: number
+  }) {
     super(because)
     this.code = rejected
+    this.retryAfterSeconds = retryAfterSeconds
   }
 }

@@ -1,0 +1,112 @@
+import { z } from 'zod'
+import { type Endpoint, endpoint, type Principal, Refused } from '../../domain/kernel/endpoint.ts'
+import type { EventStore } from '../../domain/kernel/event-store.ts'
+import type { Instant } from '../../domain/kernel/time.ts'
+import { causeOf } from '../cause.ts'
+import { freshId } from '../ids.ts'
+import type { ClientView, Credentials, Directory, Sessions } from './ports.ts'
+import { forbidden } from './refusals.ts'
+import { createClient, sendToAccount } from './register.ts'
+
+export type Clients = {
+  readonly store: Pick<EventStore, 'read' | 'append'>
+  readonly directory: Pick<Directory, 'clientsOf'>
+  readonly credentials: Credentials
+  readonly sessions: Pick<Sessions, 'endAllOf'>
+  readonly now: () => Instant
+  readonly traceparent: () => string | undefined
+}
+
+const PATH = '/api/v2/auth/oauth2/clients'
+const tag = 'Authentication'
+
+const instant = z.iso.datetime({ offset: true })
+
+const Client = z.object({
+  client_id: z.uuid(),
+  name: z.string(),
+  created_at: instant,
+  expires_at: instant.nullable(),
+  last_used_at: instant.nullable(),
+})
+const NewClient = z.object({
+  client_id: z.uuid(),
+  client_secret: z.string(),
+  name: z.string(),
+  expires_at: instant.nullable(),
+})
+
+/** A token that leaked must not be able to make more of its kind. */
+const refuseClients = ({ kind }: Principal): void => {
+  if (kind === 'client') throw forbidden('clients are managed by the one they act for, not by clients')
+}
+
+const list = ({ directory, credentials }: Clients): Endpoint =>
+  endpoint({
+    method: 'GET',
+    path: PATH,
+    summary: 'List OAuth2 clients',
+    tag,
+    access: 'user',
+    replies: { 200: { description: 'The clients of the one who asks.', schema: z.object({ clients: z.array(Client) }) } },
+    handle: async ({ principal }) => {
+      const clients = await directory.clientsOf(principal.userId)
+      const used = await credentials.lastUsed(clients.map(({ clientId }) => clientId))
+      const row = ({ clientId, name, createdAt, expiresAt }: ClientView): z.infer<typeof Client> => ({
+        client_id: clientId,
+        name,
+        created_at: createdAt,
+        expires_at: expiresAt,
+        last_used_at: used.get(clientId) ?? null,
+      })
+      return { status: 200, body: { clients: clients.map(row) } }
+    },
+  })
+
+/** Takes no idempotency key: a recorded reply would hold the secret. */
+const create = (options: Clients): Endpoint =>
+  endpoint({
+    method: 'POST',
+    path: PATH,
+    summary: 'Make an OAuth2 client; its secret is told this once',
+    tag,
+    access: 'user',
+    body: z.object({
+      name: z.string().trim().min(1).max(100),
+      expires_at: instant.nullish().transform((at) => (at ? new Date(at).toISOString() : null)),
+    }),
+    replies: { 201: { description: 'The client.', schema: NewClient } },
+    handle: async (request) => {
+      refuseClients(request.principal)
+      const { name, expires_at: expiresAt } = request.body
+      const cause = causeOf(request, freshId(), options.traceparent())
+      const made = await createClient(options, { accountId: request.principal.userId, name, expiresAt }, cause)
+      if ('rejection' in made) throw new Refused(made.rejection)
+      const { clientId, secret, position } = made
+      return { status: 201, body: { client_id: clientId, client_secret: secret, name, expires_at: expiresAt }, position }
+    },
+  })
+
+const revoke = (options: Clients): Endpoint =>
+  endpoint({
+    method: 'DELETE',
+    path: `${PATH}/:client_id`,
+    summary: 'Revoke an OAuth2 client and its tokens',
+    tag,
+    access: 'user',
+    params: z.object({ client_id: z.uuid().toLowerCase() }),
+    replies: { 200: { description: 'It is revoked.', schema: z.object({}) } },
+    handle: async (request) => {
+      refuseClients(request.principal)
+      const { client_id: clientId } = request.params
+      const data = { accountId: request.principal.userId, clientId, now: options.now() }
+      const cause = causeOf(request, freshId(), options.traceparent())
+      const outcome = await sendToAccount(options)({ type: 'RevokeClient', data }, cause)
+      if ('rejection' in outcome) throw new Refused(outcome.rejection)
+      await options.sessions.endAllOf(clientId)
+      return { status: 200, body: {}, position: outcome.position }
+    },
+  })
+
+/** The OAuth2 clients of the one who is signed in. */
+export const clientEndpoints = (options: Clients): readonly Endpoint[] => [list(options), create(options), revoke(options)]

@@ -1,0 +1,91 @@
+import { account, type AccountCommand, type AccountRejection } from '../../domain/account/account.ts'
+import type { Rejection } from '../../domain/kernel/decider.ts'
+import type { Actor, Cause, EventStore, Position } from '../../domain/kernel/event-store.ts'
+import type { Instant } from '../../domain/kernel/time.ts'
+import { handle } from '../handle.ts'
+import { accountIdOf, freshId } from '../ids.ts'
+import type { Credentials } from './ports.ts'
+
+export type Registry = {
+  readonly store: Pick<EventStore, 'read' | 'append'>
+  readonly credentials: Pick<Credentials, 'keep' | 'issue'>
+  readonly now: () => Instant
+}
+
+type Refusal = { readonly rejection: Rejection<AccountRejection> }
+
+/** Carries a command to an account's stream. */
+export const sendToAccount = ({ store }: Pick<Registry, 'store'>) =>
+  handle({ store }, account, ({ data }: AccountCommand) => `account-${data.accountId}`)
+
+const causeBy = (actor: Actor): Cause => {
+  const commandId = freshId()
+  return { commandId, correlationId: commandId, causationId: commandId, actor }
+}
+
+export type NewAccount = {
+  readonly login: string
+  readonly password: string
+  readonly firstName: string
+  readonly lastName: string
+  readonly isAdmin: boolean
+}
+
+/**
+ * Registers an account: the event first, then the password. An account whose password was never kept, because something ended this
+ * in between, gets it now.
+ *
+ * @param actor who registers it
+ * @returns the account's id, or `login-taken` when it exists and has a password
+ */
+export const registerAccount = async (
+  { store, credentials, now }: Registry,
+  { login, password, firstName, lastName, isAdmin }: NewAccount,
+  actor: Actor,
+): Promise<Refusal | { readonly accountId: string; readonly position: Position | undefined }> => {
+  const accountId = accountIdOf(login)
+  const data = { accountId, login: login.trim().normalize('NFC'), firstName, lastName, isAdmin, now: now() }
+  const outcome = await sendToAccount({ store })({ type: 'RegisterAccount', data }, causeBy(actor))
+  const isNew = await credentials.keep(accountId, password)
+  if ('rejection' in outcome) return isNew ? { accountId, position: undefined } : outcome
+  return { accountId, position: outcome.position }
+}
+
+/**
+ * Makes the first operator, unless he is there already; his password is then left as it is.
+ *
+ * @returns whether he was made
+ */
+export const ensureOperator = async (
+  registry: Registry,
+  { login, password }: { readonly login: string; readonly password: string },
+): Promise<boolean> => {
+  const operator = { login, password, firstName: 'Operator', lastName: '', isAdmin: true }
+  const outcome = await registerAccount(registry, operator, { kind: 'system', id: 'start' })
+  return !('rejection' in outcome)
+}
+
+/**
+ * Makes OAuth2 client credentials for an account: the event first, then the secret.
+ *
+ * @param cause who asks, or why
+ * @returns the client's id and its secret, which cannot be told again
+ */
+export const createClient = async (
+  { store, credentials, now }: Registry,
+  { accountId, name, expiresAt }: { readonly accountId: string; readonly name: string; readonly expiresAt: Instant | null },
+  cause: Cause,
+): Promise<Refusal | { readonly clientId: string; readonly secret: string; readonly position: Position | undefined }> => {
+  const clientId = freshId()
+  const data = { accountId, clientId, name, expiresAt, now: now() }
+  const outcome = await sendToAccount({ store })({ type: 'CreateClient', data }, cause)
+  if ('rejection' in outcome) return outcome
+  return { clientId, secret: await credentials.issue(clientId), position: outcome.position }
+}
+
+/** The same, for an operator at the command line. */
+export const createClientFor = (
+  registry: Registry,
+  { login, name, expiresAt }: { readonly login: string; readonly name: string; readonly expiresAt: Instant | null },
+  actor: Actor,
+): ReturnType<typeof createClient> => createClient(registry, { accountId: accountIdOf(login), name, expiresAt }, causeBy(actor))

@@ -1,0 +1,58 @@
+import { z } from 'zod'
+import type { AccountView } from './ports.ts'
+
+const Scope = z.object({ id: z.uuid(), name: z.string(), type: z.enum(['user', 'admin-user']), role: z.enum(['admin', 'super-admin']) })
+
+/** What the newer calls say of the one who is signed in. */
+export const Nested = z.object({
+  user: z.object({ id: z.uuid(), login: z.string(), first_name: z.string(), last_name: z.string() }),
+  scopes: z.array(Scope).min(1),
+})
+
+const Timestamp = z.object({ seconds: z.int(), nanos: z.int() })
+
+/** What the older calls say. */
+export const Flat = z.object({
+  id: z.uuid(),
+  login: z.string(),
+  firstName: z.string(),
+  lastName: z.string(),
+  termsAccepted: z.object({ TermsAndConditionsV1: z.boolean(), PrivacyPolicyV1: z.boolean() }),
+  origin: z.string(),
+  createdAt: Timestamp,
+  updatedAt: Timestamp,
+  additionalFields: z.object({}),
+})
+
+export const FlatCheck = Flat.extend({ isAdmin: z.boolean(), scopes: z.array(Scope).min(1) })
+
+/** Clients take the first scope for their own. */
+export const scopesOf = ({ accountId, login, firstName, lastName, isAdmin }: AccountView): z.infer<typeof Scope>[] => {
+  const name = `${firstName} ${lastName}`.trim() || login
+  return [
+    ...(isAdmin ? [{ id: accountId, name, type: 'admin-user', role: 'super-admin' } as const] : []),
+    { id: accountId, name, type: 'user', role: 'admin' },
+  ]
+}
+
+export const nestedOf = (account: AccountView): z.infer<typeof Nested> => ({
+  user: { id: account.accountId, login: account.login, first_name: account.firstName, last_name: account.lastName },
+  scopes: scopesOf(account),
+})
+
+export const flatOf = ({ accountId, login, firstName, lastName, createdAt }: AccountView): z.infer<typeof Flat> => {
+  const atMs = Date.parse(createdAt)
+  const at = { seconds: Math.floor(atMs / 1000), nanos: (atMs % 1000) * 1_000_000 }
+  return {
+    id: accountId,
+    login,
+    firstName,
+    lastName,
+    // An account is made by an operator, who has settled the terms with its owner.
+    termsAccepted: { TermsAndConditionsV1: true, PrivacyPolicyV1: true },
+    origin: 'ccx',
+    createdAt: at,
+    updatedAt: at,
+    additionalFields: {},
+  }
+}

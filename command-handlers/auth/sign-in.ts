@@ -1,0 +1,137 @@
+import { z } from 'zod'
+import { type Endpoint, endpoint, type Reply, type Request } from '../../domain/kernel/endpoint.ts'
+import type { JsonValue } from '../../domain/kernel/json.ts'
+import { type Instant, later } from '../../domain/kernel/time.ts'
+import type { AccountView, Attempts, Credentials, Directory, Sessions } from './ports.ts'
+import { presentedToken, sessionCookie } from './presented.ts'
+import { invalidCredentials, tooManyAttempts } from './refusals.ts'
+import { Flat, FlatCheck, flatOf, Nested, nestedOf, scopesOf } from './shapes.ts'
+
+export type SignIn = {
+  readonly directory: Directory
+  readonly credentials: Credentials
+  readonly sessions: Sessions
+  readonly attempts: Attempts
+  readonly now: () => Instant
+  /** Whether clients come by https. */
+  readonly secure: boolean
+}
+
+const SESSION_SECONDS = 365 * 24 * 60 * 60
+const tag = 'Authentication'
+
+const LoginBody = z.object({ login: z.string().min(1).max(254), password: z.string().min(1).max(1024) })
+type LoginBody = z.infer<typeof LoginBody>
+
+/** Whose login and password these are; refuses in the same words and the same time whether it is one or the other that is wrong. */
+const accountOf = async (
+  { directory, credentials, attempts }: SignIn,
+  { body: { login, password }, address }: Pick<Request<unknown, unknown, LoginBody>, 'body' | 'address'>,
+): Promise<AccountView> => {
+  const waitSeconds = await attempts.begin(login, address)
+  if (waitSeconds !== undefined) throw tooManyAttempts(waitSeconds)
+  const account = await directory.accountByLogin(login)
+  const isRight = await credentials.verify(account?.accountId, password)
+  if (account === undefined || !isRight) throw invalidCredentials()
+  await attempts.succeed(login, address)
+  return account
+}
+
+const opened = async ({ sessions, now, secure }: SignIn, { accountId }: AccountView, body: JsonValue): Promise<Reply> => {
+  const expiresAt = later(now(), SESSION_SECONDS * 1000)
+  const token = await sessions.open({ accountId, kind: 'session', clientId: null, expiresAt })
+  return { status: 200, body, headers: { 'Set-Cookie': sessionCookie(token, { secure, maxAgeSeconds: SESSION_SECONDS }) } }
+}
+
+const login = (
+  options: SignIn,
+  { path, summary, schema, tell }: {
+    readonly path: string
+    readonly summary: string
+    readonly schema: z.ZodType
+    readonly tell: (account: AccountView) => JsonValue
+  },
+): Endpoint =>
+  endpoint({
+    method: 'POST',
+    path,
+    summary,
+    tag,
+    access: 'public',
+    body: LoginBody,
+    replies: { 200: { description: 'Signed in; the cookie `ccx-session` is set.', schema } },
+    handle: async (request) => {
+      const account = await accountOf(options, request)
+      return opened(options, account, tell(account))
+    },
+  })
+
+const AdminLogin = z.object({ id: z.uuid(), login: z.string() })
+
+const adminLogin = (options: SignIn): Endpoint =>
+  endpoint({
+    method: 'POST',
+    path: '/api/auth/admin-login',
+    summary: 'Sign in as an operator',
+    tag,
+    access: 'public',
+    body: LoginBody,
+    replies: { 200: { description: 'Signed in; the cookie `ccx-session` is set.', schema: AdminLogin } },
+    handle: async (request) => {
+      const account = await accountOf(options, request)
+      if (!account.isAdmin) throw invalidCredentials('login failed')
+      return opened(options, account, { id: account.accountId, login: account.login })
+    },
+  })
+
+const check = (
+  { directory }: SignIn,
+  { path, schema, tell }: {
+    readonly path: string
+    readonly schema: z.ZodType
+    readonly tell: (account: AccountView, isAdmin: boolean) => JsonValue
+  },
+): Endpoint =>
+  endpoint({
+    method: 'GET',
+    path,
+    summary: 'Who is signed in',
+    tag,
+    access: 'user',
+    replies: { 200: { description: 'The one who asks, and his scopes.', schema } },
+    handle: async ({ principal }) => {
+      const account = await directory.accountById(principal.userId)
+      if (account === undefined) throw new Error('BUG: one who is signed in has an account')
+      // A client of an operator is no operator.
+      return { status: 200, body: tell({ ...account, isAdmin: principal.isAdmin }, principal.isAdmin) }
+    },
+  })
+
+const logout = ({ sessions, secure }: SignIn): Endpoint =>
+  endpoint({
+    method: 'POST',
+    path: '/api/auth/logout',
+    summary: 'Sign out',
+    tag,
+    access: 'user',
+    replies: { 204: { description: 'The session or token that was presented is over.' } },
+    handle: async ({ header }) => {
+      const token = presentedToken(header)
+      if (token !== undefined) await sessions.end(token)
+      return { status: 204, headers: { 'Set-Cookie': sessionCookie('', { secure, maxAgeSeconds: 0 }) } }
+    },
+  })
+
+/** Signing in with login and password, and what follows from it. */
+export const signInEndpoints = (options: SignIn): readonly Endpoint[] => [
+  login(options, { path: '/api/v2/auth/login', summary: 'Sign in', schema: Nested, tell: nestedOf }),
+  login(options, { path: '/api/auth/login', summary: 'Sign in (older form)', schema: Flat, tell: flatOf }),
+  adminLogin(options),
+  check(options, { path: '/api/v2/auth/check', schema: Nested, tell: nestedOf }),
+  check(options, {
+    path: '/api/auth/check',
+    schema: FlatCheck,
+    tell: (account, isAdmin) => ({ ...flatOf(account), isAdmin, scopes: scopesOf(account) }),
+  }),
+  logout(options),
+]

@@ -1,0 +1,146 @@
+import { ZodError, type core } from 'zod'
+import type { AuthRejection } from '../../command-handlers/auth/refusals.ts'
+import type { IdempotencyRejection } from '../../command-handlers/answer-once.ts'
+import type { AccountRejection } from '../../domain/account/account.ts'
+import type { DatastoreRejection } from '../../domain/datastore/messages.ts'
+import type { PlanRejection } from '../../domain/datastore/plan.ts'
+import type { JobRejection } from '../../domain/job/messages.ts'
+import { Malformed, Refused } from '../../domain/kernel/endpoint.ts'
+import { RevisionConflict } from '../../domain/kernel/event-store.ts'
+
+/** What the edge itself refuses, before any command is decided. */
+export type EdgeRejection =
+  | 'body-too-large'
+  | 'forbidden'
+  | 'internal'
+  | 'malformed-body'
+  | 'malformed-header'
+  | 'malformed-request'
+  | 'method-not-allowed'
+  | 'not-found'
+  | 'not-settled'
+  | 'timed-out'
+  | 'unauthenticated'
+  | 'unsupported-encoding'
+
+export type ProblemCode =
+  | AccountRejection
+  | AuthRejection
+  | DatastoreRejection
+  | EdgeRejection
+  | IdempotencyRejection
+  | JobRejection
+  | PlanRejection
+
+type Kind = { readonly status: number; readonly means: string }
+
+/** Every refusal's status and meaning. A code without an entry does not compile. */
+export const problems: Readonly<Record<ProblemCode, Kind>> = {
+  'account-not-found': { status: 404, means: 'There is no such account.' },
+  'body-too-large': { status: 413, means: 'The request has more than 1 MiB.' },
+  'client-not-found': { status: 404, means: 'The account has no such OAuth2 client.' },
+  'datastore-not-found': { status: 404, means: 'There is no such datastore, or it belongs to another.' },
+  'expiry-in-the-past': { status: 400, means: 'An expiry must lie in the future.' },
+  forbidden: { status: 403, means: 'The one who asks may not do this.' },
+  'idempotency-key-reused': { status: 422, means: 'The idempotency key was used for another request.' },
+  internal: { status: 500, means: 'The request could not be carried out. The fault is ours; the request id finds it in the log.' },
+  'invalid-credentials': { status: 401, means: 'The login or the password is wrong.' },
+  'job-not-found': { status: 404, means: 'There is no such job.' },
+  'job-past-return': { status: 409, means: 'The job has gone too far to be cancelled; it will be carried to its end.' },
+  'login-taken': { status: 409, means: 'The login is taken.' },
+  'malformed-body': { status: 400, means: 'The body is not JSON, or holds what no text may hold. The message names the place.' },
+  'malformed-header': { status: 400, means: 'A header does not have its form. The message names it.' },
+  'malformed-idempotency-key': { status: 400, means: 'An idempotency key has 1 to 255 visible ASCII characters.' },
+  'malformed-name': { status: 400, means: 'The name is empty or too long.' },
+  'malformed-request': { status: 400, means: 'A field is missing or of the wrong type or form. `field` names it.' },
+  'malformed-tags': { status: 400, means: 'The tags are too many, too long, empty or repeated.' },
+  'method-not-allowed': { status: 405, means: 'The path exists, but not with this method. The header Allow lists those it has.' },
+  'not-found': { status: 404, means: 'There is nothing at this path.' },
+  'not-offered': { status: 400, means: 'The catalogue does not offer this. The message lists what it offers.' },
+  'not-settled': { status: 503, means: 'Too many others change the same thing at once. Nothing was done; try again.' },
+  'out-of-range': { status: 400, means: 'A number is outside of what the catalogue offers. The message names the bounds.' },
+  'timed-out': { status: 503, means: 'It took too long. It may still happen; an idempotency key makes it safe to ask again.' },
+  'too-many-attempts': { status: 429, means: 'Too many failed attempts. The header Retry-After tells how many seconds to wait.' },
+  unauthenticated: { status: 401, means: 'Nobody is signed in: no session or token was presented, or it is over.' },
+  'unsupported-encoding': { status: 415, means: 'A body must come without a content encoding.' },
+}
+
+const isProblemCode = (code: string): code is ProblemCode => Object.hasOwn(problems, code)
+
+/** How a problem is told. `code` is the status as a number: clients read nothing else there. */
+export type Problem = {
+  readonly status: number
+  readonly body: {
+    readonly code: number
+    readonly err: string
+    readonly error: string
+    readonly type: string
+    readonly field?: string
+  }
+  readonly headers: Readonly<Record<string, string>>
+}
+
+/** A refusal of the edge itself. */
+export const refusal = (rejected: EdgeRejection, because: string): Refused => new Refused({ rejected, because })
+
+const ISSUES_MAX = 10
+const TEXT_LENGTH_MAX = 300
+
+const shortened = (text: string): string => (text.length > TEXT_LENGTH_MAX ? `${text.slice(0, TEXT_LENGTH_MAX)}…` : text)
+
+const pathOf = ({ path }: core.$ZodIssue): string =>
+  shortened(path.map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`)).join('').replace(/^\./, ''))
+
+const malformed = (part: string, { issues }: ZodError): Problem => {
+  const lines = issues.slice(0, ISSUES_MAX).map((issue) => `${pathOf(issue) || `the ${part}`}: ${shortened(issue.message)}`)
+  const more = issues.length > ISSUES_MAX ? ` (and ${issues.length - ISSUES_MAX} more)` : ''
+  const [first] = issues
+  const field = first === undefined ? '' : pathOf(first)
+  return told('malformed-request', lines[0] ?? `the ${part} is malformed`, `${lines.join('; ')}${more}`, field)
+}
+
+const told = (code: ProblemCode, err: string, error = err, field = ''): Problem => {
+  const { status } = problems[code]
+  return {
+    status,
+    body: { code: status, err, error, type: `/problems/${code}`, ...(field === '' ? {} : { field }) },
+    headers: status === 401 ? { 'WWW-Authenticate': 'Bearer realm="ccx"' } : {},
+  }
+}
+
+/**
+ * What the caller is told of an error. Of what we did not foresee he learns nothing but that the fault is ours.
+ */
+export const problemOf = (error: unknown): Problem => {
+  if (error instanceof Malformed && error.cause instanceof ZodError) return malformed(error.part, error.cause)
+  if (error instanceof Refused && isProblemCode(error.code)) {
+    const problem = told(error.code, error.message)
+    const { retryAfterSeconds } = error
+    return retryAfterSeconds === undefined
+      ? problem
+      : { ...problem, headers: { ...problem.headers, 'Retry-After': String(retryAfterSeconds) } }
+  }
+  if (error instanceof RevisionConflict) {
+    return { ...told('not-settled', problems['not-settled'].means), headers: { 'Retry-After': '1' } }
+  }
+  return told('internal', problems.internal.means)
+}
+
+/** `docs/problems.md`, where a problem's `type` leads. */
+export const problemsPage = (): string => {
+  const rows = Object.entries(problems)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([code, { status, means }]) => `| <a id="${code}"></a>\`${code}\` | ${status} | ${means} |`)
+  return [
+    '# Problems',
+    '',
+    'Every refusal of the REST API has the body `{ "code": <status>, "err", "error", "type": "/problems/<code>" }`, and `field` where',
+    'one field is at fault. The codes are stable; the sentences are not. This page is generated from `infra/http/problems.ts`:',
+    '`node infra/http/write-problems.ts`.',
+    '',
+    '| code | status | meaning |',
+    '|---|---|---|',
+    ...rows,
+    '',
+  ].join('\n')
+}

@@ -1,0 +1,129 @@
+import type { Context } from 'koa'
+import type { Endpoint, Principal, Reply } from '../../domain/kernel/endpoint.ts'
+import { type Position, parsePosition, positionText } from '../../domain/kernel/event-store.ts'
+import type { Log } from '../telemetry/logger.ts'
+import { refusal } from './problems.ts'
+import { formOf, jsonOf, readText, refuseUnstorable, valuesOf } from './read-body.ts'
+import { scoped } from './scope.ts'
+
+/** Reads a header of the request by its name, whatever the case. */
+export type Header = (name: string) => string | undefined
+
+export type Authenticate = (header: Header) => Promise<Principal | undefined>
+
+export type ServeOptions = {
+  readonly authenticate: Authenticate
+  /** Resolves once the read models have the position, or when the time has run out; whether they have. */
+  readonly waitFor: (position: Position, withinMs: number) => Promise<boolean>
+  readonly readYourWritesMs: number
+  readonly handleTimeoutMs: number
+  readonly log: Log
+}
+
+/** What the layers around an endpoint want to know of a request. */
+export type Known = { readonly requestId: string; readonly route: string; principal?: Principal }
+
+/** The one who calls a public endpoint: nobody, who owns nothing. */
+const nobody: Principal = { kind: 'user', userId: '', login: '', isAdmin: false, ownerId: '', ownerNamed: false }
+
+const POSITION_MAX = 2n ** 63n - 1n
+
+export const headerOf = (ctx: Context): Header => (name) => {
+  const value = ctx.get(name)
+  return value === '' ? undefined : value
+}
+
+const principalOf = async ({ access }: Endpoint, { authenticate }: ServeOptions, header: Header): Promise<Principal> => {
+  if (access === 'public') return nobody
+  const principal = await authenticate(header)
+  if (principal === undefined) throw refusal('unauthenticated', 'sign in first')
+  const own = scoped(principal, header('CCX-Owner'))
+  if (access === 'admin' && !principal.isAdmin) throw refusal('forbidden', 'this is for operators')
+  return own
+}
+
+const askedPosition = (header: Header): Position | undefined => {
+  const text = header('CCX-Position')
+  if (text === undefined) return undefined
+  const position = parsePosition(text)
+  if (position === undefined || position.commit > POSITION_MAX || position.prepare > POSITION_MAX) {
+    throw refusal('malformed-header', 'CCX-Position must be a position as an earlier answer gave it')
+  }
+  return position
+}
+
+/** The answer does not depend on it: what has been done has been done. */
+const settle = async (position: Position, { waitFor, readYourWritesMs, log }: ServeOptions): Promise<void> => {
+  try {
+    await waitFor(position, readYourWritesMs)
+  } catch (err) {
+    log.warn({ err, position: positionText(position) }, 'cannot wait for the read models')
+  }
+}
+
+const paramsOf = (ctx: Context): Readonly<Record<string, string>> => {
+  const params: Readonly<Record<string, string>> = ctx['params']
+  refuseUnstorable(params, 'the path')
+  return params
+}
+
+const queryOf = (ctx: Context): ReturnType<typeof valuesOf> => {
+  const query = valuesOf(new URLSearchParams(ctx.querystring))
+  refuseUnstorable(query, 'the query')
+  return query
+}
+
+const bodyOf = async (ctx: Context, endpoint: Endpoint): Promise<unknown> => {
+  const text = await readText(ctx.req)
+  if (endpoint.body === undefined) return undefined
+  return endpoint.bodyType === 'form' ? formOf(text) : jsonOf(text)
+}
+
+const within = async <T>(work: Promise<T>, limitMs: number): Promise<T> => {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(refusal('timed-out', `it took more than ${limitMs} ms; it may still happen`)), limitMs)
+  })
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+const send = (ctx: Context, { status, body, headers = {}, position }: Reply): void => {
+  for (const [name, value] of Object.entries(headers)) ctx.set(name, typeof value === 'string' ? value : [...value])
+  if (position !== undefined) ctx.set('CCX-Position', positionText(position))
+  ctx.status = status
+  if (status === 204) return
+  ctx.type = 'application/json'
+  ctx.body = JSON.stringify(body ?? {})
+}
+
+/**
+ * Carries a request to its endpoint and the reply back: who asks, in whose name, what he has seen already; and holds the answer until
+ * the read models have what it tells of.
+ */
+export const serveEndpoint =
+  (endpoint: Endpoint, options: ServeOptions) =>
+  async (ctx: Context, known: Known): Promise<void> => {
+    const header = headerOf(ctx)
+    const principal = await principalOf(endpoint, options, header)
+    known.principal = principal
+    const seen = askedPosition(header)
+    const body = await bodyOf(ctx, endpoint)
+    const request = {
+      params: paramsOf(ctx),
+      query: queryOf(ctx),
+      body,
+      principal,
+      requestId: known.requestId,
+      idempotencyKey: header('Idempotency-Key'),
+      address: ctx.ip,
+      header,
+    }
+    if (seen !== undefined) await settle(seen, options)
+    const reply = await within(endpoint.handle(request), options.handleTimeoutMs)
+    if (reply.position !== undefined) await settle(reply.position, options)
+    send(ctx, reply)
+  }
