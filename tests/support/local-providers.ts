@@ -14,12 +14,17 @@ export type Bench = {
   readonly clear: () => Promise<void>
 }
 
+/** Every registered provider, over a given folder. */
+export const localProviders = (machinesDir: string): readonly Provider[] => {
+  const user = process.getuid?.() === 0 ? NOBODY : undefined
+  return providers({ machinesDir, binDirs: [], libraryPaths: [], user, ports: [] })
+}
+
 /** Every registered provider over a folder of its own. */
 export const bench = async (): Promise<Bench> => {
   const folder = await mkdtemp(join(tmpdir(), 'ccx-machines-'))
   await chmod(folder, 0o755)
-  const user = process.getuid?.() === 0 ? NOBODY : undefined
-  const every = providers({ machinesDir: folder, binDirs: [], libraryPaths: [], user, ports: [] })
+  const every = localProviders(folder)
   return {
     providers: every,
     folder,
