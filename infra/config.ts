@@ -63,7 +63,12 @@ const structured = (env: Environment) => ({
   ccxDbUrl: env.CCX_DB_URL,
   cmonDbUrl: env.CMON_DB_URL,
   masterKeyFile: env.MASTER_KEY_FILE,
-  http: { host: env.HTTP_HOST, port: env.HTTP_PORT, publicUrl: env.PUBLIC_URL, readYourWritesMs: env.READ_YOUR_WRITES_MS },
+  http: {
+    host: env.HTTP_HOST,
+    port: env.HTTP_PORT,
+    publicUrl: env.PUBLIC_URL,
+    readYourWritesMs: env.READ_YOUR_WRITES_MS,
+  },
   healthPort: env.HEALTH_PORT,
   catalogueFile: env.CATALOGUE_FILE,
   dns: {

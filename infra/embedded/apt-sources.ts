@@ -6,7 +6,7 @@ export type AptSource = {
   readonly uris: readonly string[]
   readonly suites: readonly string[]
   readonly components: readonly string[]
-  /** A keyring's path, a fingerprint or a whole key block, exactly as it was written; undefined: apt's default keyrings. */
+  /** A keyring's path, a fingerprint or a whole key block, as it was written; undefined: apt's default keyrings. */
   readonly signedBy: string | undefined
 }
 
@@ -38,7 +38,8 @@ export const parseSourcesFile = (text: string): readonly AptSource[] => {
     const fields = new Map<string, string>()
     for (const match of stanza.matchAll(/^([A-Za-z-]+):((?:.*)(?:\n[ \t].*)*)/gm)) {
       const [, name, value] = match
-      if (name !== undefined && value !== undefined) fields.set(name.toLowerCase(), value.replace(/^[ \t]+/, '').trimEnd())
+      if (name === undefined || value === undefined) continue
+      fields.set(name.toLowerCase(), value.replace(/^[ \t]+/, '').trimEnd())
     }
     const disabled = /^(no|false|0|off)$/i.test(fields.get('enabled') ?? 'yes')
     if (disabled || !words(fields.get('types')).includes('deb')) return []
@@ -63,12 +64,12 @@ const textOf = (path: string): Promise<string> => readFile(path, 'utf8').catch((
 export const aptSources = async (etcApt = '/etc/apt'): Promise<readonly AptSource[]> => {
   const folder = join(etcApt, 'sources.list.d')
   const names = (await readdir(folder).catch((): string[] => [])).toSorted()
-  const parsed = await Promise.all([
-    textOf(join(etcApt, 'sources.list')).then(parseListFile),
-    ...names.filter((name) => name.endsWith('.list')).map((name) => textOf(join(folder, name)).then(parseListFile)),
-    ...names.filter((name) => name.endsWith('.sources')).map((name) => textOf(join(folder, name)).then(parseSourcesFile)),
-  ])
-  return parsed.flat()
+  const parse = async (path: string): Promise<readonly AptSource[]> => {
+    if (path.endsWith('.sources')) return parseSourcesFile(await textOf(path))
+    return path.endsWith('.list') ? parseListFile(await textOf(path)) : []
+  }
+  const paths = [join(etcApt, 'sources.list'), ...names.map((name) => join(folder, name))]
+  return (await Promise.all(paths.map(parse))).flat()
 }
 
 /**

@@ -31,7 +31,7 @@ export type Child = {
 
 /**
  * The child writes its own /proc line before it becomes the program, so there is no moment at which it runs unrecorded,
- * however its supervisor ends. `read` is a built-in, so /proc/self is the shell; process id and start time survive exec.
+ * however its supervisor ends. `read` is a built-in, so /proc/self is the shell; pid and start time survive exec.
  */
 const RECORD_AND_EXEC =
   'read -r stat < /proc/self/stat && printf "%s\\n%s\\n" "$stat" "$1" >&3 && exec 3>&- && shift && exec "$@"'
@@ -66,14 +66,21 @@ export const spawnChild = (
 
 export const forgetChild = (runDir: string, name: string): Promise<void> => rm(pidFile(runDir, name), { force: true })
 
-type Stale = { readonly name: string; readonly process: ProcessIdentity; readonly signal: NodeJS.Signals; readonly timeoutMs: number; readonly stage: number }
+type Stale = {
+  readonly name: string
+  readonly process: ProcessIdentity
+  readonly signal: NodeJS.Signals
+  readonly timeoutMs: number
+  readonly stage: number
+}
 
 const parsePidFile = (name: string, text: string): Stale | undefined => {
   const [stat = '', howToEnd = ''] = text.split('\n')
   const identity = parseStat(stat)?.identity
-  const [, signal, timeoutMs, stage] = /^(SIGTERM|SIGINT) (\d+) (\d+)$/.exec(howToEnd) ?? []
-  if (identity === undefined || signal === undefined) return undefined
-  return { name, process: identity, signal: signal === 'SIGINT' ? 'SIGINT' : 'SIGTERM', timeoutMs: Number(timeoutMs), stage: Number(stage) }
+  const [, asked, timeoutMs, stage] = /^(SIGTERM|SIGINT) (\d+) (\d+)$/.exec(howToEnd) ?? []
+  if (identity === undefined || asked === undefined) return undefined
+  const signal = asked === 'SIGINT' ? 'SIGINT' : 'SIGTERM'
+  return { name, process: identity, signal, timeoutMs: Number(timeoutMs), stage: Number(stage) }
 }
 
 /**

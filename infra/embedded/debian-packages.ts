@@ -32,7 +32,11 @@ const MAKER_FILE = '.maker'
  * @param sets tried in order, until one can be had
  * @throws when no set can be had, with the last reason as cause
  */
-export const unpackPackages = async (target: string, sets: readonly PackageSet[], options: UnpackOptions): Promise<void> => {
+export const unpackPackages = async (
+  target: string,
+  sets: readonly PackageSet[],
+  options: UnpackOptions,
+): Promise<void> => {
   if (await exists(target)) return
   await removeAbandoned(dirname(target))
   await mkdir(dirname(target), { recursive: true, mode: 0o755 })

@@ -27,7 +27,8 @@ export const execute = (argv: readonly [string, ...string[]], options: ExecuteOp
   new Promise((resolve, reject) => {
     const [program, ...args] = argv
     const { timeoutMs = 60_000, ...rest } = options
-    const child = spawn(program, args, { ...rest, stdio: ['ignore', 'pipe', 'pipe'], timeout: timeoutMs, killSignal: 'SIGKILL' })
+    const stdio = ['ignore', 'pipe', 'pipe'] as const
+    const child = spawn(program, args, { ...rest, stdio: [...stdio], timeout: timeoutMs, killSignal: 'SIGKILL' })
     let stdout = ''
     let stderr = ''
     child.stdout.setEncoding('utf8').on('data', (text: string) => void (stdout = (stdout + text).slice(-OUTPUT_MAX)))

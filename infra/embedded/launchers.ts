@@ -15,8 +15,8 @@ export const libraryFolders = async (root: string): Promise<readonly string[]> =
 }
 
 /**
- * Makes `root/launchers/` with one small script per unpacked program, which lets it find its own libraries wherever the root
- * stands and by whomever it is called. A script becomes the program (exec), so process ids and signals are the program's own.
+ * Makes `root/launchers/` with one small script per unpacked program, which lets it find its own libraries wherever the
+ * root stands and by whomever it is called. A script becomes the program (exec), so its process id is the program's.
  *
  * @param root a folder that Debian packages were unpacked into
  */
@@ -24,10 +24,10 @@ export const writeLaunchers = async (root: string): Promise<void> => {
   const libraries = await libraryFolders(root)
   const folder = join(root, 'launchers')
   await mkdir(folder, { mode: 0o755 })
-  const versions = (await readdir(join(root, 'usr/lib/postgresql')).catch(() => [])).map((name) => `usr/lib/postgresql/${name}/bin`)
+  const versions = await readdir(join(root, 'usr/lib/postgresql')).catch((): string[] => [])
   const libraryPath = libraries.map((library) => `$root/${library}`).join(':')
   // The folders named later win, so a release's own folder beats the wrappers of the distribution.
-  for (const programs of [...PROGRAM_FOLDERS, ...versions]) {
+  for (const programs of [...PROGRAM_FOLDERS, ...versions.map((name) => `usr/lib/postgresql/${name}/bin`)]) {
     for (const name of await readdir(join(root, programs)).catch(() => [])) {
       const script = [
         '#!/bin/sh',

@@ -85,8 +85,8 @@ const initialise = async ({ bin, root, folder, user, env }: MariadbOptions, data
   if (user !== undefined) await chown(beside, user.uid, user.gid)
   await execute(
     [
-      bin('mariadb-install-db'), '--no-defaults', ...(root === undefined ? [] : [`--basedir=${root}/usr`]), `--datadir=${beside}`,
-      '--auth-root-authentication-method=normal', '--skip-test-db', '--skip-name-resolve',
+      bin('mariadb-install-db'), '--no-defaults', ...(root === undefined ? [] : [`--basedir=${root}/usr`]),
+      `--datadir=${beside}`, '--auth-root-authentication-method=normal', '--skip-test-db', '--skip-name-resolve',
     ],
     { env, cwd: folder, timeoutMs: 180_000, ...user },
   )

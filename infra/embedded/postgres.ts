@@ -28,7 +28,8 @@ export const postgres = (options: PostgresOptions): Child => {
 
   const asSuperuser = async <T>(work: (client: pg.Client) => Promise<T>): Promise<T> => {
     const client = new pg.Client({
-      host: '127.0.0.1', port, user: 'postgres', password: superuserPassword, database: 'postgres', connectionTimeoutMillis: 5_000,
+      host: '127.0.0.1', port, user: 'postgres', password: superuserPassword, database: 'postgres',
+      connectionTimeoutMillis: 5_000,
     })
     // The server may go away while we are connected; the query says so itself.
     client.on('error', () => undefined)
@@ -64,7 +65,8 @@ export const postgres = (options: PostgresOptions): Child => {
 }
 
 /** Made beside and renamed, so that a data folder that is there is whole. */
-const initialise = async ({ bin, folder, user, superuserPassword, env }: PostgresOptions, dataDir: string): Promise<void> => {
+const initialise = async (options: PostgresOptions, dataDir: string): Promise<void> => {
+  const { bin, folder, user, superuserPassword, env } = options
   if ((await readdir(dataDir).catch(() => [])).length > 0) return
   const beside = `${dataDir}.new`
   const passwordFile = join(folder, 'password')

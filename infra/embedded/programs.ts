@@ -14,7 +14,10 @@ type Need = {
   /** All programs must come from one folder: they are one release. */
   readonly together: boolean
   /** The program that is asked for its version, and which answers (major, minor) will do. */
-  readonly version: { readonly argv: readonly [string, ...string[]]; readonly suits: (major: number, minor: number) => boolean }
+  readonly version: {
+    readonly argv: readonly [string, ...string[]]
+    readonly suits: (major: number, minor: number) => boolean
+  }
   readonly packages: readonly PackageSet[]
   /** What an administrator would install instead. */
   readonly install: string
@@ -28,7 +31,9 @@ const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/
 const NEEDS = {
   postgresql: {
     title: 'PostgreSQL 15',
-    programs: ['postgres', 'initdb', 'pg_ctl', 'pg_basebackup', 'pg_rewind', 'pg_controldata', 'pg_isready', 'pg_dump', 'psql'],
+    programs: [
+      'postgres', 'initdb', 'pg_ctl', 'pg_basebackup', 'pg_rewind', 'pg_controldata', 'pg_isready', 'pg_dump', 'psql',
+    ],
     folders: ['/usr/lib/postgresql/15/bin'],
     together: true,
     // A data folder is readable by one major version only, so exactly this one.
@@ -164,8 +169,10 @@ const unpacked = async (name: NeedName, need: Need, options: ProgramsOptions): P
   const launchers = join(root, 'launchers')
   if ((await locate(need.programs, [launchers])) === undefined) {
     options.progress?.(`getting ${need.title} from the machine's package source`)
-    await unpackPackages(root, need.packages, { env, ...(etcApt === undefined ? {} : { etcApt }) }).catch((cause: unknown) => {
-      throw new Error(`${need.title} is missing and cannot be fetched; install ${need.install} and try again`, { cause })
+    const unpackOptions = { env, ...(etcApt === undefined ? {} : { etcApt }) }
+    await unpackPackages(root, need.packages, unpackOptions).catch((cause: unknown) => {
+      const advice = `install ${need.install} and try again`
+      throw new Error(`${need.title} is missing and cannot be fetched; ${advice}`, { cause })
     })
   }
   const paths = await locate(need.programs, [launchers])
@@ -175,7 +182,10 @@ const unpacked = async (name: NeedName, need: Need, options: ProgramsOptions): P
 }
 
 /** The first of `folders` that has it, for each program; undefined when one of them is nowhere. */
-const locate = async (programs: readonly string[], folders: readonly string[]): Promise<Map<string, string> | undefined> => {
+const locate = async (
+  programs: readonly string[],
+  folders: readonly string[],
+): Promise<Map<string, string> | undefined> => {
   const paths = new Map<string, string>()
   for (const program of programs) {
     for (const folder of folders) {

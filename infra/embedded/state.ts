@@ -66,14 +66,15 @@ export const openState = async (options: StateOptions): Promise<State> => {
   const { dir, user } = options
   const owner = await stat(join(dir, 'secrets')).then((found) => found.uid, () => undefined)
   if (owner !== undefined && owner !== process.getuid?.()) {
-    throw new Error(`${dir} belongs to the user with the number ${owner}; work as that user, or with another folder (--state)`)
+    throw new Error(`${dir} belongs to the user number ${owner}; work as that user, or with another folder (--state)`)
   }
   // Those who run the servers pass through; they cannot list it, and each has only its own folder open.
   await folder(dir, user === undefined ? 0o700 : 0o711)
   for (const name of ['secrets', 'logs', 'run']) await folder(join(dir, name), 0o700)
   for (const name of ['data', 'machines']) await folder(join(dir, name), user === undefined ? 0o700 : 0o711)
   if (user !== undefined && !(await isReachable(dir, user))) {
-    throw new Error(`${dir} cannot be reached by the user with the number ${user.uid}, whom the servers run as; choose another folder (--state)`)
+    const who = `the user number ${user.uid}, whom the servers run as`
+    throw new Error(`${dir} cannot be reached by ${who}; choose another folder (--state)`)
   }
   for (const [name, make] of Object.entries(SECRETS)) await makeOnce(join(dir, 'secrets', name), make)
   const ports = await choosePorts(options)
@@ -116,12 +117,13 @@ const writeWhole = async (path: string, text: string): Promise<void> => {
   await rename(`${path}.new`, path)
 }
 
-const choosePorts = async ({ dir, ports, fixedPorts = {}, wantedPorts = {} }: StateOptions): Promise<Readonly<Record<string, number>>> => {
+const choosePorts = async (options: StateOptions): Promise<Readonly<Record<string, number>>> => {
+  const { dir, ports, fixedPorts = {}, wantedPorts = {} } = options
   const path = join(dir, 'ports.json')
   const text = await readFile(path, 'utf8').catch(() => '{}')
   const chosen: Record<string, number> = { ...Ports.parse(JSON.parse(text)), ...fixedPorts }
   // Below the range from which systems draw outgoing ports, and different for each instance, lest they meet.
-  let next = 20_000 + (createHash('sha256').update(dir).digest().readUInt16BE(0) % 1_200) * 10
+  let next = 20_000 + (createHash('sha256').update(dir).digest().readUInt16BE(0) % 530) * 24
   for (const name of ports) {
     if (chosen[name] !== undefined) continue
     const taken = new Set(Object.values(chosen))
@@ -178,7 +180,10 @@ export const unprivilegedUser = async (): Promise<User | undefined> => {
  * The folder that a repository's instance uses when none is named: `.ccx` within it, or one under /var/lib when the
  * servers' user cannot get there (a repository in root's home).
  */
-export const defaultStateDir = async (repository: string, user: User | undefined): Promise<{ readonly dir: string; readonly because?: string }> => {
+export const defaultStateDir = async (
+  repository: string,
+  user: User | undefined,
+): Promise<{ readonly dir: string; readonly because?: string }> => {
   const root = resolve(repository)
   if (user === undefined || (await isReachable(root, user))) return { dir: join(root, '.ccx') }
   const hash = createHash('sha256').update(root).digest('hex').slice(0, 12)

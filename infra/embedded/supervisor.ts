@@ -35,7 +35,7 @@ export type SuperviseOptions = {
 }
 
 export type Supervisor = {
-  /** Starts stage after stage. Resolves when all are up. Throws when one of them does not come up; the others run on then. */
+  /** Starts stage after stage; resolves when all are up. Throws when one does not come up; the others run on then. */
   readonly start: () => Promise<void>
   /** Ends everything, the last stage first. May be called at any time, also while `start` runs. */
   readonly stop: () => Promise<void>
@@ -59,7 +59,9 @@ type Keeper = {
  */
 export const supervisor = (options: SuperviseOptions): Supervisor => {
   const { stages, runDir, logsDir, log } = options
-  const keepers = stages.map((stage, number) => stage.children.map((child) => keeper(child, number, options, () => changed())))
+  const keepers = stages.map(({ children }, stage) =>
+    children.map((child) => keeper(child, stage, options, () => changed())),
+  )
   const changed = (): void => options.onChange?.(keepers.flat().map((each) => each.status()))
   const stopping = new AbortController()
   const rotation = setInterval(() => void rotateLogs(logsDir, stages.flatMap(({ children }) => children)), LOG_CHECK_MS)
@@ -85,49 +87,17 @@ export const supervisor = (options: SuperviseOptions): Supervisor => {
 }
 
 const keeper = (child: Child, stage: number, options: SuperviseOptions, changed: () => void): Keeper => {
-  const { runDir, logsDir, log, backOffMs = 200, attemptsMax = 5 } = options
+  const { logsDir, log, backOffMs = 200, attemptsMax = 5 } = options
   const stopping = new AbortController()
   let state: ChildStatus['state'] = 'waiting'
   let current: ProcessIdentity | undefined
   let restarts = 0
   let kept: Promise<void> | undefined
 
-  const become = (next: ChildStatus['state']): void => {
+  const become = (next: ChildStatus['state'], process: ProcessIdentity | undefined = current): void => {
     state = next
+    current = process
     changed()
-  }
-
-  /** One life of the child, from its start to its end. */
-  const live = async (onUp: () => void): Promise<void> => {
-    become('starting')
-    await child.prepare?.()
-    if (stopping.signal.aborted) return
-    const running = spawnChild(child, { runDir, logsDir, stage })
-    const over = new AbortController()
-    // Not events.once: an error is an end like any other.
-    const ended = new Promise<void>((resolve) => {
-      running.on('exit', () => resolve())
-      running.on('error', () => resolve())
-    }).finally(() => over.abort())
-    current = running.pid === undefined ? undefined : identityOf(running.pid)
-    try {
-      const isUp = await becomesReady(child, AbortSignal.any([over.signal, stopping.signal]))
-      if (isUp) {
-        await child.provision?.()
-        onUp()
-        become('up')
-      } else if (!over.signal.aborted && current !== undefined) {
-        if (!stopping.signal.aborted) log?.(`${child.name} was not ready within ${child.readyWithinMs} ms`)
-        await endProcess(current, child.stopSignal, child.stopTimeoutMs)
-      }
-    } catch (cause) {
-      if (current !== undefined) await endProcess(current, child.stopSignal, child.stopTimeoutMs)
-      throw new Error(`${child.name} could not be set up`, { cause })
-    } finally {
-      await ended
-      current = undefined
-      await forgetChild(runDir, child.name)
-    }
   }
 
   /** Lives, one after the other, until it is told to stop. */
@@ -136,14 +106,17 @@ const keeper = (child: Child, stage: number, options: SuperviseOptions, changed:
     let wasUp = false
     while (!stopping.signal.aborted) {
       const startedMs = performance.now()
-      const fault = await live(() => {
-        wasUp = true
-        onUp()
+      become('starting')
+      const fault = await live(child, { ...options, stage, stopping: stopping.signal }, (process, isUp) => {
+        become(isUp ? 'up' : state, process)
+        wasUp ||= isUp
+        if (isUp) onUp()
       }).then(() => undefined, (error: unknown) => error)
       if (stopping.signal.aborted) break
       failures = performance.now() - startedMs > HEALTHY_MS ? 1 : failures + 1
       if (!wasUp && failures >= attemptsMax) {
-        onGivenUp(new Error(`${child.name} does not start; see ${join(logsDir, `${child.name}.log`)}`, { cause: fault }))
+        const file = join(logsDir, `${child.name}.log`)
+        onGivenUp(new Error(`${child.name} does not start; see ${file}`, { cause: fault }))
         break
       }
       const pauseMs = Math.min(backOffMs * 2 ** (failures - 1), BACK_OFF_MAX_MS)
@@ -167,6 +140,50 @@ const keeper = (child: Child, stage: number, options: SuperviseOptions, changed:
       if (current !== undefined) await endProcess(current, child.stopSignal, child.stopTimeoutMs)
       await kept
     },
+  }
+}
+
+type LifeOptions = SuperviseOptions & { readonly stage: number; readonly stopping: AbortSignal }
+
+/**
+ * One life of a child, from its start to its end.
+ *
+ * @param tell told of its process, of its being up, and (undefined) of its end
+ * @throws when it cannot be prepared, or not be provided with what its users need
+ */
+const live = async (
+  child: Child,
+  { runDir, logsDir, log, stage, stopping }: LifeOptions,
+  tell: (process: ProcessIdentity | undefined, isUp: boolean) => void,
+): Promise<void> => {
+  await child.prepare?.()
+  if (stopping.aborted) return
+  const running = spawnChild(child, { runDir, logsDir, stage })
+  const over = new AbortController()
+  const ended = new Promise<void>((resolve) => {
+    running.on('exit', () => resolve())
+    running.on('error', () => resolve())
+  }).finally(() => over.abort())
+  const process = running.pid === undefined ? undefined : identityOf(running.pid)
+  tell(process, false)
+  const end = async (): Promise<void> => {
+    if (process !== undefined) await endProcess(process, child.stopSignal, child.stopTimeoutMs)
+  }
+  try {
+    if (await becomesReady(child, AbortSignal.any([over.signal, stopping]))) {
+      await child.provision?.()
+      tell(process, true)
+    } else if (!over.signal.aborted) {
+      if (!stopping.aborted) log?.(`${child.name} was not ready within ${child.readyWithinMs} ms`)
+      await end()
+    }
+  } catch (cause) {
+    await end()
+    throw new Error(`${child.name} could not be set up`, { cause })
+  } finally {
+    await ended
+    tell(undefined, false)
+    await forgetChild(runDir, child.name)
   }
 }
 

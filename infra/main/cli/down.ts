@@ -23,6 +23,7 @@ export const down: Command = async (args) => {
   const stale = await endStaleChildren(join(stateDir, 'run'))
   await endMachines(join(stateDir, 'machines'), console.log)
   if (stale.length > 0) console.log(`ended ${stale.join(', ')}`)
-  console.log(report === undefined && stale.length === 0 ? `nothing runs in ${stateDir}` : `stopped; the data stays in ${stateDir}`)
+  const ranNothing = report === undefined && stale.length === 0
+  console.log(ranNothing ? `nothing runs in ${stateDir}` : `stopped; the data stays in ${stateDir}`)
   return 0
 }

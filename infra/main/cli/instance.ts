@@ -10,7 +10,9 @@ import type { Stage } from '../../embedded/supervisor.ts'
 import { repository } from './place.ts'
 
 /** Services that `up --separate` runs one by one. */
-export const SERVICES = ['ccx-projector', 'ccx-auth-service', 'ccx-deployer', 'cmon-master', 'ccx-runner-service', 'ccx-rest'] as const
+const SERVICES = [
+  'ccx-projector', 'ccx-auth-service', 'ccx-deployer', 'cmon-master', 'ccx-runner-service', 'ccx-rest',
+] as const
 const ALL_IN_ONE = 'all-in-one'
 const EMBEDDED = ['event-store', 'dns'] as const
 
@@ -20,7 +22,9 @@ export const RUNNABLE: readonly string[] = [...SERVICES, ALL_IN_ONE, ...EMBEDDED
 const healthPort = (service: string): string => `${service} health`
 
 /** The names of all ports that an instance may need. */
-export const PORTS: readonly string[] = ['http', 'postgres', 'nats', 'mariadb', 'event-store', 'dns', ...RUNNABLE.map(healthPort)]
+export const PORTS: readonly string[] = [
+  'http', 'postgres', 'nats', 'mariadb', 'event-store', 'dns', ...RUNNABLE.map(healthPort),
+]
 
 export type Instance = {
   readonly apiUrl: string
@@ -29,7 +33,12 @@ export type Instance = {
   /** How a service is run. */
   readonly argvOf: (service: string) => readonly [string, ...string[]]
   /** What must run, in the order of starting. */
-  readonly stages: (mode: { readonly separate: boolean; readonly afterServices: () => Promise<void> }) => Promise<readonly Stage[]>
+  readonly stages: (mode: {
+    /** Each service as a process of its own. */
+    readonly separate: boolean
+    /** Called between the end of the services and that of the stores. */
+    readonly afterServices: () => Promise<void>
+  }) => Promise<readonly Stage[]>
 }
 
 export type InstanceOptions = {
@@ -123,7 +132,14 @@ const storesOf = async ({ state, programs, given, inherited }: InstanceOptions):
         ]
       : []),
     ...(absent('NATS_URL')
-      ? [nats({ ...common, folder: await state.dataFolder('nats'), port: state.port('nats'), password: state.secret('nats') })]
+      ? [
+          nats({
+            ...common,
+            folder: await state.dataFolder('nats'),
+            port: state.port('nats'),
+            password: state.secret('nats'),
+          }),
+        ]
       : []),
     ...(absent('CMON_DB_URL')
       ? [

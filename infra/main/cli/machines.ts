@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { cutPower } from '../../providers/process-host/units.ts'
 
 /**
- * Ends whatever runs on the local machines, one after the other. Their disks stay, and the deployer boots them at the next start.
+ * Ends whatever runs on the local machines. Their disks stay, and the deployer boots them at the next start.
  *
  * @param log told of each machine that could not be stopped
  */

@@ -22,7 +22,8 @@ export const status: Command = async (args) => {
   // Nothing is started here, so it does not matter where the programs are.
   const programs = { bin: (name: string) => name, rootOf: () => undefined, binDirs: [] }
   const { stages } = instance({ state, programs, given: givenSettings(), inherited: inheritedEnvironment() })
-  const modes = await Promise.all([true, false].map((separate) => stages({ separate, afterServices: async () => undefined })))
+  const afterServices = async (): Promise<void> => undefined
+  const modes = await Promise.all([true, false].map((separate) => stages({ separate, afterServices })))
   const children = new Map(modes.flat().flatMap((stage) => stage.children.map((child) => [child.name, child] as const)))
 
   const rows = await Promise.all(

@@ -21,7 +21,7 @@ const textOf = (path: string): string => {
 }
 
 /**
- * Everything that a process has started, directly or not, also in sessions of their own and after their parents have ended:
+ * Everything that a process has started, directly or not, also in sessions of their own and after their parents' end:
  * known by a mark that they inherit in their environment, or seen as a descendant while their parents still ran.
  *
  * @param root the first process, just started by us; undefined when that failed

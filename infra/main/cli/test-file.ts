@@ -55,11 +55,15 @@ export const runTestFile = async (path: string, options: FileOptions): Promise<F
   const relatives = family(child.pid, mark)
   const ended = new Promise<string | undefined>((resolve) => {
     child.on('error', () => resolve('cannot be started'))
-    child.on('exit', (code, by) => resolve(code === 0 ? undefined : `ended with ${code === null ? by : `exit code ${code}`}`))
+    child.on('exit', (code, by) => {
+      if (code === 0) resolve(undefined)
+      else resolve(`ended with ${code === null ? by : `exit code ${code}`}`)
+    })
   })
   const late = new AbortController()
   const limit = AbortSignal.any([late.signal, ...(signal === undefined ? [] : [signal])])
-  const tooLate = pause(limitMs, `did not end within ${limitMs / 1000} s`, { signal: limit }).catch(() => 'was interrupted')
+  const tooLate = pause(limitMs, `did not end within ${limitMs / 1000} s`, { signal: limit })
+    .catch(() => 'was interrupted')
   const ending = await Promise.race([ended, tooLate])
   late.abort()
   const ranOut = child.exitCode === null && child.signalCode === null
@@ -87,11 +91,15 @@ const endRest = async (relatives: ReturnType<typeof family>, ranOut: boolean): P
   return ranOut ? [] : rest.map(({ name }) => name)
 }
 
-const sumOf = (output: string, what: string): number =>
-  [...output.matchAll(new RegExp(`^\\s*${what}:\\s+(\\d+)\\s*$`, 'gm'))].reduce((sum, [, count]) => sum + Number(count), 0)
+const sumOf = (output: string, what: string): number => {
+  const lines = output.matchAll(new RegExp(`^\\s*${what}:\\s+(\\d+)\\s*$`, 'gm'))
+  return [...lines].reduce((sum, [, count]) => sum + Number(count), 0)
+}
+
+type Verdict = Pick<FileResult, 'passed' | 'failed' | 'skipped' | 'fault'>
 
 /** Reads the totals that uvu prints at the end. */
-const verdict = (output: string, fault: string | undefined): Pick<FileResult, 'passed' | 'failed' | 'skipped' | 'fault'> => {
+const verdict = (output: string, fault: string | undefined): Verdict => {
   const [total, passed, skipped] = [sumOf(output, 'Total'), sumOf(output, 'Passed'), sumOf(output, 'Skipped')]
   const failed = Math.max(total - passed - skipped, 0)
   if (total === 0) return { passed: 0, failed: 1, skipped, fault: fault ?? 'ran no test (does it end in `.run()`?)' }

@@ -61,8 +61,8 @@ export type RunTestsOptions = {
 }
 
 /**
- * Runs the test files below `<root>/tests/`, two at once, those below `tests/e2e/` last and one by one. The last line it prints is
- * `N passed, N failed`.
+ * Runs the test files below `<root>/tests/`, two at once, those below `tests/e2e/` last and one by one.
+ * The last line it prints is `N passed, N failed`.
  *
  * @param patterns only files whose path holds one of these; none: all
  * @returns the exit code: 0 when something ran and nothing failed
@@ -117,8 +117,10 @@ const inParallel = async (
 }
 
 const show = ({ path, passed, failed, skipped, durationMs, fault, output }: FileResult): void => {
-  const counts = [`${passed} passed`, ...(failed > 0 ? [`${failed} failed`] : []), ...(skipped > 0 ? [`${skipped} skipped`] : [])]
-  console.log(`${failed > 0 ? 'FAIL' : 'ok  '}  ${path}  ${counts.join(', ')}  ${(durationMs / 1000).toFixed(1)} s`)
+  const failures = failed > 0 ? `, ${failed} failed` : ''
+  const skips = skipped > 0 ? `, ${skipped} skipped` : ''
+  const seconds = (durationMs / 1000).toFixed(1)
+  console.log(`${failed > 0 ? 'FAIL' : 'ok  '}  ${path}  ${passed} passed${failures}${skips}  ${seconds} s`)
   if (failed === 0) return
   console.log(output.trimEnd())
   if (fault !== undefined) console.log(`${path} ${fault}`)

@@ -6,7 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { givenSettings } from '../../config.ts'
 import { placeOf, repository, type Place } from './place.ts'
 import { isLocked, liveReport, type Report } from './report.ts'
-import { superviseInstance } from './supervise.ts'
+import { superviseInstance, type SuperviseOptions } from './supervise.ts'
 import { parseOptions, portOption, UsageError, type Command } from './usage.ts'
 
 export const up: Command = async (args) => {
@@ -25,7 +25,7 @@ export const up: Command = async (args) => {
   if (await isLocked(place.stateDir)) return follow(place, { isNew: false, wasRunning: true })
   if (place.because !== undefined) console.log(place.because)
   const isNew = !(await exists(join(place.stateDir, 'secrets', 'admin-password')))
-  if (values.foreground === true) return inForeground(place, port, separate, isNew)
+  if (values.foreground === true) return inForeground({ place, port, separate }, isNew)
   await leaveRunning(place, [
     '--state', place.stateDir,
     ...(port === undefined ? [] : ['--port', String(port)]),
@@ -67,7 +67,10 @@ const lastLines = async (stateDir: string, count: number): Promise<string> =>
   (await readFile(join(stateDir, 'logs', 'supervisor.log'), 'utf8')).trimEnd().split('\n').slice(-count).join('\n')
 
 /** Shows what the supervisor reports, until it is done. */
-const follow = async (place: Place, { isNew, wasRunning }: { isNew: boolean; wasRunning: boolean }): Promise<number> => {
+const follow = async (
+  place: Place,
+  { isNew, wasRunning }: { readonly isNew: boolean; readonly wasRunning: boolean },
+): Promise<number> => {
   let shown = 0
   let last: Report | undefined
   for (;;) {
@@ -94,7 +97,8 @@ const follow = async (place: Place, { isNew, wasRunning }: { isNew: boolean; was
   }
 }
 
-const inForeground = async (place: Place, port: number | undefined, separate: boolean, isNew: boolean): Promise<number> => {
+const inForeground = async (options: SuperviseOptions, isNew: boolean): Promise<number> => {
+  const { place } = options
   const watch = setInterval(() => {
     const report = liveReport(place.stateDir)
     if (report?.phase !== 'up') return
@@ -102,7 +106,7 @@ const inForeground = async (place: Place, port: number | undefined, separate: bo
     conclude(place, report, isNew)
   }, 50)
   try {
-    return await superviseInstance({ place, port, separate, onLine: (line) => console.log(line) })
+    return await superviseInstance({ ...options, onLine: (line) => console.log(line) })
   } finally {
     clearInterval(watch)
   }

@@ -28,6 +28,8 @@ export const parseOptions = <const T extends ParseArgsConfig>(args: readonly str
  */
 export const portOption = (text: string): number => {
   const port = Number(text)
-  if (!/^\d+$/.test(text) || port < 1 || port > 65_535) throw new UsageError(`--port wants a number from 1 to 65535, not ${text}`)
+  if (!/^\d+$/.test(text) || port < 1 || port > 65_535) {
+    throw new UsageError(`--port wants a number from 1 to 65535, not ${text}`)
+  }
   return port
 }
