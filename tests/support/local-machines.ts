@@ -2,21 +2,14 @@ import { execFile } from 'node:child_process'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { findPrograms, type NeedName, type Programs } from '../../infra/embedded/programs.ts'
+import type { NeedName, Programs } from '../../infra/embedded/programs.ts'
 import { localProcess } from '../../infra/providers/local-process/index.ts'
 import type { Host } from '../../infra/host.ts'
 import type { Provider } from '../../infra/providers/provider.ts'
+import { testPrograms } from './programs.ts'
 
 const NOBODY = { uid: 65_534, gid: 65_534 }
-
-/** The programs that tests need: the system's own, else unpacked where `./ccx up` would have them. */
-export const testPrograms = (...needs: readonly NeedName[]): Promise<Programs> =>
-  findPrograms(needs, {
-    dir: fileURLToPath(new URL('../../.ccx/programs', import.meta.url)),
-    env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
-  })
 
 export type LocalMachines = {
   readonly provider: Provider

@@ -1,0 +1,77 @@
+import { sql, type Kysely, type Migration } from 'kysely'
+
+const run = async (db: Kysely<unknown>, ...statements: readonly string[]): Promise<void> => {
+  for (const statement of statements) await sql.raw(statement).execute(db)
+}
+
+/**
+ * Every step there has ever been, by name. MySQL commits each statement by itself, so a step that was cut off runs
+ * again: its statements must bear that.
+ */
+export const migrations: Readonly<Record<string, Migration>> = {
+  '0001-clusters': {
+    up: (db) =>
+      run(
+        db,
+        `create table if not exists clusters (
+           datastore_id varchar(64) primary key,
+           owner_id varchar(64) not null,
+           name varchar(255) not null,
+           engine varchar(64) not null,
+           version varchar(32) not null,
+           registered_at datetime(3) not null
+         ) character set utf8mb4`,
+        `create table if not exists hosts (
+           node_id varchar(64) primary key,
+           datastore_id varchar(64) not null,
+           name varchar(255) not null,
+           hostname varchar(255) not null,
+           provider varchar(64) not null,
+           address varchar(64) not null,
+           port int not null,
+           instance text not null,
+           role varchar(16) not null,
+           status varchar(32) not null,
+           lag_bytes bigint null,
+           last_seen datetime(3) null,
+           shut_down tinyint not null,
+           index hosts_of_datastore (datastore_id)
+         ) character set utf8mb4`,
+        `create table if not exists jobs (
+           order_id varchar(64) primary key,
+           job_id varchar(64) not null,
+           datastore_id varchar(64) not null,
+           command varchar(64) not null,
+           status varchar(16) not null,
+           result longtext null,
+           because text null,
+           final tinyint null,
+           started_at datetime(3) not null,
+           ended_at datetime(3) null,
+           index jobs_of_datastore (datastore_id, started_at)
+         ) character set utf8mb4`,
+        `create table if not exists job_log (
+           line_id bigint auto_increment primary key,
+           order_id varchar(64) not null,
+           at datetime(3) not null,
+           line text not null,
+           index job_log_of_order (order_id, line_id)
+         ) character set utf8mb4`,
+        `create table if not exists alarms (
+           alarm_id bigint auto_increment primary key,
+           datastore_id varchar(64) not null,
+           node_id varchar(64) not null,
+           type_name varchar(64) not null,
+           subject varchar(64) not null,
+           component varchar(32) not null,
+           severity varchar(32) not null,
+           title varchar(255) not null,
+           message text not null,
+           counter int not null,
+           raised_at datetime(3) not null,
+           cleared_at datetime(3) null,
+           unique index alarms_by_what (datastore_id, node_id, type_name, subject)
+         ) character set utf8mb4`,
+      ),
+  },
+}

@@ -1,0 +1,194 @@
+import { setTimeout } from 'node:timers/promises'
+import type { ClusterRef, Order, OrderResult, PlacedOrder } from '../../domain/job/orders.ts'
+import type { Health, NodeContext, Role } from '../engines/engine.ts'
+import type { ControllerStore } from '../controller-store/controller-store.ts'
+import { Failure, type Work } from '../messaging/worker.ts'
+import type { Credentials } from './credentials.ts'
+import type { Nodes } from './nodes.ts'
+
+const CHECK_PAUSE_MS = 50
+/**
+ * How long before an order's time is up a check says what it still waits for, so that the reason reaches the tenant.
+ */
+const LAST_WORD_MS = 1_000
+const FORGET_TIMEOUT_MS = 10_000
+
+export type Parts = {
+  readonly nodes: Nodes
+  readonly credentials: Credentials
+  readonly store: ControllerStore
+  readonly now: () => string
+}
+
+/** Carries an order out, idempotently, without looking into the journal. */
+export const carryOut = async (parts: Parts, { order, notAfter }: PlacedOrder, work: Work): Promise<OrderResult> => {
+  switch (order.subject) {
+    case 'cmon.check-cluster':
+      return { roles: await check(parts, { ...order.body, notAfter }, work) }
+    case 'cmon.register-cluster':
+    case 'cmon.forget-cluster':
+      await ofCluster(parts, order)
+      return {}
+    default:
+      await ofNode(parts, order, work)
+      return {}
+  }
+}
+
+type ClusterOrder = Extract<Order, { subject: 'cmon.register-cluster' | 'cmon.forget-cluster' }>
+
+const ofCluster = async (parts: Parts, { subject, body: { cluster } }: ClusterOrder): Promise<void> => {
+  const { store, credentials, now } = parts
+  if (subject === 'cmon.register-cluster') {
+    await Promise.all([
+      store.registerCluster(cluster, now()),
+      credentials.authority(cluster),
+      credentials.engineSecrets(cluster),
+    ])
+  } else {
+    await store.forgetCluster(cluster.datastoreId)
+    await credentials.destroy(cluster.datastoreId)
+  }
+}
+
+type NodeOf = { readonly cluster: ClusterRef; readonly nodeId: string }
+
+/** A node with its certificate and the engine's passwords opened, for the verbs that need them. */
+const open = async ({ nodes, credentials }: Parts, { cluster, nodeId }: NodeOf, work: Work): Promise<NodeContext> => {
+  const [reached, certificate, secrets] = await Promise.all([
+    nodes.reach(cluster, nodeId, work),
+    credentials.nodeCertificate(cluster, nodes.node(cluster, nodeId)),
+    credentials.engineSecrets(cluster),
+  ])
+  return { ...reached, certificate, secrets }
+}
+
+type NodeOrder = Exclude<Order, ClusterOrder | { subject: 'cmon.check-cluster' }>
+
+const ofNode = async (parts: Parts, order: NodeOrder, work: Work): Promise<void> => {
+  const { nodes, credentials, store } = parts
+  switch (order.subject) {
+    case 'cmon.install-node': {
+      const { cluster, nodeId } = order.body
+      return nodes.engine(cluster).install(await open(parts, { cluster, nodeId }, work))
+    }
+    case 'cmon.bootstrap-primary': {
+      const { cluster, nodeId } = order.body
+      await nodes.engine(cluster).bootstrap(await open(parts, { cluster, nodeId }, work))
+      return store.intend(nodeId, { shutDown: false })
+    }
+    case 'cmon.join-replica': {
+      const { cluster, nodeId, primaryId } = order.body
+      const node = await open(parts, { cluster, nodeId }, work)
+      await nodes.engine(cluster).join(node, nodes.member(cluster, primaryId))
+      return store.intend(nodeId, { shutDown: false })
+    }
+    case 'cmon.create-account': {
+      const { cluster, nodeId, username, database } = order.body
+      const password = await credentials.adminPassword(cluster)
+      const node = await open(parts, { cluster, nodeId }, work)
+      return nodes.engine(cluster).createAccount(node, { username, password, database })
+    }
+    case 'cmon.start-node':
+    case 'cmon.stop-node':
+    case 'cmon.erase-node':
+      return ofFoundNode(parts, order, work)
+    default:
+      throw new Failure('This order is not for the controller.', { final: true })
+  }
+}
+
+type FoundOrder = Extract<Order, { subject: 'cmon.start-node' | 'cmon.stop-node' | 'cmon.erase-node' }>
+
+/** Orders whose machine may be gone already: then there is nothing left to do. */
+const ofFoundNode = async (parts: Parts, { subject, body }: FoundOrder, work: Work): Promise<void> => {
+  const { cluster, nodeId } = body
+  const engine = parts.nodes.engine(cluster)
+  const node = await parts.nodes.find(cluster, nodeId, work)
+  if (node === undefined) return work.note('the machine is gone already')
+  if (subject === 'cmon.start-node') {
+    await engine.start(node)
+    return parts.store.intend(nodeId, { shutDown: false })
+  }
+  // Before it is so: the silence of a host that is silent on purpose is no cause for an alarm.
+  await parts.store.intend(nodeId, { shutDown: true })
+  if (subject === 'cmon.stop-node') return engine.stop(node)
+  await engine.erase(node.host)
+  await forgetEverywhere(parts, { cluster, nodeId }, work)
+}
+
+/**
+ * Whoever of the others is a primary need keep nothing for the erased node. Those that do not answer are gone or
+ * going.
+ */
+const forgetEverywhere = async (
+  { nodes }: Parts,
+  { cluster, nodeId }: NodeOf,
+  work: Work,
+): Promise<void> => {
+  const engine = nodes.engine(cluster)
+  const signal = AbortSignal.any([work.signal, AbortSignal.timeout(FORGET_TIMEOUT_MS)])
+  const others = cluster.nodes.filter((each) => each.nodeId !== nodeId)
+  await Promise.all(
+    others.map(async (other) => {
+      try {
+        const reached = await nodes.find(cluster, other.nodeId, { ...work, signal })
+        if (reached === undefined || (await engine.probe(reached)).role !== 'primary') return
+        await engine.forget(reached, nodes.member(cluster, nodeId))
+      } catch {
+        work.signal.throwIfAborted()
+        work.note(`${other.name} did not answer when it was to forget the erased node`)
+      }
+    }),
+  )
+}
+
+type CheckBody = { readonly cluster: ClusterRef; readonly primaryId: string }
+
+/**
+ * Waits until the cluster is whole: the primary takes writes and all others stream from it.
+ *
+ * @returns every node's role
+ * @throws Failure, shortly before the order's time is up, that says what is missing
+ */
+const check = async (
+  { nodes, now }: Parts,
+  { cluster, primaryId, notAfter }: CheckBody & { readonly notAfter: string },
+  work: Work,
+): Promise<Readonly<Record<string, Role>>> => {
+  const engine = nodes.engine(cluster)
+  const reached = await Promise.all(cluster.nodes.map(({ nodeId }) => nodes.reach(cluster, nodeId, work)))
+  for (;;) {
+    const healths = await Promise.all(
+      reached.map(async (node) => ({ node: node.member, health: await engine.probe(node) })),
+    )
+    const missing = whatIsMissing(healths, primaryId)
+    if (missing === undefined) {
+      return Object.fromEntries(
+        cluster.nodes.map(({ nodeId }): [string, Role] => [nodeId, nodeId === primaryId ? 'primary' : 'replica']),
+      )
+    }
+    if (Date.parse(now()) + LAST_WORD_MS >= Date.parse(notAfter)) throw new Failure(missing)
+    await setTimeout(CHECK_PAUSE_MS, undefined, { signal: work.signal })
+  }
+}
+
+export type Seen = { readonly node: { readonly nodeId: string; readonly name: string }; readonly health: Health }
+
+/** Why a cluster is not whole, in a tenant's words; undefined when it is. */
+export const whatIsMissing = (seen: readonly Seen[], primaryId: string): string | undefined => {
+  const primary = seen.find(({ node }) => node.nodeId === primaryId)
+  if (primary === undefined) return 'The primary is not part of the datastore.'
+  const { node, health } = primary
+  if (health.role === 'down') return `The primary ${node.name} does not answer.`
+  if (health.role !== 'primary' || health.readOnly) return `The primary ${node.name} takes no writes.`
+  for (const other of seen.filter((each) => each !== primary)) {
+    if (other.health.role === 'down') return `The replica ${other.node.name} does not answer.`
+    if (other.health.role === 'primary') return `${other.node.name} is a primary as well.`
+    if (!follows(other, primary)) return `The replica ${other.node.name} does not follow the primary.`
+  }
+  return undefined
+}
+
+/** Whether a replica streams from this primary. */
+export const follows = ({ node }: Seen, primary: Seen): boolean => primary.health.streaming.includes(node.name)

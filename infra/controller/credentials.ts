@@ -1,0 +1,89 @@
+import { randomBytes } from 'node:crypto'
+import type { ClusterRef, NodeRef } from '../../domain/job/orders.ts'
+import { type Authority, createAuthority, createKeyPem, issue, stillServes } from '../certificates/authority.ts'
+import type { Certificate, EngineSecrets } from '../engines/engine.ts'
+import type { Secrets } from '../secrets/secrets.ts'
+
+const CERTIFICATE_DAYS = 825
+/** A certificate with less than this left is issued anew. */
+const RENEW_DAYS = 31
+const PASSWORD_BYTES = 24
+
+/** What a datastore's nodes and accounts authenticate with; all of it sealed under the datastore's owner. */
+export type Credentials = {
+  /** The datastore's certificate authority, made at the first call. */
+  readonly authority: (cluster: ClusterRef) => Promise<Authority>
+  readonly engineSecrets: (cluster: ClusterRef) => Promise<EngineSecrets>
+  readonly adminPassword: (cluster: ClusterRef) => Promise<string>
+  /**
+   * The node's certificate for its name, the datastore's names and its address; issued anew only when it no longer
+   * serves.
+   */
+  readonly nodeCertificate: (cluster: ClusterRef, node: NodeRef) => Promise<Certificate>
+  readonly destroy: (datastoreId: string) => Promise<void>
+}
+
+/** Credentials kept in `secrets`. Racing controllers end up with the same ones. */
+export const credentials = (secrets: Secrets): Credentials => {
+  const refOf = ({ ownerId, datastoreId }: ClusterRef, name: string) => ({ ownerId, subjectId: datastoreId, name })
+  const password = (cluster: ClusterRef, name: string): Promise<string> =>
+    secrets.ensure(refOf(cluster, name), async () => randomBytes(PASSWORD_BYTES).toString('base64url'))
+
+  const authority = async (cluster: ClusterRef): Promise<Authority> => {
+    // The key first: whoever of the racing makes the certificate makes it for the key that was kept.
+    const keyPem = await secrets.ensure(refOf(cluster, 'ca-key'), createKeyPem)
+    const certificatePem = await secrets.ensure(
+      refOf(cluster, 'ca-certificate'),
+      async () => (await createAuthority(`datastore ${cluster.datastoreId}`, keyPem)).certificatePem,
+    )
+    return { certificatePem, keyPem }
+  }
+
+  return {
+    authority,
+
+    async engineSecrets(cluster) {
+      const [superuserPassword, replicationPassword] = await Promise.all([
+        password(cluster, 'superuser-password'),
+        password(cluster, 'replication-password'),
+      ])
+      return { superuserPassword, replicationPassword }
+    },
+
+    adminPassword: (cluster) => password(cluster, 'admin-password'),
+
+    async nodeCertificate(cluster, node) {
+      const signer = await authority(cluster)
+      const keyPem = await secrets.ensure(refOf(cluster, `node-key/${node.nodeId}`), createKeyPem)
+      const request = {
+        commonName: node.hostname.slice(0, COMMON_NAME_LENGTH_MAX),
+        dnsNames: namesOf(node),
+        addresses: [node.address],
+        keyPem,
+      }
+      const certificate = refOf(cluster, `node-certificate/${node.nodeId}`)
+      const signed = async (): Promise<string> =>
+        (await issue(signer, { ...request, days: CERTIFICATE_DAYS })).certificatePem
+      const kept = await secrets.ensure(certificate, signed)
+      const wanted = { ...request, authorityPem: signer.certificatePem, daysLeft: RENEW_DAYS }
+      if (stillServes(kept, wanted)) return { certificatePem: kept, keyPem, authorityPem: signer.certificatePem }
+      const certificatePem = await signed()
+      await secrets.seal(certificate, certificatePem)
+      return { certificatePem, keyPem, authorityPem: signer.certificatePem }
+    },
+
+    destroy: (datastoreId) => secrets.destroySubject(datastoreId),
+  }
+}
+
+/** RFC 5280, upper bound of a common name; clients look at the alternative names only. */
+const COMMON_NAME_LENGTH_MAX = 64
+
+/**
+ * The names under which tenants reach a node: its own `<name>.<datastore>.<domain>`, and those of the datastore,
+ * which point at whichever node has the role.
+ */
+const namesOf = ({ hostname }: NodeRef): readonly string[] => {
+  const datastore = hostname.slice(hostname.indexOf('.') + 1)
+  return [hostname, datastore, `replica.${datastore}`]
+}
