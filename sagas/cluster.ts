@@ -13,6 +13,9 @@ export const everyNode = (facts: Facts): readonly string[] => facts.input.spec.n
 
 export const otherNodes = (facts: Facts): readonly string[] => everyNode(facts).slice(1)
 
+/** Whether an earlier job left the node behind, up and with a role. */
+export const wasDeployed = ({ input }: Facts, nodeId: string): boolean => input.nodes.some((node) => node.nodeId === nodeId)
+
 /** An address as this job learnt it, else as an earlier one did, else empty: the node has none yet. */
 const addressOf = ({ input, learned }: Facts, nodeId: string, kind: 'privateAddress' | 'publicAddress'): string =>
   learned.nodes[nodeId]?.[kind] ?? input.nodes.find((node) => node.nodeId === nodeId)?.[kind] ?? ''

@@ -1,5 +1,5 @@
 import type { Facts, Saga } from '../domain/job/saga.ts'
-import { clusterOf, endpointNames, everyNode, withdrawEndpoint, withdrawNodeNames } from './cluster.ts'
+import { clusterOf, endpointNames, everyNode, wasDeployed, withdrawEndpoint, withdrawNodeNames } from './cluster.ts'
 
 const ids = ({ input }: Facts) => ({ provider: input.spec.provider, datastoreId: input.datastoreId })
 
@@ -27,7 +27,11 @@ export const deleteDatastore: Saga = {
       title: 'Stop the database servers',
       keys: everyNode,
       does: (facts, nodeId) => ({ subject: 'cmon.stop-node', body: { cluster: clusterOf(facts), nodeId } }),
-      undo: (facts, nodeId) => ({ subject: 'cmon.start-node', body: { cluster: clusterOf(facts), nodeId } }),
+      // A server that was never deployed cannot be started, however often that is tried.
+      undo: (facts, nodeId) =>
+        wasDeployed(facts, nodeId)
+          ? { subject: 'cmon.start-node', body: { cluster: clusterOf(facts), nodeId } }
+          : undefined,
       timeoutMs: 120_000, attemptsMax: 3, backoffMs: 1_000,
     },
     {

@@ -39,6 +39,7 @@ export type Played = {
 }
 
 const INPUTS_MAX = 20_000
+const A_DAY_MS = 86_400_000
 
 type Table = {
   readonly play: Play
@@ -148,6 +149,8 @@ export const playSaga = (play: Play): Played => {
     }
     if (here.state().status === 'running') deliver(here, next(here))
   }
+  // A worker that is still at something would bring it about after the end; the world then shows it.
+  here.passTo(later(here.now(), A_DAY_MS))
   const count = here.stream.length
   for (const command of here.heard) here.tell(command)
   if (here.stream.length > count) throw new Error('an old input changed a job that has ended')
