@@ -19,6 +19,19 @@ const Environment = z.object({
   HTTP_PORT: z.coerce.number().int().min(0).max(65535).default(8080),
   /** Where a worker answers /healthz, /readyz and /metrics. */
   HEALTH_PORT: z.coerce.number().int().min(0).max(65535).default(9090),
+  /** True when every request comes through an ingress of ours, which says whose it is in X-Forwarded-For. */
+  BEHIND_PROXY: z.stringbool().default(false),
+  /** For the embedded ingress: `prefix=port`, separated by commas. */
+  INGRESS_ROUTES: z
+    .string()
+    .regex(/^(\/[^=,]*=\d+)(,\/[^=,]*=\d+)*$/)
+    .transform((text) =>
+      text.split(',').map((route) => {
+        const [prefix = '', port] = route.split('=')
+        return { prefix, port: Number(port) }
+      }),
+    )
+    .optional(),
   /** What clients call us; cookies are marked Secure when it begins with https. */
   PUBLIC_URL: z.url().default('http://127.0.0.1:8080'),
   CATALOGUE_FILE: z.string().optional(),

@@ -1,0 +1,25 @@
+import { required } from '../../config.ts'
+import { controllerStore } from '../../controller-store/mysql.ts'
+import { controller } from '../../controller/controller.ts'
+import { watch } from '../../controller/watch.ts'
+import { engines } from '../../engines/index.ts'
+import { workOn } from '../../messaging/worker.ts'
+import type { Base, Part } from '../base.ts'
+import { providersOf } from './machines.ts'
+
+/** Carries out the orders on database nodes, and watches every datastore. */
+export const controllerPart = async ({
+  config, log, metrics, signal, now, messaging, secrets,
+}: Base): Promise<Part> => {
+  const store = controllerStore({ url: required(config.cmonDbUrl, 'CMON_DB_URL') })
+  await store.migrate()
+  const broker = await messaging()
+  const providers = providersOf(config)
+  const handle = controller({ engines, providers, store, secrets: await secrets(), log, now })
+  const working = workOn({
+    messaging: broker, family: 'cmon', concurrency: config.workerConcurrency, signal, handle, now, log, metrics,
+  })
+  const watching = watch({ engines, providers, store, log, intervalMs: config.watchIntervalMs, signal })
+  const ended = Promise.all([working, watching]).finally(store.close)
+  return { checks: { nats: broker.ping, cmonDb: store.ping }, ended }
+}
