@@ -2,6 +2,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { due, job } from '../../domain/job/job.ts'
 import type { JobCommand, JobEvent } from '../../domain/job/messages.ts'
+import type { Saga } from '../../domain/job/saga.ts'
 import { isRejection } from '../../domain/kernel/decider.ts'
 import { at, building, cancel, eventsOf, exampleSagas, failure, note, passTime, razing, start, success } from '../support/example-saga.ts'
 import { fold, given } from '../support/given.ts'
@@ -243,6 +244,26 @@ test('sisters whose time runs out together fail together and the job unwinds onc
       build.failed(13_010, null, 'rooms', { ...two, attempt: 2 }, 'it took longer than it may'),
       build.ordered(13_010, 'rooms', { ...one, ...back }),
       build.ordered(13_010, 'rooms', { ...two, ...back }),
+    )
+})
+
+test('a retry that falls due when a sister gives up is not made while a third is under way', () => {
+  const three = { key: 'nod_3' }
+  const [wall, rooms] = building.steps
+  if (wall === undefined || rooms === undefined) throw new Error('BUG: the building has walls and rooms')
+  const wide: Saga = { ...building, steps: [wall, { ...rooms, keys: () => ['nod_1', 'nod_2', 'nod_3'] }] }
+  const widely = job({ ...exampleSagas, 'deploy-datastore': wide })
+  const { ordered, failed, unwinding } = eventsOf(wide)
+  const stream = [
+    eventsOf(wide).started(), ordered(0, 'wall'), build.succeeded(10, 25, 'wall'),
+    ordered(10, 'rooms', { ...one, attempt: 2 }), ordered(10, 'rooms', two), ordered(5_000, 'rooms', three),
+    failed(11_000, 12_000, 'rooms', two),
+  ]
+  given(widely, ...stream)
+    .when(passTime(12_010))
+    .then(
+      failed(12_010, null, 'rooms', { ...one, attempt: 2 }, 'it took longer than it may'),
+      unwinding(12_010, 'rooms', 'Furnish the rooms: it took longer than it may'),
     )
 })
 
