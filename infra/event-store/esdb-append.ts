@@ -48,8 +48,10 @@ const errorOf = (stream: string, error: Status | undefined): Error => {
       return new AppendRefused(`the events for stream ${stream} are too large for one append`)
     case 'event_store.client.BadRequest':
       return new AppendRefused(`the store does not understand the append to stream ${stream}`)
-    default:
-      return new StoreUnavailable(`the store could not append to stream ${stream}: ${error?.getMessage() ?? 'it did not say why'}`)
+    default: {
+      const why = error?.getMessage() ?? 'it did not say why'
+      return new StoreUnavailable(`the store could not append to stream ${stream}: ${why}`)
+    }
   }
 }
 
@@ -120,8 +122,9 @@ const openLine = async (client: EventStoreDBClient, onOver: (line: Line) => void
 /**
  * Appends over one long-lived BatchAppend call on the client's connection.
  *
- * The client's own `appendToStream` is not used: it has no time limit, it rejects appends that wait on other connections when one
- * breaks, and the answer to one of those then throws where nobody can catch it. Here every connection has its own waiting appends.
+ * The client's own `appendToStream` is not used: it has no time limit, it rejects appends that wait on other
+ * connections when one breaks, and the answer to one of those then throws where nobody can catch it. Here every
+ * connection has its own waiting appends.
  *
  * @returns `append`, which makes one attempt, and `close`
  */

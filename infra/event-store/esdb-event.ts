@@ -19,6 +19,8 @@ const EventMetadata = z.object({
 }) satisfies z.ZodType<Metadata>
 
 const EventData = z.looseObject({})
+const EventType = z.string().min(1)
+const EventId = z.uuid()
 
 /** An event in one of our streams that is not one of ours. Nothing can be done about it but look at it. */
 export class MalformedEvent extends Error {
@@ -35,7 +37,7 @@ export class MalformedEvent extends Error {
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
 /** 100 ns ticks since 1970 as RFC 3339. */
-const instantOf = (ticks: string | undefined): string => new Date(Number(BigInt(ticks ?? '0') / 10_000n)).toISOString()
+const instantOf = (ticks: string | undefined): string => new Date(Math.floor(Number(ticks ?? 0) / 10_000)).toISOString()
 
 const json = (bytes: Uint8Array): unknown => JSON.parse(utf8.decode(bytes))
 
@@ -57,9 +59,9 @@ export const recordedOf = (event: WireEvent): Recorded => {
   const properties = event.getMetadataMap()
   try {
     return {
-      type: z.string().min(1).parse(properties.get('type')),
+      type: EventType.parse(properties.get('type')),
       data: EventData.parse(json(event.getData_asU8())),
-      id: z.uuid().parse(event.getId()?.getString()),
+      id: EventId.parse(event.getId()?.getString()),
       stream,
       revision,
       position: positionOf(event),

@@ -60,13 +60,18 @@ const inbox = (call: ReadCall, { after, caughtUp, batchMax }: Following) => {
 
   return {
     wake: () => arrived.resolve(),
-    /** Resolves when there may be something to deliver; at the next turn of the event loop, so that more comes along. */
+    /**
+     * Resolves when there may be something to deliver; at the next turn of the event loop, so that more comes along.
+     */
     wait: async (): Promise<void> => {
       if (call.isPaused()) call.resume()
       await arrived.promise
       await setImmediate()
     },
-    /** What there is, or undefined when there is nothing. @throws what ended the call, once everything before it is delivered */
+    /**
+     * What there is, or undefined when there is nothing. @throws what ended the call, once everything before it is
+     * delivered
+     */
     next: (): Delivery | undefined => {
       arrived = Promise.withResolvers()
       if (events.length === 0 && !news) {

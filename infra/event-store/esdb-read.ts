@@ -20,8 +20,9 @@ export type ReadCall = ClientReadableStream<streams.ReadResp>
 /**
  * Opens a Read call on the client's connection.
  *
- * The client's own readers are not used: they report checkpoints and "caught up" ahead of events that are still buffered, cannot
- * filter a read of `$all`, and cost a third of the rate. Connecting, discovery, credentials and reconnecting stay the client's.
+ * The client's own readers are not used: they report checkpoints and "caught up" ahead of events that are still
+ * buffered, which would make a reader store a position ahead of what it has seen, and cannot filter a read of `$all`.
+ * Connecting, discovery, credentials and reconnecting stay the client's.
  *
  * @throws StoreUnavailable when no connection comes about
  */
@@ -39,6 +40,9 @@ export const openRead = async (client: EventStoreDBClient, request: streams.Read
 const requestOf = (options: streams.ReadReq.Options): streams.ReadReq =>
   new streams.ReadReq().setOptions(options.setUuidOption(new Options.UUIDOption().setString(new shared.Empty())))
 
+const identifierOf = (stream: string): shared.StreamIdentifier =>
+  new shared.StreamIdentifier().setStreamName(Buffer.from(stream))
+
 const streamFrom = (from: bigint | undefined, backward: boolean): streams.ReadReq.Options.StreamOptions => {
   const options = new Options.StreamOptions()
   if (from !== undefined) return options.setRevision(`${from}`)
@@ -52,7 +56,7 @@ export const streamRequest = (
 ): streams.ReadReq =>
   requestOf(
     new Options()
-      .setStream(streamFrom(from, backward).setStreamIdentifier(new shared.StreamIdentifier().setStreamName(Buffer.from(stream))))
+      .setStream(streamFrom(from, backward).setStreamIdentifier(identifierOf(stream)))
       .setReadDirection(backward ? BACKWARDS : FORWARDS)
       .setCount(`${limit}`)
       .setNoFilter(new shared.Empty()),
@@ -110,8 +114,8 @@ export const subscriptionRequest = (after: Position | 'start', prefixes: readonl
   )
 
 /**
- * Hands every message of a call to `take` and resolves at its end. The call is cancelled whatever happens, since one left open
- * stays open on the server.
+ * Hands every message of a call to `take` and resolves at its end. The call is cancelled whatever happens, since one
+ * left open stays open on the server.
  *
  * @param stallMs how long the server may be silent
  * @throws StoreUnavailable when the server is silent for longer; what gRPC reports; what `take` throws
@@ -122,7 +126,8 @@ export const readToEnd = async (
   stallMs: number,
 ): Promise<void> => {
   const over = Promise.withResolvers<void>()
-  const timer = setTimeout(() => over.reject(new StoreUnavailable(`the event store was silent for ${stallMs} ms`)), stallMs)
+  const stalled = (): void => over.reject(new StoreUnavailable(`the event store was silent for ${stallMs} ms`))
+  const timer = setTimeout(stalled, stallMs)
   call.on('error', over.reject)
   call.on('end', over.resolve)
   call.on('data', (message: streams.ReadResp) => {

@@ -8,7 +8,9 @@ import { follow } from './esdb-follow.ts'
 import { allRequest, lastRequest, openRead, readToEnd, streamRequest, subscriptionRequest } from './esdb-read.ts'
 import { backOffMs, isTransient, pause, StoreUnavailable } from './transient.ts'
 
-/** What a read or an append may take in all, attempts and pauses together, as a multiple of the limit for one attempt. */
+/**
+ * What a read or an append may take in all, attempts and pauses together, as a multiple of the limit for one attempt.
+ */
 const ATTEMPTS_WORTH = 6
 
 type ReadToEnd = Parameters<typeof readToEnd>
@@ -71,7 +73,8 @@ const reading = (connection: Connection): Pick<EventStore, 'read' | 'readAll' | 
   }
   return {
     read: async (stream, { from, limit = Number.MAX_SAFE_INTEGER, backward = false } = {}) => {
-      const events = await readAnew<Recorded>(connection, streamRequest(stream, { from, limit, backward }), recordedFrom)
+      const request = streamRequest(stream, { from, limit, backward })
+      const events = await readAnew<Recorded>(connection, request, recordedFrom)
       const last = backward ? events[0] : events.at(-1)
       const sawEnd = last !== undefined && (backward ? from === undefined : events.length < limit)
       return { events, revision: sawEnd ? last.revision : await headOf(stream) }
@@ -133,12 +136,12 @@ async function* subscribing(
 /**
  * The event store on EventStoreDB 23.10 or later, or on the embedded one. One per process.
  *
- * Appends whose outcome is not known are repeated with the same ids and the same expected revision, which the server recognises
- * for ever; reads are repeated; subscriptions are taken up again where they were.
+ * Appends whose outcome is not known are repeated with the same ids and the same expected revision, which the server
+ * recognises for ever; reads are repeated; subscriptions are taken up again where they were.
  *
  * @param options.connectionString `esdb://…` or `esdb+discover://…`
- * @param options.appendTimeoutMs how long one attempt may stay without an answer; six times as long for all attempts together.
- *   The same holds for reads.
+ * @param options.appendTimeoutMs how long one attempt may stay without an answer; six times as long for all attempts
+ *   together. The same holds for reads.
  * @throws StoreUnavailable from any call when that time has passed; AppendRefused for events the store never takes;
  *   MalformedEvent from reads and subscriptions
  */

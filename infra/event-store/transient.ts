@@ -5,7 +5,10 @@ export class StoreUnavailable extends Error {
   override readonly name = 'StoreUnavailable'
 }
 
-/** What a network, a restart or a change of leader can cause. UNKNOWN and INTERNAL are how broken connections often show. */
+/**
+ * What a network, a restart or a change of leader can cause. UNKNOWN and INTERNAL are how broken connections often
+ * show.
+ */
 const TRANSIENT: ReadonlySet<number> = new Set([
   status.CANCELLED, status.UNKNOWN, status.DEADLINE_EXCEEDED, status.RESOURCE_EXHAUSTED, status.ABORTED,
   status.INTERNAL, status.UNAVAILABLE,
@@ -27,7 +30,10 @@ const isNotLeader = (error: Error): boolean =>
 const FIRST_PAUSE_MS = 25
 const LONGEST_PAUSE_MS = 2_000
 
-/** How long to wait before the attempt after `attempt` (from 0), in ms: doubling, with jitter so that clients do not come as one. */
+/**
+ * How long to wait before the attempt after `attempt` (from 0), in ms: doubling, with jitter so that clients do not
+ * come as one.
+ */
 export const backOffMs = (attempt: number): number =>
   Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(attempt, 10)) * (0.5 + Math.random() / 2)
 

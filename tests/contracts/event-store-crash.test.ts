@@ -29,7 +29,7 @@ const kill = async (server: ChildProcess): Promise<void> => {
   await exited
 }
 
-type Acknowledged = { readonly id: string; readonly stream: string; readonly revision: bigint; readonly position: Recorded['position'] }
+type Acknowledged = Pick<Recorded, 'id' | 'stream' | 'revision' | 'position'>
 
 const test = suite('the embedded event store under kill -9')
 
@@ -85,9 +85,9 @@ test('loses, doubles and reorders nothing that it has acknowledged', async () =>
   const stored = new Map(log.map((event) => [event.id, event]))
   assert.is(stored.size, log.length, 'no event is there twice')
   assert.is(log.length, proposed.size, 'every append was repeated until it was taken')
-  for (const { id, stream, revision, position } of acknowledged) {
-    const found = stored.get(id)
-    assert.equal({ stream: found?.stream, revision: found?.revision, position: found?.position }, { stream, revision, position })
+  for (const written of acknowledged) {
+    const { id, stream, revision, position } = stored.get(written.id) ?? {}
+    assert.equal({ id, stream, revision, position }, written)
   }
   const heads = new Map<string, bigint>()
   for (const [i, event] of log.entries()) {

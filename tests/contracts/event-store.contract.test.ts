@@ -63,7 +63,8 @@ for (const [name, start] of Object.entries(eventStores)) {
 
   test('what is written is what is read back', async ({ store }) => {
     const stream = newStream()
-    const event = newEvent('DatastoreCreated', { text: 'naïve 🐘 "quoted" \\ \u0001', nested: { list: [1, 2.5, null, true] } })
+    const text = 'naïve 🐘 "quoted" \\ \u0001'
+    const event = newEvent('DatastoreCreated', { text, nested: { list: [1, 2.5, null, true] } })
     const withAll: NewEvent = {
       ...event,
       metadata: {
@@ -144,7 +145,7 @@ for (const [name, start] of Object.entries(eventStores)) {
     assert.is((await store.read(stream)).events.length, 1)
   })
 
-  test('the whole log is read in the order of writing, after a position, by prefix, up to a limit', async ({ store }) => {
+  test('the log is read in the order of writing, after a position, by prefix, up to a limit', async ({ store }) => {
     const [noun, other] = [newStream('n'), newStream('o')]
     const after = await store.head()
     const written: NewEvent[] = []

@@ -1,7 +1,10 @@
 import { z } from 'zod'
 import { eventStoreServer } from '../../infra/embedded/event-store/server.ts'
 
-/** The embedded event store in a process of its own, so that a test can kill it. Told what to do by its parent's first message. */
+/**
+ * The embedded event store in a process of its own, so that a test can kill it. Told what to do by its parent's first
+ * message.
+ */
 const Order = z.object({ port: z.number(), databaseUrl: z.string() })
 
 process.once('message', async (message) => {

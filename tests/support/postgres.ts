@@ -13,7 +13,10 @@ const run = promisify(execFile)
 const REPOSITORY = join(import.meta.dirname, '..', '..')
 
 /** Where PostgreSQL's programs may lie: the system's own first, then what the project has unpacked for itself. */
-const PLACES = ['/usr/lib/postgresql/*/bin/postgres', `${REPOSITORY}/.ccx/programs/**/usr/lib/postgresql/15/bin/postgres`]
+const PLACES = [
+  '/usr/lib/postgresql/*/bin/postgres',
+  `${REPOSITORY}/.ccx/programs/**/usr/lib/postgresql/15/bin/postgres`,
+]
 
 const programs = async (): Promise<string> => {
   for (const place of PLACES) for await (const found of glob(place)) return dirname(found)
@@ -71,10 +74,11 @@ export const startPostgres = async (
   await chmod(dir, 0o700)
   if (user !== undefined) await chown(dir, user.uid, user.gid)
   const data = join(dir, 'data')
-  await run(join(bin, 'initdb'), ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'], { ...user, cwd: dir })
+  const initial = ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync']
+  await run(join(bin, 'initdb'), initial, { ...user, cwd: dir })
   const port = await freePort()
-  const options = ['listen_addresses=127.0.0.1', `unix_socket_directories=${dir}`, 'log_min_messages=fatal', ...settings]
-  const argv = ['-D', data, '-p', `${port}`, ...options.flatMap((it) => ['-c', it])]
+  const options = ['listen_addresses=127.0.0.1', `unix_socket_directories=${dir}`, 'log_min_messages=fatal']
+  const argv = ['-D', data, '-p', `${port}`, ...[...options, ...settings].flatMap((it) => ['-c', it])]
   const server = spawn(join(bin, 'postgres'), argv, { ...user, cwd: dir, stdio: 'ignore' })
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`
   const stop = async (): Promise<void> => {

@@ -63,7 +63,7 @@ export const targetOf = (
   exact: string | undefined,
 ): { readonly stream: string; readonly expected: Expected } => {
   const stream = streamNameOf(options.getStreamIdentifier())
-  if (stream === '$all' || stream.startsWith('$$')) throw malformed(`${stream} cannot be appended to: stream metadata is not served`)
+  if (stream === '$all' || stream.startsWith('$$')) throw malformed(`stream ${stream} cannot be appended to here`)
   if (exact !== undefined) return { stream, expected: Number(exact) }
   if (options.hasNoStream()) return { stream, expected: ABSENT }
   if (options.hasAny()) return { stream, expected: 'any' }

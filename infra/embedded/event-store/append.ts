@@ -7,6 +7,8 @@ import { ABSENT, APPEND_BYTES_MAX, type Proposed, weightOf } from './record.ts'
 import { appendTooBig, malformed, refusalOf } from './refusal.ts'
 import type { Expected } from './version-rules.ts'
 
+type AppendHandler = handleClientStreamingCall<streams.AppendReq, streams.AppendResp>
+
 type Target = { readonly stream: string; readonly expected: Expected }
 
 const success = (revision: number, position: number | undefined): streams.AppendResp.Success => {
@@ -37,7 +39,7 @@ const answerOf = (appended: Appended, expected: Expected): streams.AppendResp =>
     : new streams.AppendResp().setWrongExpectedVersion(conflict(appended.revision, expected))
 
 /** The Append call: one stream, its events one message each, one answer. gRPC itself enforces the deadline. */
-export const appendCall = (log: Log): handleClientStreamingCall<streams.AppendReq, streams.AppendResp> => (call, callback) => {
+export const appendCall = (log: Log): AppendHandler => (call, callback) => {
   let target: Target | undefined
   const events: Proposed[] = []
   let weight = 0

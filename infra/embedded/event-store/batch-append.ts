@@ -100,7 +100,9 @@ const batchOf = (correlation: shared.UUID, options: streams.BatchAppendReq.Optio
 
 type Call = ServerDuplexStream<streams.BatchAppendReq, streams.BatchAppendResp>
 
-/** One call's appends: several parts may make one append, many appends are under way at once, and every one is answered. */
+/**
+ * One call's appends: several parts may make one append, many appends are under way at once, and every one is answered.
+ */
 const conversation = (log: Log, call: Call) => {
   const open = new Map<string, Batch>()
   // Answered before their last part came: the rest is passed over, since a client takes a second answer for a fault.
@@ -109,7 +111,8 @@ const conversation = (log: Log, call: Call) => {
   const answer = (batch: Batch, result: Appended | status.Status): void => {
     if (batch.answered) return
     batch.answered = true
-    if (!call.cancelled && call.writable) call.write(answerTo(batch.correlation, batch.identifier, result, batch.expected))
+    if (call.cancelled || !call.writable) return
+    call.write(answerTo(batch.correlation, batch.identifier, result, batch.expected))
   }
   const write = async (id: string, batch: Batch): Promise<void> => {
     if (batch.answered) {
@@ -155,7 +158,8 @@ const conversation = (log: Log, call: Call) => {
       const result = error instanceof Refusal ? badRequest(error.details) : unknown()
       if (batch !== undefined) answer(batch, result)
       else {
-        call.write(answerTo(correlation, options?.getStreamIdentifier() ?? new shared.StreamIdentifier(), result, 'any'))
+        const identifier = options?.getStreamIdentifier() ?? new shared.StreamIdentifier()
+        call.write(answerTo(correlation, identifier, result, 'any'))
         if (!final) refused.add(id)
       }
     }

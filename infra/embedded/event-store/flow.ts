@@ -4,8 +4,8 @@ import { ServerInterceptingCall, type ServerInterceptor } from '@grpc/grpc-js'
 const IN_FLIGHT_MAX = 256
 
 /**
- * Lets a call hand over message after message without waiting until each has left the process, so that many go out in one write.
- * gRPC's own stream hands over one and waits; reading the log is four times as fast with this.
+ * Lets a call hand over message after message without waiting until each has left the process, so that many go out in
+ * one write. gRPC's own stream hands over one and waits; reading the log is two to three times as fast with this.
  */
 export const flowing: ServerInterceptor = (_method, call) => {
   let inFlight = 0

@@ -13,7 +13,10 @@ const FLUSH_EVENTS_MAX = 4_096
 const FLUSH_BYTES_MAX = 8 * 1_048_576
 const WAITING_BYTES_MAX = 32 * 1_048_576
 
-/** How an append ended. `revision` and `position` are those of its last event; a conflict tells the stream's own revision. */
+/**
+ * How an append ended. `revision` and `position` are those of its last event; a conflict tells the stream's own
+ * revision.
+ */
 export type Appended =
   | { readonly outcome: 'written'; readonly revision: number; readonly position: number | undefined }
   | { readonly outcome: 'conflict'; readonly revision: number }
@@ -26,7 +29,10 @@ export type Log = {
   readonly head: () => number
   /** Durable events after a position: from memory if they are recent, else from storage. */
   readonly after: (position: number, max: number) => Promise<readonly LogRecord[]>
-  /** Calls back once, when events behind `position` are durable; at once if there are some. Returns how to forget about it. */
+  /**
+   * Calls back once, when events behind `position` are durable; at once if there are some. Returns how to forget about
+   * it.
+   */
   readonly whenPast: (position: number, wake: () => void) => () => void
   /** Whether there is room for more appends in memory. */
   readonly hasRoom: () => boolean
@@ -49,7 +55,9 @@ type Queue = {
   readonly whenRoom: (go: () => void) => void
 }
 
-/** Group commit: all that is queued while one flush is under way goes into the next. Order is the order of the queue. */
+/**
+ * Group commit: all that is queued while one flush is under way goes into the next. Order is the order of the queue.
+ */
 const flushQueue = (
   flush: (records: readonly LogRecord[]) => Promise<void>,
   onFailure: (cause: unknown) => void,
@@ -174,7 +182,9 @@ const writing = ({ storage, queue, nextPosition }: Writing): Log['append'] => {
     return { outcome: 'written', revision, position }
   }
 
-  const compare = async (stream: string, head: Head, expected: number, events: readonly Proposed[]): Promise<Appended> => {
+  type Repeat = { readonly expected: number; readonly events: readonly Proposed[] }
+
+  const compare = async (stream: string, head: Head, { expected, events }: Repeat): Promise<Appended> => {
     await head.durable
     const found = await storage.scanStream(stream, expected + 1, events.length, false)
     const last = found.at(-1)
@@ -201,7 +211,7 @@ const writing = ({ storage, queue, nextPosition }: Writing): Log['append'] => {
     if (verdict === 'conflict') return { outcome: 'conflict', revision: head.revision }
     if (events.length === 0) return { outcome: 'written', revision: head.revision, position: undefined }
     if (typeof expected !== 'number') return appendLoosely(stream, head, events)
-    return verdict === 'compare' ? compare(stream, head, expected, events) : write(stream, head, events)
+    return verdict === 'compare' ? compare(stream, head, { expected, events }) : write(stream, head, events)
   }
 }
 
@@ -213,6 +223,7 @@ const writing = ({ storage, queue, nextPosition }: Writing): Log['append'] => {
  */
 export const openLog = async (storage: Storage, onFailure: (cause: unknown) => void): Promise<Log> => {
   const last = await storage.last()
+  const nextPosition = last === undefined ? FIRST_POSITION : last.position + lengthOf(last, last.stream)
   let head = last?.position ?? FIRST_POSITION - 1
   const recent = tailFrom(head)
   let watchers = new Set<() => void>()
@@ -228,7 +239,7 @@ export const openLog = async (storage: Storage, onFailure: (cause: unknown) => v
 
   return {
     storage,
-    append: writing({ storage, queue, nextPosition: last === undefined ? FIRST_POSITION : last.position + lengthOf(last, last.stream) }),
+    append: writing({ storage, queue, nextPosition }),
     head: () => head,
     after: async (position, max) => {
       if (recent.covers(position)) return recent.after(position, max)

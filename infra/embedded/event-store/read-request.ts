@@ -38,7 +38,10 @@ export const streamNameOf = (identifier: { getStreamName_asU8(): Uint8Array } | 
   return name
 }
 
-/** Unsigned 64-bit text as a number. What lies beyond 2^53 lies beyond every event as well, so nothing is lost by the limit. */
+/**
+ * Unsigned 64-bit text as a number. What lies beyond 2^53 lies beyond every event as well, so nothing is lost by the
+ * limit.
+ */
 const numberOf = (text: string): number => Math.min(Number(text), Number.MAX_SAFE_INTEGER - 1)
 
 const fromOf = (options: { hasStart(): boolean; hasEnd(): boolean }, exact: () => number): From =>

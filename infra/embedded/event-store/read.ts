@@ -13,7 +13,8 @@ const PAGE = 1_000
 type Fetch = (last: LogRecord | undefined, max: number) => Promise<readonly LogRecord[]>
 
 /** Sends page after page; while the client takes one, the next is fetched. Returns how many events were seen. */
-const sendPages = async (fetch: Fetch, { filter, uuids, limit = Infinity }: ReadRequest, to: Outlet): Promise<number> => {
+const sendPages = async (fetch: Fetch, request: ReadRequest, to: Outlet): Promise<number> => {
+  const { filter, uuids, limit = Infinity } = request
   let remaining = limit
   let seen = 0
   // An unfiltered read never needs more than what remains of its limit.
@@ -76,8 +77,8 @@ const readStream = async ({ storage }: Log, stream: string, request: ReadRequest
 }
 
 /**
- * Answers a read of a stream or of `$all`, both ways. Forward reads include where they begin; a backward read of `$all` excludes
- * it, a backward read of a stream includes it. Past the end there is nothing, which is no error.
+ * Answers a read of a stream or of `$all`, both ways. Forward reads include where they begin; a backward read of `$all`
+ * excludes it, a backward read of a stream includes it. Past the end there is nothing, which is no error.
  */
 export const read = async (log: Log, request: ReadRequest, to: Outlet): Promise<void> => {
   if (request.stream === undefined) await readAll(log, request, to)

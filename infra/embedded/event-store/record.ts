@@ -9,7 +9,7 @@ export type Proposed = {
 
 /**
  * An event in the log. Positions and revisions are plain numbers in here: a log of 2^53 bytes is never reached,
- * and bigints would cost a third of the read rate. They leave the process as decimal text only.
+ * and numbers are cheaper than bigints on the way of every event. They leave the process as decimal text only.
  */
 export type LogRecord = Proposed & {
   readonly position: number
@@ -33,7 +33,7 @@ export const weightOf = (event: Proposed): number =>
   Buffer.byteLength(event.type) + event.data.length + event.metadata.length
 
 /**
- * How far the next event lies behind this one. Like a byte offset it depends on the content, so that nobody comes to rely on
- * positions being dense.
+ * How far the next event lies behind this one. Like a byte offset it depends on the content, so that nobody comes to
+ * rely on positions being dense.
  */
 export const lengthOf = (event: Proposed, stream: string): number => 64 + Buffer.byteLength(stream) + weightOf(event)

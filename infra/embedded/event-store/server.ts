@@ -119,8 +119,8 @@ const requireLoopback = (host: string): void => {
  * @param options.port 0 for any that is free
  * @param options.databaseUrl postgres://… of a database of its own; the schema `event_store` is made in it
  * @param options.lockWaitMs how long to wait for another process to stop writing to the log (default 15 s)
- * @throws when the host is not loopback, the port is taken, Postgres does not answer, or another process writes to the log.
- *   Once started, a lost database connection or a failed write stops it; see `stopped`.
+ * @throws when the host is not loopback, the port is taken, Postgres does not answer, or another process writes to the
+ *   log. Once started, a lost database connection or a failed write stops it; see `stopped`.
  */
 export const eventStoreServer = async (options: {
   readonly host: string

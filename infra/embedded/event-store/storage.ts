@@ -21,7 +21,8 @@ const COLUMNS = 'position, stream, revision, id, type, content_type, created, da
 
 const INSERT = `
 insert into event_store.events (${COLUMNS})
-select * from unnest($1::bigint[], $2::text[], $3::bigint[], $4::uuid[], $5::text[], $6::text[], $7::bigint[], $8::bytea[], $9::bytea[])`
+select * from unnest(
+  $1::bigint[], $2::text[], $3::bigint[], $4::uuid[], $5::text[], $6::text[], $7::bigint[], $8::bytea[], $9::bytea[])`
 
 /** Any number will do, as long as nothing else in the database locks it. */
 const WRITER_LOCK = 7_351_002_113
@@ -81,10 +82,12 @@ const scans = (pool: pg.Pool): Pick<Storage, 'headOf' | 'last' | 'scanStream' | 
       return head === undefined ? undefined : { revision: head[0], position: head[1] }
     },
     last: async () => (await records('last', 'order by position desc limit 1', []))[0],
-    scanStream: (stream, from, max, backward) =>
-      backward
-        ? records('stream-down', 'where stream = $1 and revision <= $2 order by revision desc limit $3', [stream, from, max])
-        : records('stream-up', 'where stream = $1 and revision >= $2 order by revision limit $3', [stream, from, max]),
+    scanStream: (stream, from, max, backward) => {
+      const values = [stream, from, max]
+      return backward
+        ? records('stream-down', 'where stream = $1 and revision <= $2 order by revision desc limit $3', values)
+        : records('stream-up', 'where stream = $1 and revision >= $2 order by revision limit $3', values)
+    },
     scanAll: (from, max, backward) =>
       backward
         ? records('all-down', 'where position < $1 order by position desc limit $2', [from, max])
@@ -96,7 +99,8 @@ const scans = (pool: pg.Pool): Pick<Storage, 'headOf' | 'last' | 'scanStream' | 
  * Opens the log in a Postgres database, making its schema if need be, and takes the lock that lets one process write.
  *
  * @param options.databaseUrl postgres://… with user and password
- * @param options.lockWaitMs how long to wait for a predecessor that has just died and whose session Postgres has yet to end
+ * @param options.lockWaitMs how long to wait for a predecessor that has just died and whose session Postgres has yet to
+ *   end
  * @param options.onLost called once when the writer's connection, and with it the lock, is gone
  * @throws when Postgres does not answer or another process holds the lock
  */

@@ -103,7 +103,10 @@ const nextOf = async (log: Log, stream: string, position: number, to: Outlet): P
   }
 }
 
-/** Answers a catch-up subscription: what is there, then what comes, until the client leaves. Begins after its starting point. */
+/**
+ * Answers a catch-up subscription: what is there, then what comes, until the client leaves. Begins after its starting
+ * point.
+ */
 export const subscribe = async (log: Log, request: ReadRequest, to: Outlet): Promise<void> => {
   to.send(confirmationBytes(randomUUID()))
   if (request.stream === undefined) await followAll(log, request, to)

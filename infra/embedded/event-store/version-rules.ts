@@ -4,8 +4,8 @@ import { ABSENT } from './record.ts'
 export type Expected = number | 'any' | 'stream-exists'
 
 /**
- * `write`: go ahead. `conflict`: refuse. `compare`: the stream is further on, so the events that follow the expected revision
- * decide: if they are the proposed ones, this is a repeat.
+ * `write`: go ahead. `conflict`: refuse. `compare`: the stream is further on, so the events that follow the expected
+ * revision decide: if they are the proposed ones, this is a repeat.
  */
 export type Verdict = 'write' | 'conflict' | 'compare'
 
@@ -24,8 +24,8 @@ export const verdictOn = (expected: Expected, head: number, count: number): Verd
 export type Whereabouts = { readonly stream: string; readonly revision: number; readonly position: number }
 
 /**
- * The rule for the loose forms: all ids known in this stream is a repeat; the first one unknown is a new append; a mixture is
- * a conflict.
+ * The rule for the loose forms: all ids known in this stream is a repeat; the first one unknown is a new append; a
+ * mixture is a conflict.
  */
 export const repeatOf = (
   stream: string,
@@ -37,6 +37,8 @@ export const repeatOf = (
   return last === undefined || here.includes(undefined) ? 'conflict' : last
 }
 
+type Identified = { readonly id: string }
+
 /** Whether the events found behind the expected revision are the proposed ones, in order and all of them. */
-export const sameIds = (proposed: readonly { readonly id: string }[], found: readonly { readonly id: string }[]): boolean =>
+export const sameIds = (proposed: readonly Identified[], found: readonly Identified[]): boolean =>
   proposed.length === found.length && proposed.every(({ id }, i) => id === found[i]?.id)
