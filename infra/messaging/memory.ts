@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { decoded, OutcomeMessage, PlacedOrderMessage } from './messages.ts'
-import type { Carrier, DeadLetter, Delivered, Messaging } from './messaging.ts'
+import type { Carrier, DeadLetter, Messaging, Reading } from './messaging.ts'
 import { bell, places, type Taken } from './places.ts'
 
 const DUPLICATE_WINDOW_MS = 120_000
@@ -12,7 +12,6 @@ type Letter = {
   deliveries: number
 }
 type Queue = { readonly letters: Letter[]; readonly readers: Set<() => void> }
-type Reading = { readonly concurrency: number; readonly signal: AbortSignal }
 
 export type MemoryMessaging = Messaging & {
   /** Puts a payload on a subject as it is, as a sender who errs would. */
@@ -23,6 +22,95 @@ const queueOf = (subject: string): 'infra' | 'cmon' | 'outcome' => {
   const first = subject.split('.')[0]
   if (first === 'infra' || first === 'cmon' || first === 'outcome') return first
   throw new Error(`BUG: no queue takes ${subject}`)
+}
+
+/** Timers that all end together. */
+const alarms = () => {
+  const set = new Set<NodeJS.Timeout>()
+  const cancel = (timer: NodeJS.Timeout): void => {
+    clearTimeout(timer)
+    set.delete(timer)
+  }
+  const after = (delayMs: number, act: () => void): NodeJS.Timeout => {
+    const timer = setTimeout(() => {
+      set.delete(timer)
+      act()
+    }, delayMs)
+    set.add(timer)
+    return timer
+  }
+  return { after, cancel, cancelAll: () => set.forEach(cancel) }
+}
+
+/** The letters of all subjects, and who waits for them. */
+const postOffice = (ackWaitMs: number) => {
+  const queue = (): Queue => ({ letters: [], readers: new Set() })
+  const queues = { infra: queue(), cmon: queue(), outcome: queue() }
+  const { after, cancel, cancelAll } = alarms()
+  const enqueue = (letter: Letter): void => {
+    const { letters, readers } = queues[queueOf(letter.subject)]
+    letters.push(letter)
+    for (const wake of readers) wake()
+  }
+
+  /** What its reader may do with a letter; until he does, its time runs. */
+  const handOut = (letter: Letter, place: Taken) => {
+    let settled = false
+    const settle = (then: () => void): void => {
+      if (settled) return
+      settled = true
+      cancel(lapse)
+      place.giveBack()
+      then()
+    }
+    const again = (): void => settle(() => enqueue(letter))
+    let lapse = after(ackWaitMs, again)
+    return {
+      ack: async (): Promise<void> => settle(() => {}),
+      nak: async (delayMs: number): Promise<void> => settle(() => void after(delayMs, () => enqueue(letter))),
+      extend: (): void => {
+        if (settled) return
+        cancel(lapse)
+        place.extend()
+        lapse = after(ackWaitMs, again)
+      },
+    }
+  }
+  return { queues, enqueue, handOut, close: cancelAll }
+}
+
+/** What nobody can use, by id, in the order of its burial. */
+const graveyard = (now: () => number, enqueue: (letter: Letter) => void) => {
+  const dead = new Map<string, { readonly letter: Letter; readonly entry: DeadLetter }>()
+  let buried = 0
+  const bury = (letter: Letter, because: string): void => {
+    const id = String(++buried)
+    const { subject, payload } = letter
+    dead.set(id, { letter, entry: { id, subject, because, at: new Date(now()).toISOString(), payload } })
+  }
+  const deadLetters: Messaging['deadLetters'] = {
+    list: async () => [...dead.values()].map(({ entry }) => entry),
+    replay: async (id) => {
+      const found = dead.get(id)
+      if (found === undefined) return false
+      dead.delete(id)
+      enqueue({ ...found.letter, deliveries: 0 })
+      return true
+    },
+  }
+  return { bury, deadLetters }
+}
+
+/** Remembers ids for the duplicate window, as the server does. */
+const repeats = (now: () => number) => {
+  const seen = new Map<string, number>()
+  return (id: string): boolean => {
+    const at = now()
+    for (const [old, seenAt] of seen) if (at - seenAt > DUPLICATE_WINDOW_MS) seen.delete(old)
+    if (seen.has(id)) return true
+    seen.set(id, at)
+    return false
+  }
 }
 
 /**
@@ -38,96 +126,39 @@ export const memoryMessaging = (options: {
   readonly now?: () => number
 }): MemoryMessaging => {
   const { ackWaitMs, deliveriesMax = 20, now = Date.now } = options
-  const queue = (): Queue => ({ letters: [], readers: new Set() })
-  const queues = { infra: queue(), cmon: queue(), outcome: queue() }
-  const seen = new Map<string, number>()
-  const dead = new Map<string, { readonly letter: Letter; readonly entry: DeadLetter }>()
-  const timers = new Set<NodeJS.Timeout>()
+  const { queues, enqueue, handOut, close } = postOffice(ackWaitMs)
+  const { bury, deadLetters } = graveyard(now, enqueue)
+  const isRepeat = repeats(now)
   const closed = new AbortController()
-  let buried = 0
 
-  const enqueue = (letter: Letter): void => {
-    const { letters, readers } = queues[queueOf(letter.subject)]
-    letters.push(letter)
-    for (const wake of readers) wake()
-  }
   const put = (subject: string, payload: string, carrier: Carrier = {}): void =>
     enqueue({ subject, payload, carrier, deliveries: 0 })
   const publish = async (subject: string, message: object, id: string, carrier: Carrier): Promise<void> => {
     if (closed.signal.aborted) throw new Error(`publishing on ${subject}: the broker is closed`)
-    const at = now()
-    for (const [old, seenAt] of seen) if (at - seenAt > DUPLICATE_WINDOW_MS) seen.delete(old)
-    const known = `${queueOf(subject)}/${id}`
-    if (seen.has(known)) return
-    seen.set(known, at)
-    put(subject, JSON.stringify(message), carrier)
-  }
-  const after = (delayMs: number, act: () => void): NodeJS.Timeout => {
-    const timer = setTimeout(() => {
-      timers.delete(timer)
-      act()
-    }, delayMs)
-    timers.add(timer)
-    return timer
-  }
-  const bury = (letter: Letter, because: string): void => {
-    const id = String(++buried)
-    const { subject, payload } = letter
-    dead.set(id, { letter, entry: { id, subject, because, at: new Date(now()).toISOString(), payload } })
+    if (!isRepeat(`${queueOf(subject)}/${id}`)) put(subject, JSON.stringify(message), carrier)
   }
 
-  /** What its reader may do with a letter; until he does, its time runs. */
-  const handedOut = (letter: Letter, place: Taken) => {
-    let settled = false
-    const settle = (then: () => void): void => {
-      if (settled) return
-      settled = true
-      clearTimeout(lapse)
-      timers.delete(lapse)
-      place.giveBack()
-      then()
-    }
-    const again = (): void => settle(() => enqueue(letter))
-    let lapse = after(ackWaitMs, again)
-    return {
-      ack: async (): Promise<void> => settle(() => {}),
-      nak: async (delayMs: number): Promise<void> => settle(() => void after(delayMs, () => enqueue(letter))),
-      extend: (): void => {
-        if (settled) return
-        clearTimeout(lapse)
-        timers.delete(lapse)
-        place.extend()
-        lapse = after(ackWaitMs, again)
-      },
-    }
-  }
-
-  async function* read<T>(
-    { letters, readers }: Queue,
-    schema: z.ZodType<T>,
-    { concurrency, signal }: Reading,
-  ): AsyncGenerator<Delivered<T>> {
+  async function* read<T>(from: Queue, schema: z.ZodType<T>, { concurrency, signal }: Reading) {
     const stop = AbortSignal.any([signal, closed.signal])
     const change = bell()
     const inHand = places(concurrency, ackWaitMs, change.ring)
-    readers.add(change.ring)
+    from.readers.add(change.ring)
     stop.addEventListener('abort', change.ring)
     try {
       while (!stop.aborted) {
-        const letter = inHand.free() > 0 ? letters.shift() : undefined
+        const letter = inHand.free() > 0 ? from.letters.shift() : undefined
         if (letter === undefined) {
           await change.rings()
           continue
         }
-        const { carrier, payload } = letter
         const deliveries = ++letter.deliveries
-        const understood = decoded(schema, payload)
+        const understood = decoded(schema, letter.payload)
         if ('undecodable' in understood) bury(letter, `it cannot be read: ${understood.undecodable}`)
         else if (deliveries > deliveriesMax) bury(letter, `it was handed out ${deliveriesMax} times without success`)
-        else yield { message: understood.message, carrier, deliveries, ...handedOut(letter, inHand.take()) }
+        else yield { ...understood, carrier: letter.carrier, deliveries, ...handOut(letter, inHand.take()) }
       }
     } finally {
-      readers.delete(change.ring)
+      from.readers.delete(change.ring)
       stop.removeEventListener('abort', change.ring)
     }
   }
@@ -139,23 +170,13 @@ export const memoryMessaging = (options: {
     answer: (outcome, outcomeId, carrier) => publish(`outcome.${outcome.kind}`, outcome, outcomeId, carrier),
     orders: (family, reading) => read(queues[family], PlacedOrderMessage, reading),
     outcomes: (reading) => read(queues.outcome, OutcomeMessage, reading),
-    deadLetters: {
-      list: async () => [...dead.values()].map(({ entry }) => entry),
-      replay: async (id) => {
-        const found = dead.get(id)
-        if (found === undefined) return false
-        dead.delete(id)
-        enqueue({ ...found.letter, deliveries: 0 })
-        return true
-      },
-    },
+    deadLetters,
     ping: async () => {
       if (closed.signal.aborted) throw new Error('the broker is closed')
     },
     close: async () => {
       closed.abort()
-      for (const timer of timers) clearTimeout(timer)
-      timers.clear()
+      close()
     },
   }
 }

@@ -24,17 +24,24 @@ export type DeadLetter = {
   readonly payload: string
 }
 
+export type Reading = {
+  /** At most so many messages are unacknowledged at once. */
+  readonly concurrency: number
+  /** Ends the reading. */
+  readonly signal: AbortSignal
+}
+
 /** Orders and outcomes in flight. At least once, each with a derived id; nothing lives here only. */
 export type Messaging = {
   /** How long the broker waits for an acknowledgement or an `extend` before it hands a message out again. */
   readonly ackWaitMs: number
-  /** Publishes on the order's subject. A repeat with the same `orderId` within the duplicate window is dropped by the server. */
+  /** Publishes on the order's subject. A repeat with the same `orderId` within the duplicate window is dropped. */
   readonly order: (order: PlacedOrder, carrier: Carrier) => Promise<void>
   /** `outcomeId` is derived from the order and the kind, so that a repeat is dropped. */
   readonly answer: (outcome: OrderOutcome, outcomeId: string, carrier: Carrier) => Promise<void>
-  /** Orders under `infra` or `cmon`, shared among all workers of that family; at most `concurrency` unacknowledged at once. */
-  readonly orders: (family: 'infra' | 'cmon', options: { readonly concurrency: number; readonly signal: AbortSignal }) => AsyncIterable<Delivered<PlacedOrder>>
-  readonly outcomes: (options: { readonly concurrency: number; readonly signal: AbortSignal }) => AsyncIterable<Delivered<OrderOutcome>>
+  /** Orders under `infra` or `cmon`, shared among all workers of that family. */
+  readonly orders: (family: 'infra' | 'cmon', options: Reading) => AsyncIterable<Delivered<PlacedOrder>>
+  readonly outcomes: (options: Reading) => AsyncIterable<Delivered<OrderOutcome>>
   readonly deadLetters: {
     readonly list: () => Promise<readonly DeadLetter[]>
     /** Puts it back where it came from, and forgets it. False when there is none with this id. */

@@ -15,7 +15,7 @@ export type Link = {
   readonly connection: NatsConnection
   readonly ackWaitMs: number
   /**
-   * Repeats `attempt` until the server answers it or `patienceMs` are over.
+   * Repeats `attempt` until the server answers it or the patience is over.
    * @throws with the last failure as the cause, saying `what` did not happen
    */
   readonly insist: <T>(what: string, attempt: (timeoutMs: number) => Promise<T>) => Promise<T>
@@ -27,8 +27,8 @@ export type Link = {
 }
 
 /**
- * Reads a broker address: `nats://user:password@host:port`, `nats://token@host:port`, `tls://…`, several separated by commas.
- * The client takes addresses without credentials, so those are taken out of the first that has some.
+ * Reads a broker address: `nats://user:password@host:port`, `nats://token@host:port`, `tls://…`, several separated by
+ * commas. The client takes addresses without credentials, so those are taken out of the first that has some.
  */
 export const connectionOptionsOf = (url: string): ConnectionOptions => {
   const urls = url.split(',').map((part) => new URL(part.includes('://') ? part.trim() : `nats://${part.trim()}`))
@@ -68,7 +68,9 @@ const insisting = (patienceMs: number, closed: AbortSignal): Link['insist'] => a
     } catch (cause) {
       if (closed.aborted) throw new Error(`${what}: the connection to the broker is closed`, { cause })
       if (hopeless(cause)) throw new Error(`${what}: the broker does not let us in`, { cause })
-      if (performance.now() + pauseMs >= deadline) throw new Error(`${what}: no success within ${patienceMs} ms`, { cause })
+      if (performance.now() + pauseMs >= deadline) {
+        throw new Error(`${what}: no success within ${patienceMs} ms`, { cause })
+      }
     }
     await pause(pauseMs)
   }

@@ -1,5 +1,5 @@
 import { createInbox, type Msg, nanos } from 'nats'
-import type { Carrier } from './messaging.ts'
+import type { Carrier, Reading } from './messaging.ts'
 import { carrierIn, type Link } from './nats-link.ts'
 import { bell, places, type Taken } from './places.ts'
 
@@ -24,12 +24,12 @@ export type Raw = {
 
 type Source = { readonly stream: string; readonly name: string }
 
-// The reply subject says it (NATS ADR-15): `$JS.ACK.<stream>.<consumer>.<deliveries>.<sequence>…`, or, from newer servers,
-// with the domain and the account's hash before the stream.
+// The reply subject says it (NATS ADR-15): `$JS.ACK.<stream>.<consumer>.<deliveries>.<sequence>…`, or, from newer
+// servers, with the domain and the account's hash before the stream.
 const deliveryOf = (reply: string): { readonly deliveries: number; readonly sequence: number } => {
   const tokens = reply.split('.')
   const [deliveries, sequence] = (tokens.length === 9 ? tokens.slice(4) : tokens.slice(6)).map(Number)
-  if (deliveries === undefined || sequence === undefined) throw new Error('BUG: a pulled message says how it was delivered')
+  if (deliveries === undefined || sequence === undefined) throw new Error('BUG: a pulled message tells its delivery')
   return { deliveries, sequence }
 }
 
@@ -63,7 +63,7 @@ const rawOf = ({ connection, insist }: Link, message: Msg, place: Taken): Raw =>
   }
 }
 
-/** One request for messages. `ended` is called once: when all have come, none will come any more, or it was given up. */
+/** One request for messages. `ended` is called once: all have come, none will come any more, or it was given up. */
 const request = (
   { connection, online }: Link,
   { stream, name }: Source,
@@ -106,13 +106,13 @@ const request = (
 }
 
 /**
- * Pulls from a durable consumer until `signal` aborts or the link closes, never holding more than `concurrency` messages.
- * A lost server is waited for. What was pulled and not yet yielded is handed back at the end.
+ * Pulls from a durable consumer until `signal` aborts or the link closes, never holding more than `concurrency`
+ * messages. A lost server is waited for. What was pulled and not yet yielded is handed back at the end.
  */
 export async function* pulled(
   link: Link,
   source: Source,
-  { concurrency, signal }: { readonly concurrency: number; readonly signal: AbortSignal },
+  { concurrency, signal }: Reading,
 ): AsyncGenerator<Raw> {
   const stop = AbortSignal.any([signal, link.closed])
   const change = bell()

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { z } from 'zod'
 import { decoded, OutcomeMessage, PlacedOrderMessage } from './messages.ts'
-import type { Carrier, Delivered, Messaging } from './messaging.ts'
+import type { Carrier, Delivered, Messaging, Reading } from './messaging.ts'
 import { bury, deadLetters } from './nats-dead.ts'
 import { headersOf, link, type Link } from './nats-link.ts'
 import { pulled, type Raw } from './nats-pull.ts'
@@ -39,13 +39,17 @@ const understood = <T>(schema: z.ZodType<T>, subjectOf: (message: T) => string, 
 
 const outcomeSubject = (kind: string): string => `outcome.${kind}`
 
-type Reader = { readonly link: Link; readonly deliveriesMax: number; readonly onDeadLetter: NatsOptions['onDeadLetter'] }
+type Reader = {
+  readonly link: Link
+  readonly deliveriesMax: number
+  readonly onDeadLetter: NatsOptions['onDeadLetter']
+}
 
 async function* delivered<T>(
   { link, deliveriesMax, onDeadLetter }: Reader,
   consumer: (typeof CONSUMERS)[keyof typeof CONSUMERS],
   { schema, subjectOf }: { readonly schema: z.ZodType<T>; readonly subjectOf: (message: T) => string },
-  options: { readonly concurrency: number; readonly signal: AbortSignal },
+  options: Reading,
 ): AsyncGenerator<Delivered<T>> {
   const dispose = async (raw: Raw, because: string): Promise<void> => {
     try {
@@ -59,8 +63,9 @@ async function* delivered<T>(
   for await (const raw of pulled(link, consumer, options)) {
     const read = understood(schema, subjectOf, raw)
     if ('undecodable' in read) await dispose(raw, `it cannot be read: ${read.undecodable}`)
-    else if (raw.deliveries > deliveriesMax) await dispose(raw, `it was handed out ${deliveriesMax} times without success`)
-    else {
+    else if (raw.deliveries > deliveriesMax) {
+      await dispose(raw, `it was handed out ${deliveriesMax} times without success`)
+    } else {
       const { carrier, deliveries, ack, nak, extend } = raw
       yield { message: read.message, carrier, deliveries, ack, nak, extend }
     }
@@ -68,7 +73,7 @@ async function* delivered<T>(
 }
 
 /** A server that came back with an empty store gets its streams again. */
-const restoring = (link: Link): (() => void) => {
+const keepRestoring = (link: Link): void => {
   let again = Promise.resolve()
   const restore = async (): Promise<void> => {
     while (link.online() && !link.closed.aborted) {
@@ -79,7 +84,7 @@ const restoring = (link: Link): (() => void) => {
       }
     }
   }
-  return link.onChange((online) => {
+  link.onChange((online) => {
     if (online) again = again.then(restore)
   })
 }
@@ -98,7 +103,7 @@ export const natsMessaging = async (options: NatsOptions): Promise<Messaging> =>
     await broker.close()
     throw error
   }
-  restoring(broker)
+  keepRestoring(broker)
   const reader: Reader = { link: broker, deliveriesMax, onDeadLetter }
   const { connection, insist } = broker
   const jetstream = connection.jetstream()

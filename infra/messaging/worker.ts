@@ -5,6 +5,7 @@ import { inOrder } from '../runners/in-order.ts'
 import type { Log } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { carrierOf, withCarrier } from '../telemetry/tracing.ts'
+import { held } from './held.ts'
 import { outcomeIdOf } from './ids.ts'
 import type { Delivered, Messaging } from './messaging.ts'
 
@@ -18,7 +19,7 @@ const TOO_LATE = 'It took too long to begin.'
 const TOO_LONG = 'It took too long and was stopped.'
 const OUR_FAULT = 'Something went wrong on our side.'
 
-/** What a handler knows about why it failed, in words a tenant understands. Anything else that it throws stays with us. */
+/** What a handler knows about why it failed, in words a tenant understands. Whatever else it throws stays with us. */
 export class Failure extends Error {
   override readonly name = 'Failure'
   /** True when no repetition can help. */
@@ -87,7 +88,7 @@ const answered = ({ orderId, jobId, step, key, attempt, course }: PlacedOrder, a
 const idsOf = ({ orderId, jobId, datastoreId, step, key, attempt, course, order }: PlacedOrder) =>
   ({ orderId, jobId, datastoreId, step, key, attempt, course, subject: order.subject })
 
-/** Runs the handler once and makes an answer of whatever comes of it. Undefined: it was stopped because the worker goes. */
+/** Runs the handler once and makes an answer of what comes of it. Undefined: it was stopped because the worker goes. */
 const attempted = async (shell: Shell, order: PlacedOrder, note: Work['note']): Promise<Answer | undefined> => {
   const { handle, now, log, forced } = shell
   if (reached(order.notAfter, now())) return { kind: 'failed', because: TOO_LATE, final: false }
@@ -95,7 +96,8 @@ const attempted = async (shell: Shell, order: PlacedOrder, note: Work['note']): 
   const leftMs = Math.min(Date.parse(order.notAfter) - Date.parse(now()), 2 ** 31 - 1)
   const timer = setTimeout(() => overdue.abort(), leftMs)
   try {
-    return { kind: 'succeeded', result: await handle(order, { signal: AbortSignal.any([overdue.signal, forced]), note }) }
+    const signal = AbortSignal.any([overdue.signal, forced])
+    return { kind: 'succeeded', result: await handle(order, { signal, note }) }
   } catch (err) {
     if (overdue.signal.aborted) {
       log.warn({ ...idsOf(order), err }, 'an order ran out of time')
@@ -135,7 +137,7 @@ const carryOut = async (shell: Shell, { message: order, carrier, ack, nak, deliv
 /**
  * Takes the orders of a family and has them handled, until `signal` aborts: the shell of every worker.
  *
- * Orders for the same key of a datastore run one after the other in the order of their arrival, all others side by side.
+ * Orders for one key of a datastore run one after the other in the order of their arrival, all others side by side.
  * That holds within this process; across processes a key's order is kept by its job, which places one at a time.
  * An order stays with this worker for as long as it works on it. Its outcome is published before it is acknowledged.
  *
@@ -149,29 +151,23 @@ export const workOn = async (options: WorkOptions): Promise<void> => {
   const inHand = new Map<string, Promise<void>>()
 
   const run = async (delivered: Delivered<PlacedOrder>): Promise<void> => {
-    const { message: order, carrier, extend, nak } = delivered
-    const sign = setInterval(extend, messaging.ackWaitMs / 3)
-    try {
-      await turns.run(JSON.stringify([order.datastoreId, order.key]), async () => {
-        // Not begun when the drain began: another worker can have it at once.
-        if (signal.aborted) return nak(0)
-        const { orderId, jobId, datastoreId } = order
-        const attributes = { 'ccx.order': orderId, 'ccx.job': jobId, 'ccx.datastore': datastoreId }
-        await withCarrier(carrier, `order ${order.order.subject}`, attributes, () => carryOut(shell, delivered))
-      })
-    } finally {
-      clearInterval(sign)
-    }
+    const { orderId, jobId, datastoreId, key, order } = delivered.message
+    const attributes = { 'ccx.order': orderId, 'ccx.job': jobId, 'ccx.datastore': datastoreId }
+    await turns.run(JSON.stringify([datastoreId, key]), async () => {
+      // Not begun when the drain began: another worker can have it at once.
+      if (signal.aborted) return delivered.nak(0)
+      await withCarrier(delivered.carrier, `order ${order.subject}`, attributes, () => carryOut(shell, delivered))
+    })
   }
 
   for await (const delivered of messaging.orders(family, { concurrency, signal })) {
     const { orderId } = delivered.message
     if (inHand.has(orderId)) {
-      // Our sign of life was late and it was handed out again. We still have it: our acknowledgement ends this one too.
+      // Our sign of life was late, so it came again. It is still ours, and our acknowledgement ends this one too.
       await delivered.nak(messaging.ackWaitMs)
       continue
     }
-    const done = run(delivered)
+    const done = held(messaging, delivered, () => run(delivered))
       .catch((err: unknown) => log.error({ ...idsOf(delivered.message), err }, 'an order was dropped'))
       .finally(() => inHand.delete(orderId))
     inHand.set(orderId, done)

@@ -4,7 +4,8 @@ import { sql, type Kysely, type Migration, Migrator } from 'kysely'
 export type Migrations = Readonly<Record<string, Migration>>
 
 /**
- * Brings a schema up to date, making it when it is absent. Processes may race: one migrates, the others wait and find it done.
+ * Brings a schema up to date, making it when it is absent. Processes may race: one migrates, the others wait and find
+ * it done.
  *
  * @param options.schema where the tables live; the record of what has run lives there too
  * @param options.migrations every step there has ever been, so that a step is never renamed or removed
@@ -27,8 +28,8 @@ export const migrateToLatest = async <DB>(
   })
   const { error, results } = await migrator.migrateToLatest()
   if (error !== undefined) {
-    const failed = results?.find(({ status }) => status === 'Error')
-    throw new Error(`schema ${schema} cannot be brought up to date${failed ? ` (${failed.migrationName})` : ''}`, { cause: error })
+    const failed = results?.find(({ status }) => status === 'Error')?.migrationName ?? 'before any step'
+    throw new Error(`schema ${schema} cannot be brought up to date (${failed})`, { cause: error })
   }
   return (results ?? []).map(({ migrationName }) => migrationName)
 }

@@ -1,6 +1,6 @@
-/** Sealed values, referred to by id everywhere else. Envelope encryption: one data key per owner, wrapped by the master key. */
+/** Sealed values, referred to by id everywhere else. One data key per owner, wrapped by the master key. */
 export type Secrets = {
-  /** Opens the secret, making it with `generate` when there is none yet. Racing callers all get the one that was kept. */
+  /** Opens the secret, made with `generate` when there is none yet. Racing callers all get the one that was kept. */
   readonly ensure: (secret: SecretRef, generate: () => Promise<string>) => Promise<string>
   readonly open: (secret: SecretRef) => Promise<string | undefined>
   readonly seal: (secret: SecretRef, value: string) => Promise<void>
@@ -10,5 +10,5 @@ export type Secrets = {
   readonly destroyOwner: (ownerId: string) => Promise<void>
 }
 
-/** Whose it is (the data key), what it is about, and which one: `{ ownerId, subjectId: datastoreId, name: 'admin-password' }`. */
+/** Whose it is (the data key), what it is about, which one: `{ ownerId, subjectId: datastoreId, name: 'admin' }`. */
 export type SecretRef = { readonly ownerId: string; readonly subjectId: string; readonly name: string }

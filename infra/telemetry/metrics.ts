@@ -31,7 +31,7 @@ const instruments = (provider: MeterProvider): Metrics => {
   const hops = seconds('ccx_hop_seconds', 'From an outcome to the next order')
   const deadLetters = meter.createCounter('ccx_dead_letters', { description: 'Messages put aside, by subject' })
   const position = meter.createGauge('ccx_projector_position', { description: 'Commit position of each projection' })
-  const lag = meter.createGauge('ccx_projector_lag_seconds', { description: 'Age of the last event taken, when it was' })
+  const lag = meter.createGauge('ccx_projector_lag_seconds', { description: 'Age of the last event when it was taken' })
   const requests = seconds('ccx_http_request_seconds', 'Requests answered, by method, route and status')
   return {
     command: (type, outcome, took) => commands.record(took, { type, outcome }),

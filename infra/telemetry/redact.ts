@@ -15,13 +15,16 @@ export const scrubbed = (text: string): string =>
     .replaceAll(/([a-z][a-z0-9+.-]*:\/\/)[^\s/@"']+@/gi, `$1${REDACTED}@`)
     .replaceAll(/\b(bearer|basic) +[a-z0-9+/_.=~-]{8,}/gi, `$1 ${REDACTED}`)
 
-/** One error of a chain: only what is known to be harmless, because foreign errors carry rows, parameters and requests. */
-const link = (error: Error): Record<string, unknown> => ({
-  type: error.name,
-  message: scrubbed(error.message),
-  ...('code' in error && (typeof error.code === 'string' || typeof error.code === 'number') ? { code: error.code } : {}),
-  ...(error.stack === undefined ? {} : { stack: scrubbed(error.stack) }),
-})
+/** One error of a chain: only what is known to be harmless, because foreign errors carry rows and requests. */
+const link = (error: Error): Record<string, unknown> => {
+  const code = 'code' in error ? error.code : undefined
+  return {
+    type: error.name,
+    message: scrubbed(error.message),
+    ...(typeof code === 'string' || typeof code === 'number' ? { code } : {}),
+    ...(error.stack === undefined ? {} : { stack: scrubbed(error.stack) }),
+  }
+}
 
 /** An error for the log, its causes after it, outermost first. */
 export const told = (error: Error): Record<string, unknown> => {
@@ -32,7 +35,7 @@ export const told = (error: Error): Record<string, unknown> => {
   return { ...link(error), ...(causes.length === 0 ? {} : { causes }) }
 }
 
-/** A copy for the log: values under secret-looking keys are gone, errors are told with their causes, nothing is endless. */
+/** A copy for the log: values under secret-looking keys are gone, errors told with their causes, nothing endless. */
 export const redacted = (value: unknown, depth = 0): unknown => {
   if (typeof value === 'string') return scrubbed(value)
   if (typeof value === 'bigint') return value.toString()

@@ -6,7 +6,7 @@ import type { Carrier } from '../messaging/messaging.ts'
 import { scrubbed } from './redact.ts'
 
 const EXPORT_DELAY_MS = 1_000
-const EXPORT_TIMEOUT_MS = 5_000
+const EXPORT_TIMEOUT_MS = 3_000
 
 /**
  * Makes traces real for this process; before it is called every span is a no-op. Trace ids go into events, messages and
