@@ -81,8 +81,10 @@ const structured = (env: Environment) => ({
     port: env.HTTP_PORT,
     publicUrl: env.PUBLIC_URL,
     readYourWritesMs: env.READ_YOUR_WRITES_MS,
+    behindProxy: env.BEHIND_PROXY,
   },
   healthPort: env.HEALTH_PORT,
+  ingressRoutes: env.INGRESS_ROUTES,
   catalogueFile: env.CATALOGUE_FILE,
   dns: {
     domain: env.DNS_DOMAIN,

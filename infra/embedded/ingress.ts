@@ -30,8 +30,8 @@ export const ingress = async ({
 
   const pass = (request: IncomingMessage, response: ServerResponse): void => {
     const route = longestFirst.find(({ prefix }) => request.url?.startsWith(prefix))
-    const refuse = () => {
-      if (response.headersSent) return response.destroy()
+    const refuse = (): void => {
+      if (response.headersSent) return void response.destroy()
       response.writeHead(502, { 'Content-Type': 'application/json' }).end(UNREACHABLE)
     }
     if (route === undefined) return refuse()
