@@ -3,7 +3,7 @@ import type { Event } from '../domain/kernel/decider.ts'
 import { Refused, type Reply, type Request } from '../domain/kernel/endpoint.ts'
 import { type Cause, type EventStore, type Recorded, RevisionConflict, parsePosition, positionText } from '../domain/kernel/event-store.ts'
 import type { JsonValue } from '../domain/kernel/json.ts'
-import { derivedId, eventId, freshId } from './ids.ts'
+import { derivedId, freshId } from './ids.ts'
 
 /** The reply to a request that named an idempotency key; its stream holds this one event. */
 type RequestAnswered = Event<
@@ -79,7 +79,7 @@ export const answerOnce =
         position: reply.position === undefined ? null : positionText(reply.position),
       },
     }
-    const event = { ...answered, id: eventId(commandId, 0), metadata: cause(request, commandId) }
+    const event = { ...answered, id: derivedId('answer', commandId), metadata: cause(request, commandId) }
     try {
       await store.append(stream, [event], { expected: 'absent' })
       return reply

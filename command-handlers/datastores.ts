@@ -62,6 +62,7 @@ const create = (options: CommandEndpoints): Endpoint => {
       // JSON has no undefined: what is not given is absent from the fingerprint, however the client put it.
       const body = z.json().parse(JSON.parse(JSON.stringify(wanted)))
       return once(request, { method: 'POST', path: PATH, body }, async (commandId) => {
+        const fingerprint = fingerprintOf(body)
         const spec = plan(catalogue, wanted, {
           ownerId: request.principal.ownerId,
           networkId: derivedId('network', commandId),
@@ -74,10 +75,11 @@ const create = (options: CommandEndpoints): Endpoint => {
           datastoreId: derivedId('datastore', commandId),
           jobId: derivedId('job', commandId),
           spec,
-          fingerprint: fingerprintOf(body),
+          fingerprint,
           now: now(),
         }
-        const outcome = await send({ type: 'CreateDatastore', data }, cause(request, commandId))
+        // Another request under the same key is another command, for the datastore to refuse.
+        const outcome = await send({ type: 'CreateDatastore', data }, cause(request, derivedId('create', commandId, fingerprint)))
         if ('rejection' in outcome) throw new Refused(outcome.rejection)
         const { state, position } = outcome
         if (state.status === 'absent') throw new Error('BUG: a datastore that was created is known')
