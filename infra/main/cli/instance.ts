@@ -14,16 +14,20 @@ const SERVICES = [
   'ccx-projector', 'ccx-auth-service', 'ccx-deployer', 'cmon-master', 'ccx-runner-service', 'ccx-rest',
 ] as const
 const ALL_IN_ONE = 'all-in-one'
-const EMBEDDED = ['event-store', 'dns'] as const
+const EMBEDDED = ['event-store', 'dns', 'ingress'] as const
+/** What runs on an HTTP port of its own behind the ingress, and the paths that go there. */
+const BEHIND_INGRESS: Readonly<Record<string, string>> = { 'ccx-auth-service': '/api/auth/', 'ccx-rest': '/' }
 
 /** All that `./ccx run` can run. */
 export const RUNNABLE: readonly string[] = [...SERVICES, ALL_IN_ONE, ...EMBEDDED]
 
 const healthPort = (service: string): string => `${service} health`
+const httpPort = (service: string): string => (Object.hasOwn(BEHIND_INGRESS, service) ? `${service} http` : 'http')
 
 /** The names of all ports that an instance may need. */
 export const PORTS: readonly string[] = [
   'http', 'postgres', 'nats', 'mariadb', 'event-store', 'dns', ...RUNNABLE.map(healthPort),
+  ...Object.keys(BEHIND_INGRESS).map(httpPort),
 ]
 
 export type Instance = {
@@ -59,8 +63,9 @@ export const instance = ({ state, programs, given, inherited }: InstanceOptions)
     ...inherited,
     ...settings,
     ...given,
-    // A setting for one process; each service has its own here.
-    HTTP_PORT: String(state.port('http')),
+    // Settings for one process; each service has its own here.
+    HTTP_PORT: String(state.port(httpPort(service))),
+    ...(Object.hasOwn(BEHIND_INGRESS, service) ? { BEHIND_PROXY: 'true' } : {}),
     HEALTH_PORT: String(state.port(healthPort(service))),
   })
 
@@ -87,7 +92,10 @@ export const instance = ({ state, programs, given, inherited }: InstanceOptions)
       ...(given['DNS_SERVER'] === undefined ? [service('dns', 'dns')] : []),
     ]
     const services = separate
-      ? SERVICES.map((name) => (name === 'ccx-rest' ? service(name, 'http') : service(name)))
+      ? [
+          ...SERVICES.map((name) => service(name, ...(Object.hasOwn(BEHIND_INGRESS, name) ? [httpPort(name)] : []))),
+          service('ingress', 'http'),
+        ]
       : [service(ALL_IN_ONE, 'http')]
     return [{ children: stores }, { children: embedded }, { children: services, afterStop: afterServices }]
   }
@@ -105,6 +113,9 @@ const settingsOf = (state: State, binDirs: readonly string[]): Readonly<Record<s
   NATS_URL: natsUrl(state.port('nats'), state.secret('nats')),
   CCX_DB_URL: postgresUrl(state.port('postgres'), 'ccx', state.secret('postgres-ccx')),
   CMON_DB_URL: mariadbUrl(state.port('mariadb'), 'cmon', state.secret('mariadb-cmon')),
+  INGRESS_ROUTES: Object.entries(BEHIND_INGRESS)
+    .map(([name, prefix]) => `${prefix}=${state.port(httpPort(name))}`)
+    .join(','),
   MASTER_KEY_FILE: state.secretFile('master-key'),
   PUBLIC_URL: `http://127.0.0.1:${state.port('http')}`,
   DNS_SERVER: `127.0.0.1:${state.port('dns')}`,

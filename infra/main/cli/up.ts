@@ -119,7 +119,7 @@ const conclude = ({ stateDir }: Place, { apiUrl, adminLogin }: Report, showsPass
   const state = stateDir === join(repository, '.ccx') ? '' : ` --state ${stateDir}`
   console.log('')
   console.log(`  API          ${apiUrl}`)
-  console.log(`  API docs     ${apiUrl}/docs`)
+  console.log(`  API docs     ${apiUrl}/api/docs`)
   console.log(`  admin login  ${adminLogin}`)
   if (showsPassword) console.log(`  password     ${passwordIn(file)}   (shown once; kept in ${file})`)
   else console.log(`  password     in ${file}`)
