@@ -119,14 +119,14 @@ const lookUp = async (options: Required<Rfc2136Options>, name: string): Promise<
   await exchange(options, encodeMessage(request), (bytes) => {
     const answer = decodeMessage(bytes)
     if (answer.rcode !== RCODE.NXDOMAIN) check(answer, request)
-    found = answer.answers.filter(({ type }) => type === TYPE.A).map(({ data }) => decodeAddress(data)).sort()
+    found = answer.answers.filter(({ type }) => type === TYPE.A).map(({ data }) => decodeAddress(data)).toSorted()
     return 'done'
   })
   return found
 }
 
 const visible = async (options: Required<Rfc2136Options>, name: string, wanted: readonly string[]): Promise<void> => {
-  const expected = [...new Set(wanted)].sort().join()
+  const expected = [...new Set(wanted)].toSorted().join()
   const deadline = performance.now() + options.visibleWithinMs
   for (let pauseMs = 2; ; pauseMs = Math.min(pauseMs * 2, 200)) {
     const actual = await lookUp(options, name).catch((cause: unknown) => {
@@ -162,7 +162,7 @@ const grouped = (records: readonly ResourceRecord[]): readonly NameRecord[] => {
     entry.addresses.push(decodeAddress(data))
     names.set(canonical(name), entry)
   }
-  return [...names].map(([name, entry]) => ({ name, ...entry, addresses: entry.addresses.sort() }))
+  return [...names].map(([name, entry]) => ({ name, ...entry, addresses: entry.addresses.toSorted() }))
 }
 
 /**

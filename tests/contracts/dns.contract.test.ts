@@ -84,7 +84,7 @@ const contract = (kind: string, server: TestDns): void => {
   test('list gives the names under a suffix and no other', async () => {
     const names = ['x.list.ccx.test', 'list.ccx.test', 'y.x.list.ccx.test', 'nolist.ccx.test']
     await dns.publish(names.map((one, i) => ({ name: one, addresses: [`10.1.0.${i + 1}`], ttlSeconds: 15 })))
-    const listed = [...(await dns.list('list.ccx.test'))].sort((a, b) => (a.name < b.name ? -1 : 1))
+    const listed = [...(await dns.list('list.ccx.test'))].toSorted((a, b) => (a.name < b.name ? -1 : 1))
     assert.equal(listed, [
       { name: 'list.ccx.test', addresses: ['10.1.0.2'], ttlSeconds: 15 },
       { name: 'x.list.ccx.test', addresses: ['10.1.0.1'], ttlSeconds: 15 },

@@ -97,7 +97,7 @@ const contract = (provider: Provider, { folder }: Bench): void => {
     assert.equal(await provider.createVolume(volume), await provider.createVolume(volume))
     await provider.boot(ids.nodeId)
     await provider.boot(ids.nodeId)
-    const kinds = (await provider.list(ids.datastoreId)).map(({ kind }) => kind).sort()
+    const kinds = (await provider.list(ids.datastoreId)).map(({ kind }) => kind).toSorted()
     assert.equal(kinds, ['address', 'machine', 'network', 'volume'])
     await down(provider, ids)
     await down(provider, ids)
@@ -219,7 +219,7 @@ const contract = (provider: Provider, { folder }: Bench): void => {
     const host = await provider.host(ids.nodeId)
     if (process.getuid?.() === 0) assert.is.not((await host.run(['id', '-u'])).trim(), '0')
     const names = (await host.run(['env'], { env: { EXTRA: '1' } })).split('\n').map((line) => line.split('=')[0] ?? '')
-    assert.equal(names.filter((name) => name !== '').sort(), ['CCX_MACHINE', 'EXTRA', 'HOME', 'LC_ALL', 'PATH'])
+    assert.equal(names.filter((name) => name !== '').toSorted(), ['CCX_MACHINE', 'EXTRA', 'HOME', 'LC_ALL', 'PATH'])
     assert.is(await host.run(['cat'], { stdin: 'secret' }), 'secret')
     assert.is((await host.run(['pwd'])).trim(), host.dataDir)
     const chunks: Buffer[] = []

@@ -99,7 +99,7 @@ const sleeper: Unit = {
 }
 
 const held = async (provider: Provider, datastoreId: string): Promise<readonly string[]> =>
-  (await provider.list(datastoreId)).map(({ kind }) => kind).sort()
+  (await provider.list(datastoreId)).map(({ kind }) => kind).toSorted()
 
 /** Runs orders in a process of their own and kills it `afterMs` after it has carried out `steps` of them. */
 const killedAfter = async (

@@ -34,7 +34,7 @@ test.before.each(async (scene) => {
   scene.ends = []
 })
 test.after.each(async (scene) => {
-  for (const end of scene.ends.reverse()) await end()
+  for (const end of scene.ends.toReversed()) await end()
   await rm(scene.dir, { recursive: true, force: true })
 })
 

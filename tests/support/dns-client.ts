@@ -69,4 +69,4 @@ export const askTcp = async ({ port }: { readonly port: number }, asked: Asked):
 
 /** The addresses of a name, as any resolver would be told. */
 export const addressesOf = async (server: { readonly port: number }, name: string): Promise<readonly string[]> =>
-  (await ask(server, { name, type: 'A' })).answers.flatMap((one) => (one.type === 'A' ? [one.data] : [])).sort()
+  (await ask(server, { name, type: 'A' })).answers.flatMap((one) => (one.type === 'A' ? [one.data] : [])).toSorted()

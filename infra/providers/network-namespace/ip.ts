@@ -27,8 +27,7 @@ export const ip = (...args: readonly string[]): Promise<string> => system('ip', 
 const Links = z.array(
   z.object({
     ifname: z.string().optional(),
-    operstate: z.string().optional(),
-    addr_info: z.array(z.object({ local: z.string().optional() })).optional(),
+    addr_info: z.array(z.object({ family: z.string().optional(), local: z.string().optional() })).optional(),
   }),
 )
 
@@ -41,12 +40,11 @@ export type Link = { readonly name: string; readonly addresses: readonly string[
  */
 export const links = async (namespace?: string): Promise<readonly Link[]> => {
   const where = namespace === undefined ? [] : ['-n', namespace]
-  const found = Links.parse(JSON.parse(await ip(...where, '-4', '-j', 'addr', 'show')))
-  // Without the family filter links that have no address are listed too; with it they may be left out.
-  const all = Links.parse(JSON.parse(await ip(...where, '-j', 'link', 'show')))
-  const addressesOf = (name: string): readonly string[] =>
-    found.filter(({ ifname }) => ifname === name).flatMap(({ addr_info = [] }) => addr_info.flatMap(({ local }) => local ?? []))
-  return all.flatMap(({ ifname }) => (ifname === undefined ? [] : [{ name: ifname, addresses: addressesOf(ifname) }]))
+  const found = Links.parse(JSON.parse(await ip(...where, '-j', 'address', 'show')))
+  return found.flatMap(({ ifname: name, addr_info = [] }) => {
+    const addresses = addr_info.flatMap(({ family, local }) => (family === 'inet' && local !== undefined ? [local] : []))
+    return name === undefined ? [] : [{ name, addresses }]
+  })
 }
 
 /**

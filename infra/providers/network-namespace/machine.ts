@@ -1,19 +1,36 @@
 import { createHash } from 'node:crypto'
+import { stat } from 'node:fs/promises'
 import { kill, processesByPid } from '../process-host/processes.ts'
 import { systemProgram } from '../process-host/programs.ts'
+import { failedWith } from '../process-host/records.ts'
 import { bridgeOf, linkOf, removeLink } from './network.ts'
 import { ensure, ip, links } from './ip.ts'
 
 export const namespaceOf = (nodeId: string): string =>
   `ccx-${createHash('sha256').update(nodeId).digest('hex').slice(0, 16)}`
 
-const isNamespace = async (namespace: string): Promise<boolean> =>
-  (await ip('netns', 'list')).split('\n').some((line) => line.split(' ')[0] === namespace)
+const NAMESPACES = '/run/netns'
+
+/** `ip netns add` makes a file and mounts the namespace on it: an `ip` that was killed between leaves the file alone. */
+const stateOf = async (namespace: string): Promise<'absent' | 'broken' | 'whole'> => {
+  try {
+    const [file, folder] = await Promise.all([stat(`${NAMESPACES}/${namespace}`), stat(NAMESPACES)])
+    return file.dev === folder.dev ? 'broken' : 'whole'
+  } catch (cause) {
+    if (failedWith(cause, 'ENOENT')) return 'absent'
+    throw new Error(`could not look at the namespace ${namespace}`, { cause })
+  }
+}
+
+const makeNamespace = async (namespace: string): Promise<void> => {
+  if ((await stateOf(namespace)) === 'broken') await ip('netns', 'delete', namespace)
+  await ensure(async () => (await stateOf(namespace)) === 'whole', () => ip('netns', 'add', namespace))
+}
 
 /** The argv prefix that leads into the machine. Unlike `ip netns exec` it leaves the mounts alone, so that none is held. */
 export const enter = (nodeId: string): readonly string[] => [
   systemProgram('nsenter'),
-  `--net=/run/netns/${namespaceOf(nodeId)}`,
+  `--net=${NAMESPACES}/${namespaceOf(nodeId)}`,
   '--',
 ]
 
@@ -27,12 +44,16 @@ export const plug = async (
 ): Promise<void> => {
   const namespace = namespaceOf(nodeId)
   const link = linkOf(nodeId)
-  await ensure(() => isNamespace(namespace), () => ip('netns', 'add', namespace))
+  await makeNamespace(namespace)
   const inside = async () => (await links(namespace)).find(({ name }) => name === 'eth0')
   const pair = ['type', 'veth', 'peer', 'name', 'eth0', 'netns', namespace]
   await ensure(
     async () => (await inside()) !== undefined,
-    () => ip('link', 'add', 'name', link, 'master', bridgeOf(networkId), 'up', ...pair),
+    async () => {
+      // The end of a pair whose other end went with its namespace stays for a moment.
+      await removeLink(link)
+      await ip('link', 'add', 'name', link, 'master', bridgeOf(networkId), 'up', ...pair)
+    },
   )
   await ensure(
     async () => (await inside())?.addresses.includes(privateAddress) === true,
@@ -46,13 +67,13 @@ export const plug = async (
 /** Removes the namespace with everything that runs in it. */
 export const unplug = async (nodeId: string): Promise<void> => {
   const namespace = namespaceOf(nodeId)
-  if (await isNamespace(namespace)) {
+  if ((await stateOf(namespace)) === 'whole') {
     const pids = (await ip('netns', 'pids', namespace)).split('\n').filter((pid) => pid !== '').map(Number)
     await kill(await processesByPid(pids))
   }
   // The pair goes at once when one end is deleted; with its namespace it would go some time later.
   await removeLink(linkOf(nodeId))
-  await ensure(async () => !(await isNamespace(namespace)), () => ip('netns', 'delete', namespace))
+  await ensure(async () => (await stateOf(namespace)) === 'absent', () => ip('netns', 'delete', namespace))
 }
 
 export const cut = async (nodeId: string): Promise<void> => {

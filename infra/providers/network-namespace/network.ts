@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
 import { NetworkTaken } from '../process-host/provider.ts'
 import { ensure, ip, links } from './ip.ts'
 
@@ -54,6 +55,8 @@ export const raiseBridge = async (networkId: string, network: string): Promise<v
     await removeLink(bridge)
     throw new NetworkTaken(`another network of this machine uses ${cidrOf(network)}`)
   }
+  // Networks do not reach each other or the world through this machine, even where it forwards for others.
+  await writeFile(`/proc/sys/net/ipv4/conf/${bridge}/forwarding`, '0')
   await ip('link', 'set', 'dev', bridge, 'up')
 }
 

@@ -73,7 +73,7 @@ export const logOf = async (site: Site, unit: Unit, lines: number): Promise<stri
 
 const unitFiles = async (site: Pick<Site, 'folder'>, ending: string): Promise<readonly string[]> => {
   try {
-    return (await readdir(unitsOf(site.folder))).filter((file) => file.endsWith(ending)).sort()
+    return (await readdir(unitsOf(site.folder))).filter((file) => file.endsWith(ending)).toSorted()
   } catch (cause) {
     if (failedWith(cause, 'ENOENT')) return []
     throw new Error('could not list the units of a machine', { cause })
