@@ -56,12 +56,14 @@ type Said = {
   readonly place?: Omit<Place, 'attempt'> & { readonly attempt?: number }
 }
 
+const beginning = (attempt: number): string => (attempt === 1 ? 'begun' : `attempt ${attempt}`)
+
 const said = ({ type, data }: KnownEvent): Said | undefined => {
   switch (type) {
     case 'JobStarted':
       return { about: data, severity: 'info', line: `${data.title}: begun` }
     case 'StepOrdered':
-      return { about: data, place: data, severity: 'info', line: data.attempt === 1 ? 'begun' : `attempt ${data.attempt}` }
+      return { about: data, place: data, severity: 'info', line: beginning(data.attempt) }
     case 'StepNoted':
       return { about: data, place: data, severity: 'info', line: data.line }
     case 'StepSucceeded':
@@ -74,7 +76,7 @@ const said = ({ type, data }: KnownEvent): Said | undefined => {
         line: data.retryAt === null ? data.because : `${data.because}; it will be tried again`,
       }
     case 'AttentionNeeded':
-      return { about: data, place: data, severity: 'error', line: `an operator has been asked to look: ${data.because}` }
+      return { about: data, place: data, severity: 'error', line: `an operator was asked to look: ${data.because}` }
     case 'JobCancelled':
       return { about: data, severity: 'warning', line: `cancelled: ${data.because}` }
     case 'UnwindingBegun':

@@ -1,8 +1,8 @@
 import { type Kysely, type Migration, sql } from 'kysely'
 
 /**
- * The steps of the read models' tables. A table's rows can always be made again from the log, so a step may as well drop
- * and make one anew, with the version of its projection raised.
+ * The steps of the read models' tables. A table's rows can always be made again from the log, so a step may as well
+ * drop and make one anew, with the version of its projection raised.
  *
  * @param schema the Postgres schema that the tables live in; a rebuild makes the same ones in another
  */

@@ -7,7 +7,8 @@ export type Row = { readonly [column: string]: JsonValue }
 export type ColumnKind = 'text' | 'integer' | 'boolean' | 'time' | 'json'
 
 /**
- * How one table follows from the log. Pure: it reads no other table, calls nothing, and the same events always give the same rows.
+ * How one table follows from the log. Pure: it reads no other table, calls nothing, and the same events always give the
+ * same rows.
  * The members are methods so that projections of different rows fit into one list.
  */
 export type Projection<R extends Row = Row> = {
@@ -20,7 +21,7 @@ export type Projection<R extends Row = Row> = {
   readonly columns: Readonly<Record<string & keyof R, ColumnKind>>
   /** The rows that an event concerns, by their keys; none for most events. */
   keys(event: KnownEvent): readonly string[]
-  /** The row after the event; undefined deletes it, or leaves it absent. The same object back means: nothing has changed. */
+  /** The row after the event; undefined deletes it, or leaves it absent. The same object back: nothing has changed. */
   apply(row: R | undefined, event: KnownEvent, key: string): R | undefined
 }
 

@@ -28,7 +28,7 @@ export const readCheckpoints = async (
      from ${tableName(schema, 'checkpoints')}`,
   )
   return new Map(
-    Stored.parse(rows).map(({ projection, version, commit, prepare }) => [projection, { version, position: { commit, prepare } }]),
+    Stored.parse(rows).map(({ projection, version, ...position }) => [projection, { version, position }]),
   )
 }
 
@@ -64,7 +64,12 @@ export const moveCheckpoints = async (
        position_commit = excluded.position_commit,
        position_prepare = excluded.position_prepare,
        updated_at = excluded.updated_at`,
-    [projections.map(({ name }) => name), projections.map(({ version }) => version), `${position.commit}`, `${position.prepare}`],
+    [
+      projections.map(({ name }) => name),
+      projections.map(({ version }) => version),
+      `${position.commit}`,
+      `${position.prepare}`,
+    ],
   )
   if (reached === undefined || reached === 'start') return
   await client.query('select pg_notify($1, $2)', [POSITION_CHANNEL, positionText(reached)])

@@ -29,8 +29,8 @@ const Lowest = z.array(
 )
 
 /**
- * Tells how far the read models have come, so that a caller can read what he wrote. One connection listens to the projector and
- * is replaced when it breaks; should a word be lost, the checkpoints are asked as long as somebody waits.
+ * Tells how far the read models have come, so that a caller can read what he wrote. One connection listens to the
+ * projector and is replaced when it breaks; should a word be lost, the checkpoints are asked as long as somebody waits.
  *
  * @param options.url of the database that the read models are in
  * @param options.onError told of connections that break or cannot be made

@@ -36,8 +36,9 @@ export type ProjectorOptions = {
 type Session = ProjectorOptions & { readonly client: PoolClient; readonly schema: string }
 
 /**
- * Keeps the read models up with the log, until `signal`. Rows and checkpoints move in one transaction, on the very connection
- * that holds the lock of the one writer: who has lost the lock can write nothing any more. A second projector waits.
+ * Keeps the read models up with the log, until `signal`. Rows and checkpoints move in one transaction, on the very
+ * connection that holds the lock of the one writer: who has lost the lock can write nothing any more. A second projector
+ * waits.
  * What breaks is begun again from the checkpoints.
  */
 export const projector = async (options: ProjectorOptions): Promise<void> => {
@@ -84,7 +85,8 @@ const Locked = z.tuple([z.object({ locked: z.boolean() })])
 
 const lock = async ({ client, schema, signal, log }: Session): Promise<void> => {
   for (let told = false; !signal.aborted; told = true) {
-    const { rows } = await client.query('select pg_try_advisory_lock(hashtextextended($1, 0)) as locked', [`ccx projector ${schema}`])
+    const question = 'select pg_try_advisory_lock(hashtextextended($1, 0)) as locked'
+    const { rows } = await client.query(question, [`ccx projector ${schema}`])
     if (Locked.parse(rows)[0].locked) return
     if (!told) log.info({}, 'another projector is at work; waiting for its place')
     await rest(LOCK_ASK_EVERY_MS, signal)
@@ -109,12 +111,16 @@ const begin = async (own: Session): Promise<Progress> => {
 }
 
 /** Fills tables beside the live ones, and swaps the rows at the end: meanwhile the old ones can be read. */
-const replace = async ({ client, schema, store, signal }: Session, stale: readonly Projection[]): Promise<Position | 'start'> => {
+const replace = async (
+  { client, schema, store, signal }: Session,
+  stale: readonly Projection[],
+): Promise<Position | 'start'> => {
   const next = `${schema}_next`
   await client.query(`drop schema if exists "${next}" cascade`)
   await client.query(`create schema "${next}"`)
   for (const { table } of stale) {
-    await client.query(`create unlogged table ${tableName(next, table)} (like ${tableName(schema, table)} including all)`)
+    const live = tableName(schema, table)
+    await client.query(`create unlogged table ${tableName(next, table)} (like ${live} including all)`)
   }
   const { position } = await fill(client, { store, schema: next, projections: stale, signal })
   await inTransaction(client, async () => {

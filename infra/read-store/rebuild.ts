@@ -90,7 +90,7 @@ const Rows = z.array(z.object({ row: z.record(z.string(), z.json()) }))
 /**
  * Compares the read models of two schemas row by row.
  *
- * @returns the rows that one of them has and the other has not, or has otherwise; at most a hundred for each table and side
+ * @returns the rows that one of them has and the other has not, or has otherwise; a hundred at most per table and side
  */
 export const compare = async (
   pool: Pool,

@@ -9,7 +9,7 @@ const id = pg.escapeIdentifier
 
 export const tableName = (schema: string, table: string): string => `${id(schema)}.${id(table)}`
 
-const Loaded = z.array(z.object({ row: z.record(z.string(), z.json()) }))
+const Loaded = z.array(z.object({ key: z.string(), row: z.record(z.string(), z.json()) }))
 
 /** The database writes instants in its own way; the fold knows only one. */
 const asFolded = (row: Row, times: readonly string[]): Row => ({
@@ -29,10 +29,11 @@ export const loadRows = async (
   keys: readonly string[],
 ): Promise<Map<string, Row>> => {
   const { table, key, columns } = projection
-  const text = `select to_jsonb(t) as row from ${tableName(schema, table)} t where ${id(key)} = any($1::text[])`
+  const name = tableName(schema, table)
+  const text = `select ${id(key)} as key, to_jsonb(t) as row from ${name} t where ${id(key)} = any($1::text[])`
   const { rows } = await client.query(text, [keys])
   const times = Object.keys(columns).filter((column) => columns[column] === 'time')
-  return new Map(Loaded.parse(rows).map(({ row }) => [String(row[key]), asFolded(row, times)]))
+  return new Map(Loaded.parse(rows).map((found) => [found.key, asFolded(found.row, times)]))
 }
 
 // Postgres takes neither NUL nor half a surrogate pair, and a worker's remark may hold either.
@@ -47,7 +48,11 @@ const storable = (rows: readonly Row[]): string => {
 }
 
 /** Inserts the rows, or replaces those that are there. */
-export const putRows = async (client: ClientBase, { schema, projection }: Table, rows: readonly Row[]): Promise<void> => {
+export const putRows = async (
+  client: ClientBase,
+  { schema, projection }: Table,
+  rows: readonly Row[],
+): Promise<void> => {
   if (rows.length === 0) return
   const table = tableName(schema, projection.table)
   const columns = Object.keys(projection.columns)
@@ -67,5 +72,6 @@ export const deleteRows = async (
   keys: readonly string[],
 ): Promise<void> => {
   if (keys.length === 0) return
-  await client.query(`delete from ${tableName(schema, projection.table)} where ${id(projection.key)} = any($1::text[])`, [keys])
+  const table = tableName(schema, projection.table)
+  await client.query(`delete from ${table} where ${id(projection.key)} = any($1::text[])`, [keys])
 }

@@ -1,0 +1,135 @@
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import type { DatastoreEvent } from '../../domain/datastore/messages.ts'
+import type { JobEvent } from '../../domain/job/messages.ts'
+import { datastores } from '../../projections/datastores.ts'
+import { nodes } from '../../projections/nodes.ts'
+import { exampleNodes, exampleSpec, noon } from '../support/examples.ts'
+import { recorded, rowsAfter } from '../support/folding.ts'
+
+const test = suite('the datastores and their nodes, as they are read')
+
+const datastoreId = 'clu_1'
+const about = { datastoreId, at: noon }
+const evening = { datastoreId, at: '2030-01-01T18:00:00.000Z' }
+const created: DatastoreEvent = { type: 'DatastoreCreated', data: { ...about, spec: exampleSpec(2), fingerprint: 'f' } }
+const deployed: DatastoreEvent = { type: 'DatastoreDeployed', data: { ...evening, nodes: exampleNodes(2) } }
+const failed: DatastoreEvent = { type: 'DeploymentFailed', data: { ...evening, because: 'no room' } }
+const deletion: DatastoreEvent = { type: 'DeletionStarted', data: evening }
+const abandoned: DatastoreEvent = { type: 'DeletionAbandoned', data: { ...evening, because: 'a name could not be withdrawn' } }
+const deleted: DatastoreEvent = { type: 'DatastoreDeleted', data: evening }
+const succeeded = (key: string, result: object): JobEvent => ({
+  type: 'StepSucceeded',
+  data: { ...about, jobId: 'job_1', step: 's', key, attempt: 1, course: 'forward', result, progressPercent: 5 },
+})
+
+const streamOf = ({ type }: { readonly type: string }) => (type === 'StepSucceeded' ? 'job-job_1' : 'datastore-clu_1')
+const log = (...events: readonly (DatastoreEvent | JobEvent)[]) => recorded(streamOf, events)
+const row = (...events: readonly (DatastoreEvent | JobEvent)[]) => rowsAfter(datastores, log(...events)).get(datastoreId)
+const nodesRow = (...events: readonly (DatastoreEvent | JobEvent)[]) => rowsAfter(nodes, log(...events)).get(datastoreId)
+const status = (...events: readonly DatastoreEvent[]) => row(...events)?.status
+
+test('a datastore can be read as soon as it is created', () => {
+  assert.equal(row(created), {
+    datastore_id: 'clu_1',
+    owner_id: 'own_1',
+    name: 'orders',
+    status: 'DEPLOYING',
+    status_reason: null,
+    deployed: false,
+    vendor: 'vendor-a',
+    version: '2',
+    type: 'replication',
+    cloud: 'cloud-a',
+    region: 'region-a',
+    instance_size: 'tiny',
+    volume_type: 'fast',
+    volume_size_gib: 10,
+    volume_iops: null,
+    network_type: 'public',
+    high_availability: true,
+    size: 2,
+    port: 5432,
+    primary_host: 'clu_1.ccx.test',
+    replica_host: 'replica.clu_1.ccx.test',
+    db_username: 'ccxadmin',
+    db_database: 'ccxdb',
+    tags: [],
+    zones: ['zone-1', 'zone-2'],
+    notifications: { enabled: false, emails: [] },
+    maintenance: { day_of_week: 1, start_hour: 0, end_hour: 2 },
+    created_at: noon,
+    updated_at: noon,
+  })
+})
+
+test('a deployed datastore has started', () => {
+  assert.is(status(created, deployed), 'STARTED')
+  assert.is(row(created, deployed)?.deployed, true)
+  assert.is(row(created, deployed)?.updated_at, evening.at)
+  assert.is(row(created, deployed)?.created_at, noon)
+})
+
+test('a failed deployment says why', () => {
+  assert.is(status(created, failed), 'DEPLOY_FAILED')
+  assert.is(row(created, failed)?.status_reason, 'no room')
+})
+
+test('a datastore that is being deleted stays so, whatever becomes of its deployment', () => {
+  assert.is(status(created, deletion, failed), 'DELETING')
+  assert.is(status(created, deletion, deployed), 'DELETING')
+})
+
+test('an abandoned deletion leaves the datastore as it was', () => {
+  assert.is(status(created, deployed, deletion, abandoned), 'STARTED')
+  assert.is(status(created, failed, deletion, abandoned), 'DEPLOY_FAILED')
+})
+
+test('a deleted datastore has no row, and neither have its nodes', () => {
+  assert.is(row(created, deployed, deletion, deleted), undefined)
+  assert.is(nodesRow(created, deployed, deletion, deleted), undefined)
+})
+
+test('nodes are known as planned, then as they come up', () => {
+  const [first] = nodesRow(created)?.nodes ?? []
+  assert.equal(first, {
+    node_id: 'nod_1',
+    hostname: 'db-1.clu_1.ccx.test',
+    zone: 'zone-1',
+    instance_size: 'tiny',
+    role: null,
+    private_ip: null,
+    public_ip: null,
+  })
+  const coming = nodesRow(
+    created,
+    succeeded('nod_2', { privateAddress: '10.0.0.9' }),
+    succeeded('nod_2', { publicAddress: '203.0.113.9' }),
+    succeeded('nod_1', { roles: { nod_1: 'primary' } }),
+  )
+  assert.is(coming?.running, false)
+  assert.equal(coming?.nodes.map(({ role, private_ip, public_ip }) => [role, private_ip, public_ip]), [
+    ['primary', null, null],
+    [null, '10.0.0.9', '203.0.113.9'],
+  ])
+})
+
+test('nodes of a deployed datastore have their roles and addresses', () => {
+  const up = nodesRow(created, deployed)
+  assert.is(up?.running, true)
+  assert.equal(up?.nodes.map(({ role, private_ip, public_ip }) => [role, private_ip, public_ip]), [
+    ['primary', '10.0.0.1', '203.0.113.1'],
+    ['replica', '10.0.0.2', '203.0.113.2'],
+  ])
+})
+
+test('an unwound deployment leaves no nodes', () => {
+  assert.is(nodesRow(created, failed), undefined)
+})
+
+test('an event before the creation of its datastore makes no row', () => {
+  assert.is(row(deployed), undefined)
+  assert.is(nodesRow(deployed), undefined)
+})
+
+test.run()

@@ -1,0 +1,211 @@
+import { account } from '../../domain/account/account.ts'
+import { datastore } from '../../domain/datastore/datastore.ts'
+import type { DatastoreCommand } from '../../domain/datastore/messages.ts'
+import { due, job } from '../../domain/job/job.ts'
+import type { JobCommand, JobEvent } from '../../domain/job/messages.ts'
+import type { Order, OrderOutcome, OrderResult } from '../../domain/job/orders.ts'
+import { type Command, type Decider, type Event, isRejection } from '../../domain/kernel/decider.ts'
+import type { EventStore, NewEvent, Revision } from '../../domain/kernel/event-store.ts'
+import { later } from '../../domain/kernel/time.ts'
+import { sagas } from '../../sagas/index.ts'
+import { exampleSpec, noon } from './examples.ts'
+
+export type Append = { readonly stream: string; readonly events: readonly NewEvent[] }
+
+const OWNERS = ['own_1', 'own_2', 'own_3']
+
+/** Numbers from 0 to 1 that look random and are the same for the same seed (mulberry32). */
+const dice = (seed: number) => {
+  let state = seed
+  return (): number => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+/** One aggregate after the other, decided by its real decider. */
+const aggregate = <C extends Command, E extends Event, S, Code extends string>(
+  decider: Decider<C, E, S, Code>,
+  name: string,
+  write: (stream: string, events: readonly E[]) => void,
+) => {
+  const states = new Map<string, S>()
+  return {
+    ids: (): readonly string[] => [...states.keys()],
+    state: (id: string): S => states.get(id) ?? decider.initial,
+    send: (id: string, command: C): readonly E[] => {
+      const state = states.get(id) ?? decider.initial
+      const decision = decider.decide(command, state)
+      if (isRejection(decision) || decision.length === 0) return []
+      states.set(id, decision.reduce(decider.evolve, state))
+      write(`${name}-${id}`, decision)
+      return decision
+    },
+  }
+}
+
+const resultOf = ({ subject, body }: Order, count: number): OrderResult => {
+  switch (subject) {
+    case 'infra.create-machine':
+      return { privateAddress: `10.0.${count >> 8}.${count & 255}`, machineId: `m-${count}` }
+    case 'infra.allocate-address':
+      return { publicAddress: `203.0.${count >> 8}.${count & 255}` }
+    case 'cmon.bootstrap-primary':
+      return { roles: { [body.nodeId]: 'primary' } }
+    case 'cmon.join-replica':
+      return { roles: { [body.nodeId]: 'replica' } }
+    default:
+      return {}
+  }
+}
+
+type Ordered = Extract<JobEvent, { type: 'StepOrdered' }>['data']
+
+/** The streams of a control plane under simulation, and what has been written to them. */
+const world = (seed: number) => {
+  const appends: Append[] = []
+  const write = (stream: string, events: readonly Event[]): void => {
+    const commandId = `command-${seed}-${appends.length}`
+    const ids = { commandId, correlationId: commandId, causationId: commandId }
+    const actor = stream.startsWith('job-') ? ({ kind: 'system', id: 'runner' } as const) : ({ kind: 'user', id: 'acc_1' } as const)
+    appends.push({ stream, events: events.map((event, n) => ({ ...event, id: `${commandId}-${n}`, metadata: { ...ids, actor } })) })
+  }
+  const roll = dice(seed)
+  return {
+    seed,
+    appends,
+    roll,
+    pick: <T>(from: readonly T[]): T | undefined => from[Math.floor(roll() * from.length)],
+    clock: { now: noon, count: 0 },
+    stores: aggregate(datastore, 'datastore', write),
+    jobs: aggregate(job(sagas), 'job', write),
+    accounts: aggregate(account, 'account', write),
+    /** Not answered yet. */
+    orders: new Array<Ordered>(),
+    /** What follows from events, not carried out yet. */
+    reactions: new Array<() => void>(),
+  }
+}
+
+type World = ReturnType<typeof world>
+
+const sendStore = (own: World, command: DatastoreCommand): void => {
+  for (const { type, data } of own.stores.send(command.data.datastoreId, command)) {
+    if (type === 'JobAdmitted') {
+      const { jobId, kind, input } = data
+      own.reactions.push(() => sendJob(own, { type: 'StartJob', data: { jobId, kind, input, now: own.clock.now } }))
+    }
+    if (type === 'JobCancellationAsked') {
+      const { jobId, because } = data
+      own.reactions.push(() => sendJob(own, { type: 'CancelJob', data: { jobId, because, now: own.clock.now } }))
+    }
+  }
+}
+
+const sendJob = (own: World, command: JobCommand): void => {
+  for (const { type, data } of own.jobs.send(command.data.jobId, command)) {
+    if (type === 'StepOrdered') own.orders.push(data)
+    if (type === 'JobFinished' || type === 'JobUnwound') own.reactions.push(() => endJob(own, data.jobId))
+  }
+}
+
+const endJob = (own: World, jobId: string): void => {
+  const state = own.jobs.state(jobId)
+  if (state.status === 'absent' || state.status === 'running') return
+  const { datastoreId, because, status: end } = state
+  const nodes = Object.entries(state.learned.nodes).map(
+    ([nodeId, { role = 'replica', privateAddress = '', publicAddress = '' }]) => ({ nodeId, role, privateAddress, publicAddress }),
+  )
+  sendStore(own, { type: 'RecordJobEnded', data: { datastoreId, jobId, end, because, nodes, now: own.clock.now } })
+}
+
+const create = (own: World, n: number): void => {
+  const { seed, clock, roll, pick } = own
+  const datastoreId = `clu_${seed}_${n}`
+  const spec = exampleSpec(1 + Math.floor(roll() * 3))
+  const nodes = spec.nodes.map((node) => ({ ...node, nodeId: `${datastoreId}_${node.nodeId}` }))
+  const full = { ...spec, ownerId: pick(OWNERS) ?? '', nodes }
+  const jobId = `job_${seed}_${++clock.count}`
+  sendStore(own, { type: 'CreateDatastore', data: { datastoreId, jobId, spec: full, fingerprint: 'f', now: clock.now } })
+}
+
+const remove = (own: World): void => {
+  const datastoreId = own.pick(own.stores.ids())
+  const jobId = `job_${own.seed}_${++own.clock.count}`
+  if (datastoreId !== undefined) sendStore(own, { type: 'DeleteDatastore', data: { datastoreId, jobId, now: own.clock.now } })
+}
+
+const answer = (own: World): void => {
+  const { roll, orders, clock } = own
+  const [ordered] = orders.splice(Math.floor(roll() * orders.length), 1)
+  if (ordered === undefined) return
+  const { jobId, step, key, attempt, course, order } = ordered
+  const outcome = { orderId: 'o', jobId, at: clock.now, step, key, attempt, course }
+  const say = (kind: Kind): void =>
+    sendJob(own, { type: 'RecordOutcome', data: { jobId, outcome: { ...outcome, ...kind }, now: clock.now } })
+  if (roll() < 0.2) say({ kind: 'noted', line: `working on ${key}` })
+  if (roll() < 0.93) return say({ kind: 'succeeded', result: resultOf(order, ++clock.count) })
+  // The rest are never answered and time out.
+  if (roll() < 0.7) say({ kind: 'failed', because: 'it did not work', final: roll() < 0.2 })
+}
+
+const passTime = (own: World): void => {
+  const { pick, jobs, clock } = own
+  const jobId = pick(jobs.ids())
+  const at = jobId === undefined ? undefined : due(jobs.state(jobId))
+  if (jobId === undefined || at === undefined) return
+  sendJob(own, { type: 'PassTime', data: { jobId, now: at > clock.now ? at : clock.now } })
+}
+
+const admit = ({ seed, accounts, clock }: World, n: number): void => {
+  const about = { accountId: `acc_${seed}_${n}`, now: clock.now }
+  const clientId = `cli_${seed}_${n}`
+  const person = { login: `User${seed}.${n}@Example.com`, firstName: 'A', lastName: 'B', isAdmin: n === 0 }
+  accounts.send(about.accountId, { type: 'RegisterAccount', data: { ...about, ...person } })
+  accounts.send(about.accountId, { type: 'CreateClient', data: { ...about, clientId, name: 'tf', expiresAt: null } })
+  if (n % 2 === 0) accounts.send(about.accountId, { type: 'RevokeClient', data: { ...about, clientId } })
+}
+
+/**
+ * A random life of a control plane, made by the real deciders and sagas: datastores come and go, steps succeed, are remarked upon,
+ * fail, time out, are cancelled and unwound, and much of it is still under way at the end.
+ *
+ * @param seed the same seed gives the same history; another one has nothing in common with it
+ * @param size.datastores how many are created
+ * @param size.moves how many things happen in all
+ */
+export const randomHistory = (seed: number, { datastores, moves }: {
+  readonly datastores: number
+  readonly moves: number
+}): readonly Append[] => {
+  const own = world(seed)
+  const { roll, clock, reactions, orders, appends } = own
+  for (let n = 0; n < 5; n++) admit(own, n)
+  let created = 0
+  for (let n = 0; n < moves; n++) {
+    clock.now = later(clock.now, Math.floor(roll() * 900))
+    const chance = roll()
+    if (reactions.length > 0 && chance < 0.4) reactions.shift()?.()
+    else if (created < datastores && (orders.length === 0 || chance < 0.45)) create(own, created++)
+    else if (chance > 0.99) remove(own)
+    else if (chance > 0.93 || orders.length === 0) passTime(own)
+    else answer(own)
+  }
+  return appends
+}
+
+type Omitted<O> = O extends OrderOutcome ? Omit<O, 'orderId' | 'jobId' | 'at' | 'step' | 'key' | 'attempt' | 'course'> : never
+type Kind = Omitted<OrderOutcome>
+
+/** Writes histories, or one part of them after the other, into a store. */
+export const writer = (store: Pick<EventStore, 'append'>) => {
+  const revisions = new Map<string, Revision>()
+  return async (appends: readonly Append[]): Promise<void> => {
+    for (const { stream, events } of appends) {
+      const { revision } = await store.append(stream, events, { expected: revisions.get(stream) ?? 'absent' })
+      revisions.set(stream, revision)
+    }
+  }
+}
