@@ -58,7 +58,9 @@ test('a client is revoked once', () => {
 })
 
 test('revoking one client leaves the others', () =>
-  given(account, registered, clientCreated(), clientCreated('cli_2'), revoked()).when(revokeClient('cli_2')).then(revoked('cli_2')))
+  given(account, registered, clientCreated(), clientCreated('cli_2'), revoked())
+    .when(revokeClient('cli_2'))
+    .then(revoked('cli_2')))
 
 test('a client that was never created cannot be revoked', () =>
   given(account, registered, clientCreated()).when(revokeClient('cli_9')).thenRejected('client-not-found'))

@@ -135,7 +135,7 @@ test('a dropped job is out of the queue', () => {
 
 test('the deletion is admitted when the cancelled deployment has unwound', () =>
   given(datastore, ...waitingToLeave)
-    .when(end('job_1', 'cancelled', [], because))
+    .when(end('job_1', 'cancelled', nodes, because))
     .then(
       { type: 'DeploymentFailed', data: { ...about, because } },
       ended('job_1', deploy, 'cancelled', because),

@@ -4,7 +4,19 @@ import { due, job } from '../../domain/job/job.ts'
 import type { JobCommand, JobEvent } from '../../domain/job/messages.ts'
 import type { Saga } from '../../domain/job/saga.ts'
 import { isRejection } from '../../domain/kernel/decider.ts'
-import { at, building, cancel, eventsOf, exampleSagas, failure, note, passTime, razing, start, success } from '../support/example-saga.ts'
+import {
+  at,
+  building,
+  cancel,
+  eventsOf,
+  exampleSagas,
+  failure,
+  note,
+  passTime,
+  razing,
+  start,
+  success,
+} from '../support/example-saga.ts'
 import { fold, given } from '../support/given.ts'
 
 const test = suite('a job')
@@ -186,7 +198,9 @@ test('an undo that says it can never succeed is repeated all the same', () =>
     .then(build.failed(20, 1_020, 'wall', back), build.attention(20, 'wall', back)))
 
 test('a step that cannot be taken back is repeated until it succeeds, and an operator is asked to look', () => {
-  given(decider, ...after(...fenced)).when(failure(20, 'blast', {}, true)).then(raze.failed(20, 1_020, 'blast'), raze.attention(20, 'blast'))
+  given(decider, ...after(...fenced))
+    .when(failure(20, 'blast', {}, true))
+    .then(raze.failed(20, 1_020, 'blast'), raze.attention(20, 'blast'))
   const again = [...fenced, failure(20, 'blast'), passTime(1_020)]
   given(decider, ...after(...again))
     .when(failure(1_030, 'blast', { attempt: 2 }))

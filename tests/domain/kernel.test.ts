@@ -61,8 +61,9 @@ const request = {
 } as const
 const sized = {
   parse: (input: unknown): { readonly size: number } => {
-    if (typeof input === 'object' && input !== null && 'size' in input && typeof input.size === 'number') return { size: input.size }
-    throw new Error('size must be a number')
+    const size = typeof input === 'object' && input !== null && 'size' in input ? input.size : undefined
+    if (typeof size !== 'number') throw new Error('size must be a number')
+    return { size }
   },
 }
 const sizing = endpoint({

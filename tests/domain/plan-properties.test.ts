@@ -42,7 +42,11 @@ const volumes = fc
 const clouds: fc.Arbitrary<Cloud> = fc
   .record({
     code,
-    regions: fc.uniqueArray(fc.record({ code, zones: someCodes }), { selector: (region) => region.code, minLength: 1, maxLength: 3 }),
+    regions: fc.uniqueArray(fc.record({ code, zones: someCodes }), {
+      selector: (region) => region.code,
+      minLength: 1,
+      maxLength: 3,
+    }),
     instances: someCodes,
     volumes: fc.uniqueArray(volumes, { selector: (volume) => volume.code, minLength: 1, maxLength: 3 }),
     offersPublic: enabled,

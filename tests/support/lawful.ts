@@ -21,7 +21,8 @@ const assertCourse = (saga: Saga, events: readonly JobEvent[]): void => {
     if (last !== undefined && (last.step !== data.step || last.course !== data.course)) {
       assert.equal([...open], [], `${spot(data)} is ordered while something else is under way`)
       const steps = indexOf(data.step) - indexOf(last.step)
-      const isInOrder = data.course === 'forward' ? last.course === 'forward' && steps > 0 : steps < 0 || last.course === 'forward'
+      const goesOn = last.course === 'forward'
+      const isInOrder = data.course === 'forward' ? goesOn && steps > 0 : steps < 0 || goesOn
       assert.ok(isInOrder, `${spot(data)} is ordered after ${spot(last)}`)
     }
     assert.is(data.attempt, (attempts.get(spot(data)) ?? 0) + 1, `attempts of ${spot(data)} are counted`)
