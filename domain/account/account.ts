@@ -47,7 +47,10 @@ export type Account =
   | { readonly status: 'absent' }
   | { readonly status: 'registered'; readonly login: string; readonly clients: ReadonlyMap<string, 'live' | 'revoked'> }
 
-/** Someone who may sign in: the owner of datastores, or an operator. The stream's id is derived from the login, so a login is unique. */
+/**
+ * Someone who may sign in: the owner of datastores, or an operator. The stream's id is derived from the login, so a login
+ * is unique.
+ */
 export const account: Decider<AccountCommand, AccountEvent, Account, AccountRejection> = {
   initial: { status: 'absent' },
 

@@ -38,7 +38,12 @@ export type Cloud = {
   readonly regions: readonly Region[]
   readonly instances: readonly InstanceSize[]
   readonly volumes: readonly VolumeType[]
-  readonly networks: readonly { readonly code: 'public' | 'private'; readonly name: string; readonly info: string; readonly enabled: boolean }[]
+  readonly networks: readonly {
+    readonly code: 'public' | 'private'
+    readonly name: string
+    readonly info: string
+    readonly enabled: boolean
+  }[]
 }
 
 export type Region = {

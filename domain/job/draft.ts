@@ -34,7 +34,10 @@ export const about = ({ jobId, datastoreId }: Pick<LiveJob, 'jobId' | 'datastore
   ({ jobId, datastoreId, at }) as const
 
 /** The step at hand and its place in the plan; -1 before the first. */
-export const atHand = (saga: Saga, { step }: Pick<LiveJob, 'step'>): { readonly index: number; readonly step: Step | undefined } => {
+export const atHand = (
+  saga: Saga,
+  { step }: Pick<LiveJob, 'step'>,
+): { readonly index: number; readonly step: Step | undefined } => {
   const index = saga.steps.findIndex(({ name }) => name === step)
   return { index, step: saga.steps[index] }
 }

@@ -8,8 +8,8 @@ import type { Saga, Sagas } from './saga.ts'
 import { type Job, type LiveJob, evolve } from './state.ts'
 
 /**
- * A job is an instance of a saga, and its stream is its inbox and its outbox. Going forward and unwinding are written here once, for
- * every saga. Stale, late and repeated inputs change nothing.
+ * A job is an instance of a saga, and its stream is its inbox and its outbox. Going forward and unwinding are written here
+ * once, for every saga. Stale, late and repeated inputs change nothing.
  *
  * @param sagas the plan of each kind of job
  */

@@ -96,8 +96,15 @@ const progressOf = (saga: Saga, state: LiveJob): number => {
   return Math.min(99, Math.max(0, Math.floor((100 * (sum(counts.slice(0, Math.max(index, 0))) + ahead)) / sum(counts))))
 }
 
-/** An order came to nothing: it is repeated later, or given up and the job unwound, or, where there is no way back, repeated for ever. */
-export const fail = (draft: Draft, at: Place, { because, final }: { readonly because: string; readonly final: boolean }): void => {
+/**
+ * An order came to nothing: it is repeated later, or given up and the job unwound, or, where there is no way back, repeated
+ * for ever.
+ */
+export const fail = (
+  draft: Draft,
+  at: Place,
+  { because, final }: { readonly because: string; readonly final: boolean },
+): void => {
   const state = draft.live()
   const { step } = state === undefined ? { step: undefined } : atHand(draft.saga, state)
   if (state === undefined || step === undefined) return

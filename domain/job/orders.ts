@@ -72,7 +72,9 @@ export type OrderResult = {
 }
 
 export type OrderSubject = keyof OrderBodies
-export type Order = { readonly [S in OrderSubject]: { readonly subject: S; readonly body: Readonly<OrderBodies[S]> } }[OrderSubject]
+export type Order = {
+  readonly [S in OrderSubject]: { readonly subject: S; readonly body: Readonly<OrderBodies[S]> }
+}[OrderSubject]
 
 /** An order's place in its job. `back` is the unwinding. */
 export type Course = 'forward' | 'back'

@@ -73,14 +73,18 @@ export type EventStore = {
     events: readonly NewEvent[],
     options: { readonly expected: Revision },
   ) => Promise<{ readonly revision: bigint; readonly position: Position }>
-  /** Reads the whole log forward, strictly after `after`, only streams whose name begins with one of `prefixes`, at most `limit`. */
+  /**
+   * Reads the whole log forward, strictly after `after`, only streams whose name begins with one of `prefixes`, at most
+   * `limit` events.
+   */
   readonly readAll: (options: {
     readonly after: Position | 'start'
     readonly prefixes: readonly string[]
     readonly limit: number
   }) => Promise<readonly Recorded[]>
   /**
-   * Follows the log for ever, strictly after `after`: batches of what is there (never more than `batchMax` events, default 500), then live.
+   * Follows the log for ever, strictly after `after`: batches of what is there (never more than `batchMax` events, default
+   * 500), then live.
    * Reconnects by itself, without gap or repeat. Ends when `signal` aborts.
    */
   readonly subscribe: (options: {
