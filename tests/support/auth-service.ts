@@ -1,0 +1,76 @@
+import { authenticator } from '../../command-handlers/auth/authenticator.ts'
+import { authEndpoints } from '../../command-handlers/auth/endpoints.ts'
+import type { EventStore } from '../../domain/kernel/event-store.ts'
+import { type AuthStore, authStore } from '../../infra/auth/auth-store.ts'
+import { directory } from '../../infra/auth/directory.ts'
+import { memoryEventStore } from '../../infra/event-store/memory.ts'
+import { connect } from '../../infra/read-store/connect.ts'
+import { migrateToLatest } from '../../infra/read-store/migrate.ts'
+import { readPosition } from '../../infra/read-store/position.ts'
+import { projector } from '../../infra/read-store/projector.ts'
+import { projections } from '../../projections/index.ts'
+import { readMigrations } from '../../projections/migrations.ts'
+import { READ_SCHEMA, type ReadSchema } from '../../projections/schema.ts'
+import { keptLog } from './log.ts'
+import { startPostgres } from './postgres.ts'
+import { type Rest, startRest } from './rest.ts'
+
+export type AuthService = {
+  readonly rest: Rest
+  readonly store: EventStore
+  readonly auth: AuthStore
+  readonly now: () => string
+  /** Lets time pass, for the service alone. */
+  readonly advance: (ms: number) => void
+  /** What the service has logged. */
+  readonly lines: readonly string[]
+  /** Everything that the schema `auth` holds, as text. */
+  readonly kept: () => Promise<string>
+  readonly close: () => Promise<void>
+}
+
+/** The authentication service as it runs, over a real Postgres with its real projections; only the event store is in memory. */
+export const startAuthService = async (): Promise<AuthService> => {
+  const postgres = await startPostgres()
+  const readStore = connect<ReadSchema>(postgres.url)
+  await migrateToLatest(readStore.db, { schema: READ_SCHEMA, migrations: readMigrations(READ_SCHEMA) })
+  let aheadMs = 0
+  const now = () => new Date(Date.now() + aheadMs).toISOString()
+  const auth = authStore({ pool: readStore.pool, now })
+  await auth.migrate()
+  const store = memoryEventStore()
+  const until = new AbortController()
+  const { log, lines } = keptLog()
+  const projecting = projector({ store, readStore, projections, signal: until.signal, log })
+  const position = readPosition({ url: postgres.url })
+  const found = directory({ db: readStore.db })
+  const { sessions, credentials, attempts } = auth
+  const rest = await startRest(
+    authEndpoints({ store, directory: found, credentials, sessions, attempts, now, secure: false, traceparent: () => undefined }),
+    { authenticate: authenticator({ sessions, directory: found }), waitFor: position.waitFor, log },
+  )
+  const kept = async () => {
+    const tables = ['credentials', 'sessions', 'attempts'].map((name) => `select row_to_json(t)::text as row from auth.${name} t`)
+    const { rows } = await readStore.pool.query(tables.join(' union all '))
+    return JSON.stringify(rows)
+  }
+  return {
+    rest,
+    store,
+    auth,
+    now,
+    advance: (ms) => {
+      aheadMs += ms
+    },
+    lines,
+    kept,
+    close: async () => {
+      await rest.close()
+      until.abort()
+      await projecting
+      await position.close()
+      await readStore.close()
+      await postgres.stop()
+    },
+  }
+}
