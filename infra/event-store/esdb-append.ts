@@ -37,7 +37,7 @@ const errorOf = (stream: string, error: Status | undefined): Error => {
   const name = details?.getTypeName()
   switch (name) {
     case 'event_store.client.WrongExpectedVersion': {
-      const unpacked = details?.unpack(shared.WrongExpectedVersion.deserializeBinary, name)
+      const unpacked = details?.unpack((bytes) => shared.WrongExpectedVersion.deserializeBinary(bytes), name)
       return unpacked ? conflict(stream, unpacked) : new RevisionConflict(`stream ${stream} has moved on`)
     }
     case 'event_store.client.StreamDeleted':

@@ -7,10 +7,7 @@ import type { Position } from '../../domain/kernel/event-store.ts'
 import { StoreUnavailable } from './transient.ts'
 
 const { Options } = streams.ReadReq
-
-/** ReadDirection; the generated enum exists in the types only. */
-const FORWARDS = 0
-const BACKWARDS = 1
+const { FORWARDS, BACKWARDS } = Options.ReadDirection
 
 /** How many events the server looks at before it tells a filtered subscription how far it has come. */
 const CHECKPOINT_EVERY = 512

@@ -3,10 +3,10 @@ import {
   type EventStore, isAfter, type NewEvent, type Position, type Recorded, type Revision, RevisionConflict,
 } from '../../domain/kernel/event-store.ts'
 import { appender, AppendRefused } from './esdb-append.ts'
-import { recordedOf } from './esdb-event.ts'
+import { MalformedEvent, recordedOf } from './esdb-event.ts'
 import { follow } from './esdb-follow.ts'
 import { allRequest, lastRequest, openRead, readToEnd, streamRequest, subscriptionRequest } from './esdb-read.ts'
-import { backOffMs, isTransient, pause, StoreUnavailable } from './transient.ts'
+import { backOffMs, isTransient, pause, ReadRefused, StoreUnavailable } from './transient.ts'
 
 /**
  * What a read or an append may take in all, attempts and pauses together, as a multiple of the limit for one attempt.
@@ -54,10 +54,16 @@ const readAnew = async <T>(
   }
   try {
     return await insist(connection, attempt, isTransient)
-  } catch (cause) {
-    if (isTransient(cause)) throw new StoreUnavailable('the event store cannot be read', { cause })
-    throw cause
+  } catch (error) {
+    throw readFailure(error)
   }
+}
+
+/** What is foreign stops here. */
+const readFailure = (cause: unknown): unknown => {
+  if (cause instanceof MalformedEvent) return cause
+  if (isTransient(cause)) return new StoreUnavailable('the event store cannot be read', { cause })
+  return new ReadRefused('the event store refuses this read', { cause })
 }
 
 const recordedFrom: Parameters<typeof readAnew<Recorded>>[2] = (message, into) => {
@@ -127,7 +133,7 @@ async function* subscribing(
         yield delivery
       }
     } catch (error) {
-      if (!isTransient(error)) throw error
+      if (!isTransient(error)) throw readFailure(error)
     }
     await pause(backOffMs(attempt), until)
   }
@@ -161,8 +167,11 @@ export const esdbEventStore = ({
     append: appending(connection, append),
     subscribe: (options) => subscribing(connection, options),
     ping: async () => {
-      const call = await openRead(client, lastRequest())
-      await readToEnd(call, () => undefined, appendTimeoutMs)
+      try {
+        await readToEnd(await openRead(client, lastRequest()), () => undefined, appendTimeoutMs)
+      } catch (error) {
+        throw readFailure(error)
+      }
     },
     close: async () => {
       closed.abort()

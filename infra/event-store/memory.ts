@@ -84,7 +84,7 @@ export const memoryEventStore = (now: () => string = () => new Date().toISOStrin
     read: async (stream, { from, limit = Infinity, backward = false } = {}) => {
       const recorded = streams.get(stream) ?? []
       const events = backward
-        ? recorded.slice(0, from === undefined ? undefined : Number(from) + 1).reverse()
+        ? recorded.slice(0, from === undefined ? undefined : Number(from) + 1).toReversed()
         : recorded.slice(Number(from ?? 0n))
       return { events: events.slice(0, limit), revision: recorded.at(-1)?.revision ?? 'absent' }
     },

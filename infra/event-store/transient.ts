@@ -5,6 +5,11 @@ export class StoreUnavailable extends Error {
   override readonly name = 'StoreUnavailable'
 }
 
+/** The store will not answer this read, now or later. */
+export class ReadRefused extends Error {
+  override readonly name = 'ReadRefused'
+}
+
 /**
  * What a network, a restart or a change of leader can cause. UNKNOWN and INTERNAL are how broken connections often
  * show.

@@ -1,10 +1,8 @@
-import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
-import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { isAfter, type Recorded, type Revision } from '../../domain/kernel/event-store.ts'
 import { esdbEventStore } from '../../infra/event-store/esdb.ts'
+import { killProcess, startEventStore } from '../support/event-store-child.ts'
 import { newEvent } from '../support/events.ts'
 import { freePort } from '../support/free-port.ts'
 import { startPostgres } from '../support/postgres.ts'
@@ -14,36 +12,21 @@ const WRITERS = 20
 const KILLS = 5
 const APPENDS_BETWEEN_KILLS = 400
 
-const startServer = async (order: { readonly port: number; readonly databaseUrl: string }): Promise<ChildProcess> => {
-  const server = fork(join(import.meta.dirname, '../support/event-store-process.ts'))
-  server.send(order)
-  const [answer] = await Promise.race([once(server, 'message'), once(server, 'exit')])
-  assert.is(answer, 'ready')
-  return server
-}
-
-const kill = async (server: ChildProcess): Promise<void> => {
-  if (server.exitCode !== null || server.signalCode !== null) return
-  const exited = once(server, 'exit')
-  server.kill('SIGKILL')
-  await exited
-}
-
 type Acknowledged = Pick<Recorded, 'id' | 'stream' | 'revision' | 'position'>
 
 const test = suite('the embedded event store under kill -9')
 
 const cleanups: (() => unknown)[] = []
 test.after(async () => {
-  for (const cleanup of cleanups.reverse()) await cleanup()
+  for (const cleanup of cleanups.toReversed()) await cleanup()
 })
 
 test('loses, doubles and reorders nothing that it has acknowledged', async () => {
   const postgres = await startPostgres()
   cleanups.push(postgres.stop)
   const order = { port: await freePort(), databaseUrl: postgres.url }
-  let server = await startServer(order)
-  cleanups.push(() => kill(server))
+  let server = await startEventStore(order)
+  cleanups.push(() => killProcess(server))
   const store = esdbEventStore({ connectionString: `esdb://127.0.0.1:${order.port}?tls=false`, appendTimeoutMs: 3_000 })
   cleanups.push(store.close)
   const acknowledged: Acknowledged[] = []
@@ -75,8 +58,8 @@ test('loses, doubles and reorders nothing that it has acknowledged', async () =>
   for (let kills = 0; kills < KILLS; kills++) {
     const enough = acknowledged.length + APPENDS_BETWEEN_KILLS
     await Promise.race([writers, until(() => acknowledged.length >= enough, { withinMs: 60_000, what: 'appends' })])
-    await kill(server)
-    server = await startServer(order)
+    await killProcess(server)
+    server = await startEventStore(order)
   }
   writing = false
   await writers

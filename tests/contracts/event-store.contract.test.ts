@@ -96,7 +96,7 @@ for (const [name, start] of Object.entries(eventStores)) {
     assert.equal(await read({}), { ids, revision: 9n })
     assert.equal(await read({ from: 4n, limit: 3 }), { ids: ids.slice(4, 7), revision: 9n })
     assert.equal(await read({ from: 10n }), { ids: [], revision: 9n })
-    assert.equal(await read({ backward: true, limit: 2 }), { ids: [...ids].reverse().slice(0, 2), revision: 9n })
+    assert.equal(await read({ backward: true, limit: 2 }), { ids: ids.toReversed().slice(0, 2), revision: 9n })
     assert.equal(await read({ backward: true, from: 1n }), { ids: [ids[1], ids[0]], revision: 9n })
   })
 

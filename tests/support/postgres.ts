@@ -1,27 +1,15 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, chown, glob, mkdtemp, rm } from 'node:fs/promises'
+import { chmod, chown, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import pg from 'pg'
 import { freePort } from './free-port.ts'
+import { testPrograms } from './programs.ts'
 import { until } from './until.ts'
 
 const run = promisify(execFile)
-
-const REPOSITORY = join(import.meta.dirname, '..', '..')
-
-/** Where PostgreSQL's programs may lie: the system's own first, then what the project has unpacked for itself. */
-const PLACES = [
-  '/usr/lib/postgresql/*/bin/postgres',
-  `${REPOSITORY}/.ccx/programs/**/usr/lib/postgresql/15/bin/postgres`,
-]
-
-const programs = async (): Promise<string> => {
-  for (const place of PLACES) for await (const found of glob(place)) return dirname(found)
-  throw new Error(`no PostgreSQL was found; looked at ${PLACES.join(' and ')}`)
-}
 
 type User = { readonly uid: number; readonly gid: number }
 
@@ -68,7 +56,7 @@ const stopServer = async (server: ChildProcess): Promise<void> => {
 export const startPostgres = async (
   settings: readonly string[] = [],
 ): Promise<{ readonly url: string; readonly stop: () => Promise<void> }> => {
-  const bin = await programs()
+  const bin = dirname((await testPrograms('postgresql')).bin('postgres'))
   const user = await unprivileged()
   const dir = await mkdtemp(join(tmpdir(), 'ccx-postgres-'))
   await chmod(dir, 0o700)

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { generations } from './generations.ts'
 import { ABSENT, FIRST_POSITION, lengthOf, type LogRecord, type Proposed } from './record.ts'
 import type { Storage, StreamHead } from './storage.ts'
@@ -38,6 +39,8 @@ export type Log = {
   readonly hasRoom: () => boolean
   /** Calls back once there is room for more appends; at once if there is. */
   readonly whenRoom: (go: () => void) => void
+  /** Resolves when nothing is being written. */
+  readonly idle: () => Promise<void>
 }
 
 type Pending = {
@@ -53,6 +56,7 @@ type Queue = {
   readonly push: (records: readonly LogRecord[], onDurable: () => void) => Promise<void>
   readonly hasRoom: () => boolean
   readonly whenRoom: (go: () => void) => void
+  readonly idle: () => Promise<void>
 }
 
 /**
@@ -64,7 +68,7 @@ const flushQueue = (
 ): Queue => {
   let waiting: (Pending & { readonly onDurable: () => void })[] = []
   let waitingBytes = 0
-  let flushing = false
+  let flushing: Promise<void> | undefined
   let failure: Error | undefined
   let stalled: (() => void)[] = []
 
@@ -103,7 +107,7 @@ const flushQueue = (
       stalled = []
       for (const go of released) go()
     }
-    flushing = false
+    flushing = undefined
   }
 
   return {
@@ -115,14 +119,12 @@ const flushQueue = (
       durable.promise.catch(() => undefined)
       waiting.push({ records, bytes, durable, onDurable })
       waitingBytes += bytes
-      if (!flushing) {
-        flushing = true
-        // A turn of the event loop, so that what arrived together is written together.
-        setImmediate(() => void run())
-      }
+      // A turn of the event loop first, so that what arrived together is written together.
+      flushing ??= setImmediate().then(run)
       return durable.promise
     },
     hasRoom,
+    idle: async () => flushing,
     whenRoom: (go) => {
       if (hasRoom()) go()
       else stalled.push(go)
@@ -252,5 +254,6 @@ export const openLog = async (storage: Storage, onFailure: (cause: unknown) => v
     },
     hasRoom: queue.hasRoom,
     whenRoom: queue.whenRoom,
+    idle: queue.idle,
   }
 }

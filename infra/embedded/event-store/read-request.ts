@@ -1,4 +1,4 @@
-import type streams from '@eventstore/db-client/generated/streams_pb.js'
+import streams from '@eventstore/db-client/generated/streams_pb.js'
 import type { UuidForm } from './encode.ts'
 import { type Filter, filterOf } from './filter.ts'
 import { malformed } from './refusal.ts'
@@ -16,9 +16,6 @@ export type ReadRequest = {
   readonly filter: Filter | undefined
   readonly uuids: UuidForm
 }
-
-/** ReadDirection.BACKWARDS; the generated enum exists in the types only. */
-const BACKWARDS = 1
 
 const decoder = new TextDecoder('utf-8', { fatal: true })
 
@@ -64,7 +61,7 @@ export const readRequestOf = (request: streams.ReadReq): ReadRequest => {
   const all = options.getAll()
   const subscribes = options.hasSubscription()
   if (!subscribes && !options.hasCount()) throw malformed('a read has a count or is a subscription')
-  const backward = Number(options.getReadDirection()) === BACKWARDS
+  const backward = options.getReadDirection() === streams.ReadReq.Options.ReadDirection.BACKWARDS
   if (subscribes && backward) throw malformed('a subscription does not go backwards')
   const shared = {
     backward,

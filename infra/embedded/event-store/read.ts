@@ -2,12 +2,11 @@ import { eventBytes, streamNotFoundBytes } from './encode.ts'
 import type { Log } from './log.ts'
 import type { Outlet } from './outlet.ts'
 import type { ReadRequest } from './read-request.ts'
-import { FIRST_POSITION, type LogRecord } from './record.ts'
+import { FIRST_POSITION, type LogRecord, nextPageSize } from './record.ts'
 import { malformed } from './refusal.ts'
 
-/** How many events are fetched at once: the first page is small, since most streams are. */
+/** The first page is small, since most streams are. */
 const FIRST_PAGE = 100
-const PAGE = 1_000
 
 /** The next events, given where the last page ended; nothing for the first. */
 type Fetch = (last: LogRecord | undefined, max: number) => Promise<readonly LogRecord[]>
@@ -26,7 +25,7 @@ const sendPages = async (fetch: Fetch, request: ReadRequest, to: Outlet): Promis
     const accepted = (filter === undefined ? page : page.filter(filter.accepts)).slice(0, remaining)
     remaining -= accepted.length
     const more = remaining > 0 && page.length === asked
-    asked = sizeOf(PAGE)
+    asked = sizeOf(nextPageSize(page))
     const next = more ? fetch(page.at(-1), asked) : Promise.resolve([])
     // Awaited below; should the client leave first, its failure is nobody's concern.
     next.catch(() => undefined)

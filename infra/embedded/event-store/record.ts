@@ -25,6 +25,16 @@ export const FIRST_POSITION = 256
 /** What an append may weigh, counted on type, data and metadata, in bytes; EventStoreDB's default. */
 export const APPEND_BYTES_MAX = 1_048_576
 
+/** How many events, and how many bytes of them, are fetched from storage at once. */
+const PAGE_EVENTS_MAX = 1_000
+const PAGE_BYTES_MAX = 8 * 1_048_576
+
+/** How many events to fetch after `page`, judging by their size, so that large ones do not fill the memory. */
+export const nextPageSize = (page: readonly LogRecord[]): number => {
+  const bytes = page.reduce((sum, it) => sum + weightOf(it), 1)
+  return Math.max(1, Math.min(PAGE_EVENTS_MAX, Math.floor((PAGE_BYTES_MAX * page.length) / bytes)))
+}
+
 /** The revision of a stream without events. */
 export const ABSENT = -1
 

@@ -146,7 +146,7 @@ export const eventStoreServer = async (options: {
     const port = await bind(server, options.host, options.port)
     let stopping: Promise<void> | undefined
     stop = () => {
-      stopping ??= shutdown().then(storage.close).then(() => stopped.resolve(failure))
+      stopping ??= shutdown().then(log.idle).then(storage.close).then(() => stopped.resolve(failure))
       return stopping
     }
     if (failure !== undefined) {

@@ -3,10 +3,14 @@ import { caughtUpBytes, checkpointBytes, confirmationBytes, eventBytes } from '.
 import type { Log } from './log.ts'
 import type { Outlet } from './outlet.ts'
 import type { ReadRequest } from './read-request.ts'
-import { FIRST_POSITION, type LogRecord } from './record.ts'
+import { FIRST_POSITION, type LogRecord, nextPageSize } from './record.ts'
 import { malformed } from './refusal.ts'
 
-const PAGE = 1_000
+/** How many events are fetched first, before their size is known. */
+const FIRST_PAGE = 100
+
+/** How many events in memory are looked at at once for one of a certain stream. */
+const GLANCE = 1_000
 
 /** Resolves when there is something behind `position`, or when nobody listens any more. */
 const arrival = async (log: Log, position: number, to: Outlet): Promise<void> => {
@@ -48,17 +52,21 @@ const checkpoints = ({ filter }: ReadRequest, to: Outlet) => {
 const followAll = async (log: Log, request: ReadRequest, to: Outlet): Promise<void> => {
   let position = await startOf(log, request)
   let live = false
+  let size = FIRST_PAGE
   const checkpoint = checkpoints(request, to)
   const { accepts } = request.filter ?? { accepts: () => true }
   while (!to.gone()) {
-    const records = await log.after(position, PAGE)
+    const records = await log.after(position, size)
     for (const record of records) {
       if (accepts(record)) to.send(eventBytes(record, request.uuids))
       checkpoint.consider(record)
     }
     position = records.at(-1)?.position ?? position
     await to.drained()
-    if (records.length > 0) continue
+    if (records.length > 0) {
+      size = nextPageSize(records)
+      continue
+    }
     if (!live) {
       live = true
       // A log without events has no position to tell.
@@ -78,13 +86,16 @@ const revisionOf = async ({ storage }: Log, stream: string, { from }: ReadReques
 const followStream = async (log: Log, stream: string, request: ReadRequest, to: Outlet): Promise<void> => {
   let revision = await revisionOf(log, stream, request)
   let live = false
+  let size = FIRST_PAGE
   while (!to.gone()) {
     const head = log.head()
-    const records = await log.storage.scanStream(stream, revision + 1, PAGE, false)
+    const records = await log.storage.scanStream(stream, revision + 1, size, false)
     for (const record of records) to.send(eventBytes(record, request.uuids))
     revision = records.at(-1)?.revision ?? revision
     await to.drained()
-    if (records.length === PAGE) continue
+    const more = records.length === size
+    if (records.length > 0) size = nextPageSize(records)
+    if (more) continue
     if (!live) {
       live = true
       to.send(caughtUpBytes())
@@ -96,7 +107,7 @@ const followStream = async (log: Log, stream: string, request: ReadRequest, to: 
 /** Resolves when an event of `stream` lies behind `position`. Other streams' events are passed over in memory. */
 const nextOf = async (log: Log, stream: string, position: number, to: Outlet): Promise<void> => {
   while (!to.gone()) {
-    const records = await log.after(position, PAGE)
+    const records = await log.after(position, GLANCE)
     if (records.some((it) => it.stream === stream)) return
     position = records.at(-1)?.position ?? position
     if (records.length === 0) await arrival(log, position, to)
