@@ -56,7 +56,7 @@ test.after(async ({ store, server, postgres }) => {
   await postgres.stop()
 })
 
-test('an append that a silent server may have taken is in doubt, and taken once if repeated', async ({ store, server }) => {
+test('an append that a silent server may have taken is in doubt, taken once if repeated', async ({ store, server }) => {
   const stream = newStream()
   const events = newEvents(2)
   await store.append(stream, events.slice(0, 1), { expected: 'absent' })
