@@ -2,9 +2,11 @@ import type { Command, Decider, Event, Rejection } from '../domain/kernel/decide
 import { isRejection } from '../domain/kernel/decider.ts'
 import { type Cause, type EventStore, type Position, type Recorded, type Revision, RevisionConflict } from '../domain/kernel/event-store.ts'
 import { eventId } from './ids.ts'
+import { remembered } from './remembered.ts'
 
 /** How often a command is decided anew because someone else wrote to its stream first. */
 const ATTEMPTS_MAX = 32
+const STREAMS_REMEMBERED = 1_000
 
 /** What came of a command. */
 export type Handled<E extends Event, S, Code extends string> =
@@ -47,36 +49,65 @@ export const fold = async <E extends Event, S>(
   return { events, state, position: events.at(-1)?.position, revision }
 }
 
+/** A stream as it was left by whoever wrote it last from here; that it still is so, the append finds out. */
+type Presumed<S> = { readonly state: S; readonly revision: Revision; readonly taken: ReadonlySet<string> }
+
 /**
- * The shell around every decider: read, fold, decide, append at the revision that was read, and again if someone else wrote first.
+ * The shell around every decider: fold, decide, append at the revision the state was folded to, and again if someone else wrote first.
  * A command that was taken before changes nothing.
+ *
+ * A stream that was written from here is not read again: its state is presumed, and a stream never seen is presumed absent. An append
+ * holds only at the presumed revision, so what is written was decided on the truth; whatever writes nothing is decided on a fresh read.
  *
  * @param streamOf the stream a command is for
  * @returns a function that throws `RevisionConflict` when the stream does not come to rest, and whatever the store throws
  */
-export const handle =
-  <C extends Command, E extends Event, S, Code extends string>(
-    { store }: { readonly store: Pick<EventStore, 'read' | 'append'> },
-    decider: Decider<C, E, S, Code>,
-    streamOf: (command: C) => string,
-  ): Send<C, E, S, Code> =>
-  async (command, cause) => {
+export const handle = <C extends Command, E extends Event, S, Code extends string>(
+  { store }: { readonly store: Pick<EventStore, 'read' | 'append'> },
+  decider: Decider<C, E, S, Code>,
+  streamOf: (command: C) => string,
+): Send<C, E, S, Code> => {
+  const left = remembered<Presumed<S>>(STREAMS_REMEMBERED)
+  const absent: Presumed<S> = { state: decider.initial, revision: 'absent', taken: new Set() }
+
+  const write = async (stream: string, presumed: Presumed<S>, events: readonly E[], cause: Cause): Promise<Handled<E, S, Code>> => {
+    const batch = events.map((event, n) => ({ ...event, id: eventId(cause.commandId, n), metadata: cause }))
+    const appended = await store.append(stream, batch, { expected: presumed.revision })
+    const state = events.reduce(decider.evolve, presumed.state)
+    left.set(stream, { state, revision: appended.revision, taken: new Set([...presumed.taken, cause.commandId]) })
+    return { events, state, ...appended }
+  }
+
+  const onPresumption = async (stream: string, command: C, cause: Cause): Promise<Handled<E, S, Code> | undefined> => {
+    const presumed = left.get(stream) ?? absent
+    if (presumed.taken.has(cause.commandId)) return undefined
+    const decision = decider.decide(command, presumed.state)
+    return isRejection(decision) || decision.length === 0 ? undefined : write(stream, presumed, decision, cause)
+  }
+
+  const onRead = async (stream: string, command: C, cause: Cause): Promise<Handled<E, S, Code>> => {
+    const { events, state, position, revision } = await fold({ store }, decider, stream)
+    const taken = events.filter(({ metadata }) => metadata.commandId === cause.commandId)
+    // The stream itself knows what it has taken: a command that comes again is answered as it was, however late.
+    if (taken.length > 0) return { events: taken, state, position, revision }
+    const decision = decider.decide(command, state)
+    if (isRejection(decision)) return { rejection: decision }
+    if (decision.length === 0) return { events: [], state, position, revision }
+    const known = new Set(events.map(({ metadata }) => metadata.commandId))
+    return write(stream, { state, revision, taken: known }, decision, cause)
+  }
+
+  return async (command, cause) => {
     const stream = streamOf(command)
     for (let attempt = 1; ; attempt++) {
-      const { events, state, position, revision } = await fold({ store }, decider, stream)
-      // The stream itself knows what it has taken: a command that comes again is answered as it was, however late.
-      const taken = events.filter(({ metadata }) => metadata.commandId === cause.commandId)
-      if (taken.length > 0) return { events: taken, state, position, revision }
-      const decision = decider.decide(command, state)
-      if (isRejection(decision)) return { rejection: decision }
-      if (decision.length === 0) return { events: [], state, position, revision }
-      const batch = decision.map((event, n) => ({ ...event, id: eventId(cause.commandId, n), metadata: cause }))
       try {
-        const appended = await store.append(stream, batch, { expected: revision })
-        return { events: decision, state: decision.reduce(decider.evolve, state), ...appended }
+        const presumably = attempt === 1 ? await onPresumption(stream, command, cause) : undefined
+        return presumably ?? (await onRead(stream, command, cause))
       } catch (error) {
+        left.forget(stream)
         // Someone else wrote first. Deciding again on the new state is safe: a decision has no effects.
         if (!(error instanceof RevisionConflict) || attempt === ATTEMPTS_MAX) throw error
       }
     }
   }
+}

@@ -1,0 +1,43 @@
+import { authenticator } from '../../../command-handlers/auth/authenticator.ts'
+import type { Endpoint } from '../../../domain/kernel/endpoint.ts'
+import { readMigrations } from '../../../projections/migrations.ts'
+import { READ_SCHEMA } from '../../../projections/schema.ts'
+import { authStore } from '../../auth/auth-store.ts'
+import { directory } from '../../auth/directory.ts'
+import { required } from '../../config.ts'
+import { httpServer } from '../../http/server.ts'
+import { migrateToLatest } from '../../read-store/migrate.ts'
+import { readPosition } from '../../read-store/position.ts'
+import { readiness } from '../../telemetry/health.ts'
+import type { Base, Part } from '../base.ts'
+
+/** Serves endpoints over HTTP, behind the authentication. */
+export const httpPart =
+  (...groups: readonly ((base: Base) => Promise<readonly Endpoint[]>)[]) =>
+  async (base: Base): Promise<Part> => {
+    const { config, log, metrics, metricsHandler, now, signal, store, ccxDb } = base
+    const events = store()
+    const { db, pool } = ccxDb()
+    await migrateToLatest(db, { schema: READ_SCHEMA, migrations: readMigrations(READ_SCHEMA) })
+    const auth = authStore({ pool, now })
+    await auth.migrate()
+    const url = required(config.ccxDbUrl, 'CCX_DB_URL')
+    const position = readPosition({ url, onError: (err) => log.warn({ err }, 'the position of the read models is not known') })
+    const checks = { eventStore: events.ping, ccxDb: () => pool.query('select 1') }
+    const endpoints = await Promise.all(groups.map((group) => group(base)))
+    const server = await httpServer({
+      ...config.http,
+      endpoints: endpoints.flat(),
+      authenticate: authenticator({ sessions: auth.sessions, directory: directory({ db }) }),
+      waitFor: position.waitFor,
+      ready: () => readiness(checks),
+      metricsHandler,
+      observe: metrics.request,
+      log,
+    })
+    const ended = new Promise<void>((resolve, reject) => {
+      const close = () => server.close().then(position.close).then(resolve, reject)
+      signal.addEventListener('abort', () => void close(), { once: true })
+    })
+    return { checks, ended }
+  }

@@ -1,0 +1,51 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { freePort } from '../support/free-port.ts'
+import { startPostgres } from '../support/postgres.ts'
+
+export const quantile = (values: readonly number[], q: number): number => {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? Number.NaN
+}
+
+export const timed = async (work: () => Promise<unknown>): Promise<number> => {
+  const began = performance.now()
+  await work()
+  return performance.now() - began
+}
+
+/** Runs `work` for every number below `count`, at most `writers` at once; how many a second. */
+export const perSecond = async (count: number, writers: number, work: (n: number) => Promise<unknown>): Promise<number> => {
+  let next = 0
+  const writer = async () => {
+    for (let n = next++; n < count; n = next++) await work(n)
+  }
+  const ms = await timed(() => Promise.all(Array.from({ length: writers }, writer)))
+  return (count / ms) * 1_000
+}
+
+export const latency = (ms: readonly number[]): string =>
+  `p50 ${quantile(ms, 0.5).toFixed(2)} ms, p99 ${quantile(ms, 0.99).toFixed(2)} ms`
+
+/** The embedded event store in a process of its own, on a real Postgres. */
+export const startEventStore = async (): Promise<{ readonly url: string; readonly stop: () => Promise<void> }> => {
+  const postgres = await startPostgres()
+  const port = await freePort()
+  const server = fork(join(import.meta.dirname, '../support/event-store-process.ts'))
+  server.send({ port, databaseUrl: postgres.url })
+  await once(server, 'message')
+  return {
+    url: `esdb://127.0.0.1:${port}?tls=false`,
+    stop: async () => {
+      const ended = once(server, 'exit')
+      server.disconnect()
+      await ended
+      await postgres.stop()
+    },
+  }
+}
+
+/** One line of a result, with its bar where there is one. */
+export const report = (what: string, figures: string, bar?: { readonly ok: boolean; readonly text: string }): void =>
+  console.log(`${what.padEnd(46)} ${figures}${bar === undefined ? '' : `   ${bar.ok ? 'reaches' : 'MISSES'} the bar: ${bar.text}`}`)
