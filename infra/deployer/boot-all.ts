@@ -2,8 +2,8 @@ import type { Log } from '../telemetry/logger.ts'
 import type { Provider } from '../providers/provider.ts'
 
 /**
- * Boots every machine that there is, so that databases come back after this machine was rebooted or everything on it was
- * killed. What runs already is left alone; a machine that cannot be booted keeps no other down.
+ * Boots every machine that there is, so that databases come back after this machine was rebooted or everything on it
+ * was killed. What runs already is left alone; a machine that cannot be booted keeps no other down.
  */
 export const bootEveryMachine = async ({
   providers,

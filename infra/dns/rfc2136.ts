@@ -61,7 +61,8 @@ const asking = (question: Question, rest: Partial<Message> = {}): Message => ({
 const seconds = (): number => Math.floor(Date.now() / 1000)
 
 /** RFC 2136, 2.5.2: takes all addresses of the name away. */
-const removal = (name: string): ResourceRecord => ({ name, type: TYPE.A, class: CLASS.ANY, ttlSeconds: 0, data: NOTHING })
+const removal = (name: string): ResourceRecord =>
+  ({ name, type: TYPE.A, class: CLASS.ANY, ttlSeconds: 0, data: NOTHING })
 
 const addresses = ({ name, addresses: all, ttlSeconds }: NameRecord): readonly ResourceRecord[] =>
   all.map((address) => ({ name, type: TYPE.A, class: CLASS.IN, ttlSeconds, data: encodeAddress(address) }))
@@ -76,7 +77,7 @@ const check = (answer: Decoded, request: Message): void => {
   if (answer.rcode !== RCODE.NOERROR) throw new DnsFailed(`the DNS server answered ${rcodeName(answer.rcode)}`)
 }
 
-/** Sends a signed request; every message of the answer must be signed too, each after the one before (RFC 8945, 5.3.1). */
+/** Sends a signed request. Every message of the answer must be signed too, each after the last (RFC 8945, 5.3.1). */
 const signedExchange = async (
   options: Required<Rfc2136Options>,
   request: Message,
@@ -166,15 +167,15 @@ const grouped = (records: readonly ResourceRecord[]): readonly NameRecord[] => {
 }
 
 /**
- * Names in a zone of any server that takes RFC 2136 updates and AXFR signed with TSIG (hmac-sha256): BIND, Knot, PowerDNS,
- * Windows, or our own embedded one. Everything goes over TCP.
+ * Names in a zone of any server that takes RFC 2136 updates and AXFR signed with TSIG (hmac-sha256), our own
+ * embedded one among them. Everything goes over TCP.
  */
 export const rfc2136 = (given: Rfc2136Options): Dns => {
   const options = { timeoutMs: 5_000, visibleWithinMs: 10_000, ...given, zone: canonical(given.zone) }
 
   const inZone = (name: string): string => {
     const own = canonical(name)
-    if (!own.endsWith(`.${options.zone}`)) throw new DnsFailed(`the name ${own} does not lie in the zone ${options.zone}`)
+    if (!own.endsWith(`.${options.zone}`)) throw new DnsFailed(`the name ${own} is not in the zone ${options.zone}`)
     return own
   }
 

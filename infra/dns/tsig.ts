@@ -14,7 +14,7 @@ const SECRET_BYTES_MIN = 16
  */
 export const tsigKey = (name: string, secret: string): TsigKey => {
   const bytes = Buffer.from(secret, 'base64')
-  if (bytes.length < SECRET_BYTES_MIN) throw new Error(`the key ${name} is not ${SECRET_BYTES_MIN} bytes or more in base64`)
+  if (bytes.length < SECRET_BYTES_MIN) throw new Error(`the key ${name} has less than ${SECRET_BYTES_MIN} bytes`)
   return { name, secret: bytes }
 }
 
@@ -38,6 +38,8 @@ type Signature = {
   readonly other: Buffer
 }
 
+type Variables = Pick<Signature, 'timers' | 'error' | 'other'>
+
 const u16 = (value: number): Buffer => Buffer.from([value >> 8, value & 0xff])
 
 const timersAt = (seconds: number): Buffer => {
@@ -49,8 +51,8 @@ const timersAt = (seconds: number): Buffer => {
 
 const lengthAnd = (bytes: Buffer): Buffer => Buffer.concat([u16(bytes.length), bytes])
 
-/** What is signed beside the message (RFC 8945, 4.3.3): everything, or for a later message of a transfer the time alone. */
-const variables = (key: TsigKey, signature: Pick<Signature, 'timers' | 'error' | 'other'>, timersOnly: boolean): Buffer =>
+/** What is signed beside the message (RFC 8945, 4.3.3); for a later message of a transfer it is the time alone. */
+const variables = (key: TsigKey, signature: Variables, timersOnly: boolean): Buffer =>
   timersOnly
     ? signature.timers
     : Buffer.concat([

@@ -63,7 +63,8 @@ export const canonical = (name: string): string => name.toLowerCase().replace(/\
 export const encodeName = (name: string): Buffer => {
   const bare = name.replace(/\.$/, '')
   const labels = bare === '' ? [] : bare.split('.').map((label) => Buffer.from(label, 'latin1'))
-  if (labels.some(({ length }) => length === 0 || length > LABEL_BYTES_MAX)) throw new MalformedMessage('not a domain name')
+  const isLabel = ({ length }: Buffer): boolean => length > 0 && length <= LABEL_BYTES_MAX
+  if (!labels.every(isLabel)) throw new MalformedMessage('not a domain name')
   const bytes = Buffer.concat([...labels.flatMap((label) => [Buffer.from([label.length]), label]), Buffer.from([0])])
   if (bytes.length > NAME_BYTES_MAX) throw new MalformedMessage('a domain name is too long')
   return bytes

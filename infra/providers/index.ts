@@ -16,7 +16,8 @@ export type ProvidersConfig = {
 }
 
 /** Every provider there is; each says itself whether it can work here. */
-export const providers = ({ machinesDir, binDirs, libraryPaths, user, ports }: ProvidersConfig): readonly Provider[] => {
+export const providers = (config: ProvidersConfig): readonly Provider[] => {
+  const { machinesDir, binDirs, libraryPaths, user, ports } = config
   const programs = { binDirs, libraryPaths, ...(user === undefined ? {} : { user }) }
   return [
     localProcess({ ...programs, machinesDir: join(machinesDir, 'local'), ports }),

@@ -118,7 +118,8 @@ const contract = (provider: Provider, { folder }: Bench): void => {
     await provider.createNetwork({ networkId: ids.networkId, datastoreId: ids.datastoreId, region: 'here' })
     const nodeIds = Array.from({ length: 6 }, () => randomUUID())
     try {
-      const machines = await Promise.all(nodeIds.map((nodeId) => provider.createMachine(machineSpec({ ...ids, nodeId }))))
+      const specs = nodeIds.map((nodeId) => machineSpec({ ...ids, nodeId }))
+      const machines = await Promise.all(specs.map((spec) => provider.createMachine(spec)))
       assert.is(new Set(machines.map(({ privateAddress }) => privateAddress)).size, nodeIds.length)
     } finally {
       for (const nodeId of nodeIds) await provider.deleteMachine(nodeId)

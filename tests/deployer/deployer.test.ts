@@ -48,7 +48,7 @@ const failureOf = async (handle: Handle, order: Order): Promise<{ because: strin
   return { because: error.because, final: error.final }
 }
 
-type Ids = { readonly provider: string; readonly datastoreId: string; readonly networkId: string; readonly nodeId: string }
+type Ids = Readonly<Record<'provider' | 'datastoreId' | 'networkId' | 'nodeId', string>>
 
 const newIds = (provider: string): Ids => ({
   provider,
@@ -175,9 +175,10 @@ const facts = (provider: Provider, world: World): void => {
   })
 
   for (let steps = 0; steps < 6; steps++) {
-    test(`a deployer that is killed after ${steps} orders leaves what can be finished, and what can be swept`, async () => {
+    test(`a deployer that is killed after ${steps} orders leaves what can be finished or swept`, async () => {
       const ids = newIds(provider.name)
-      await killedAfter(world, [...deleting(ids).slice(1, 2), ...deploying(ids)], { steps: steps + 1, afterMs: steps * 9 })
+      const orders = [...deleting(ids).slice(1, 2), ...deploying(ids)]
+      await killedAfter(world, orders, { steps: steps + 1, afterMs: steps * 9 })
       if (steps % 2 === 0) {
         for (const order of deploying(ids)) await carriedOut(handle, order)
         assert.equal(await held(provider, ids.datastoreId), ['address', 'machine', 'network', 'volume'])
@@ -214,7 +215,8 @@ const differing = (verb: Partial<Provider>): Handle => {
 }
 
 rest('an unknown provider is no use asking again', async () => {
-  assert.equal(await failureOf(world.handle, order('nowhere')), { because: 'There is no cloud nowhere here.', final: true })
+  const because = 'There is no cloud nowhere here.'
+  assert.equal(await failureOf(world.handle, order('nowhere')), { because, final: true })
 })
 
 rest('what a provider can never do is final, everything else is not, and only the former is told', async () => {
@@ -224,7 +226,8 @@ rest('what a provider can never do is final, everything else is not, and only th
     final: true,
   })
   const maybe = differing({ createNetwork: () => Promise.reject(new Error('/inner/secret/path')) })
-  assert.equal(await failureOf(maybe, order('odd')), { because: 'The cloud could not create the network.', final: false })
+  const because = 'The cloud could not create the network.'
+  assert.equal(await failureOf(maybe, order('odd')), { because, final: false })
 })
 
 rest('a provider that cannot work here says so at the first order', async () => {

@@ -1,5 +1,5 @@
-// The deployer as a process of its own, to be killed. Arguments: machines folder, DNS port, key in base64, orders as JSON.
-// Carries them out one after the other and prints a line after each.
+// The deployer as a process of its own, to be killed. Arguments: machines folder, DNS port, key in base64, orders as
+// JSON. Carries them out one after the other and prints a line after each.
 import { z } from 'zod'
 import type { Order } from '../../domain/job/orders.ts'
 import { deployer } from '../../infra/deployer/index.ts'

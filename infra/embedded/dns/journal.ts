@@ -49,7 +49,9 @@ const stepsIn = (text: string, file: string): readonly Step[] =>
  * @returns the journal, and the steps in it
  * @throws when a line other than the last is damaged: nothing may be guessed then
  */
-export const openJournal = async (file: string): Promise<{ readonly journal: Journal; readonly steps: readonly Step[] }> => {
+export const openJournal = async (
+  file: string,
+): Promise<{ readonly journal: Journal; readonly steps: readonly Step[] }> => {
   await mkdir(dirname(file), { recursive: true })
   await (await open(file, 'a', 0o600)).close()
   const text = await readFile(file, 'utf8')

@@ -27,8 +27,9 @@ const changed = (entry: Entry, { type, class: class_, ttlSeconds, data }: Resour
   if (type !== TYPE.A) return entry
   const address = decodeAddress(data)
   const others = entry.addresses.filter((one) => one !== address)
+  if (class_ === CLASS.NONE) return { ...entry, addresses: others }
   // All records of a set have one time to live (RFC 2181, 5.2): the last one given.
-  return class_ === CLASS.IN ? { ...entry, ttlSeconds, addresses: [...others, address] } : { ...entry, addresses: others }
+  return { ...entry, ttlSeconds, addresses: [...others, address] }
 }
 
 /** Decides what an update does to the zone; changes nothing itself. Prerequisites are not implemented, and said so. */

@@ -41,8 +41,8 @@ const allFree = async (host: string, ports: readonly number[]): Promise<boolean>
 }
 
 /**
- * Machines that are plain processes of this one, each with a loopback address of its own. Needs no root. Zones are labels;
- * a network is a name; a volume is a folder.
+ * Machines that are plain processes of this one, each with a loopback address of its own. Needs no root. Zones are
+ * labels; a network is a name; a volume is a folder.
  */
 export const localProcess = ({ ports = [], ...options }: LocalProcessOptions): Provider =>
   processProvider(options, {

@@ -23,8 +23,8 @@ const unavailable = async (options: LocalOptions): Promise<string | undefined> =
 }
 
 /**
- * Machines that are network namespaces of this one: own address, own link that can be cut, a bridge per network, and where
- * loop devices work a volume with a real size. Needs root; what runs in them is unprivileged.
+ * Machines that are network namespaces of this one: own address, own link that can be cut, a bridge per network, and
+ * where loop devices work a volume with a real size. Needs root; what runs in them is unprivileged.
  */
 export const networkNamespace = (options: LocalOptions): Provider => {
   let limited: boolean | undefined

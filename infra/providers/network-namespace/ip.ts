@@ -42,7 +42,7 @@ export const links = async (namespace?: string): Promise<readonly Link[]> => {
   const where = namespace === undefined ? [] : ['-n', namespace]
   const found = Links.parse(JSON.parse(await ip(...where, '-j', 'address', 'show')))
   return found.flatMap(({ ifname: name, addr_info = [] }) => {
-    const addresses = addr_info.flatMap(({ family, local }) => (family === 'inet' && local !== undefined ? [local] : []))
+    const addresses = addr_info.flatMap(({ family, local = [] }) => (family === 'inet' ? local : []))
     return name === undefined ? [] : [{ name, addresses }]
   })
 }

@@ -11,7 +11,7 @@ export const namespaceOf = (nodeId: string): string =>
 
 const NAMESPACES = '/run/netns'
 
-/** `ip netns add` makes a file and mounts the namespace on it: an `ip` that was killed between leaves the file alone. */
+/** `ip netns add` makes a file and mounts the namespace on it: killed in between it leaves the mere file. */
 const stateOf = async (namespace: string): Promise<'absent' | 'broken' | 'whole'> => {
   try {
     const [file, folder] = await Promise.all([stat(`${NAMESPACES}/${namespace}`), stat(NAMESPACES)])
@@ -27,7 +27,7 @@ const makeNamespace = async (namespace: string): Promise<void> => {
   await ensure(async () => (await stateOf(namespace)) === 'whole', () => ip('netns', 'add', namespace))
 }
 
-/** The argv prefix that leads into the machine. Unlike `ip netns exec` it leaves the mounts alone, so that none is held. */
+/** The argv prefix that leads into the machine. Unlike `ip netns exec` it copies no mounts, so none is held. */
 export const enter = (nodeId: string): readonly string[] => [
   systemProgram('nsenter'),
   `--net=${NAMESPACES}/${namespaceOf(nodeId)}`,

@@ -16,8 +16,9 @@ const isMounted = async (folder: string): Promise<boolean> => {
   const volume = await realpath(volumeOf(folder)).catch(() => undefined)
   if (volume === undefined) return false
   const points = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n').map((line) => line.split(' ')[4] ?? '')
-  const plain = points.map((point) => point.replace(/\\(\d{3})/g, (_, code: string) => String.fromCharCode(parseInt(code, 8))))
-  return plain.includes(volume)
+  const plain = (point: string): string =>
+    point.replace(/\\(\d{3})/g, (_, code: string) => String.fromCharCode(parseInt(code, 8)))
+  return points.map(plain).includes(volume)
 }
 
 const exists = async (path: string): Promise<boolean> => {

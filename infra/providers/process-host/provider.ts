@@ -1,7 +1,8 @@
 import { chown, chmod, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { CannotProvide, type LinkFaults, type MachineSpec, type Machine, type Provider, type Resource } from '../provider.ts'
+import { CannotProvide } from '../provider.ts'
+import type { LinkFaults, Machine, MachineSpec, Provider, Resource } from '../provider.ts'
 import { claims, type Claims, type Holder } from './claims.ts'
 import { processHost } from './index.ts'
 import { machines, type MachineRecord } from './machines.ts'
@@ -193,7 +194,8 @@ const addressVerbs = (parts: Parts): Pick<Provider, 'allocateAddress' | 'release
   },
 })
 
-const resourcesOf = async ({ store }: Parts, { ownerId: nodeId, datastoreId }: Holder): Promise<readonly Resource[]> => {
+const resourcesOf = async ({ store }: Parts, holder: Holder): Promise<readonly Resource[]> => {
+  const { ownerId: nodeId, datastoreId } = holder
   const folder = store.folderOf(nodeId)
   const resource = { resourceId: nodeId, nodeId, datastoreId }
   const volume = await readRecord(volumeFile(folder), VolumeRecord)
@@ -212,8 +214,9 @@ const distinct = (holders: readonly Holder[]): readonly Holder[] => [
 /**
  * A provider of machines that are processes of this one.
  *
- * What it holds is found in its folder alone: `<nodeId>/` per machine, `.addresses/` and `.networks/` with one claim each. A
- * claim is written before what it stands for is made, and removed after that is gone, so whatever a crash leaves is listed.
+ * What it holds is found in its folder alone: `<nodeId>/` per machine, `.addresses/` and `.networks/` with one claim
+ * each. A claim is written before what it stands for is made, and removed after that is gone, so whatever a crash
+ * leaves is listed.
  */
 export const processProvider = (options: LocalOptions, ground: Ground): Provider => {
   const store = machines(options.machinesDir)

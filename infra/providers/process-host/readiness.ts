@@ -15,7 +15,7 @@ const run = promisify(execFile)
 export const whyNot = async (options: LocalOptions, programs: readonly string[]): Promise<string | undefined> => {
   const missing = ['setpriv', 'flock', 'sh', ...programs].find((name) => findProgram(name) === undefined)
   if (missing !== undefined) return `the program ${missing} is not installed`
-  if (isRoot() && options.user === undefined) return 'the control plane is root, and no unprivileged user is given (RUN_AS)'
+  if (isRoot() && options.user === undefined) return 'the control plane is root and has no unprivileged user (RUN_AS)'
   try {
     await mkdir(options.machinesDir, { recursive: true, mode: 0o755 })
     await access(options.machinesDir, constants.W_OK)

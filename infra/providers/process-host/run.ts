@@ -55,7 +55,7 @@ export const runIn = async (
   { stdin, stdout, env, timeoutMs = TIMEOUT_MS_DEFAULT, signal }: RunOptions = {},
 ): Promise<string> => {
   if (signal?.aborted === true) throw new CommandFailed(program, null, 'it was not started: its time was up already')
-  if (findProgram(program, site.binDirs) === undefined) throw new CommandFailed(program, 127, 'there is no such program')
+  if (findProgram(program, site.binDirs) === undefined) throw new CommandFailed(program, 127, 'no such program')
   const [first = program, ...rest] = [...entrance(site, { bound: true }), program, ...args]
   const child = spawn(first, rest, {
     cwd: volumeOf(site.folder),

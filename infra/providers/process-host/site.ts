@@ -10,7 +10,7 @@ export type Site = {
   /** The machine's folder: an absolute path. */
   readonly folder: string
   readonly address: string
-  /** What a program is started through, to end up inside the machine; empty for this machine itself. Needs root when not. */
+  /** What a program is started through, to end up inside the machine. Empty: it is this machine itself. */
   readonly enter: readonly string[]
   /** Whom programs run as; undefined: whoever runs the control plane. */
   readonly user: User | undefined
@@ -20,6 +20,8 @@ export type Site = {
 
 export const volumeOf = (folder: string): string => join(folder, 'volume')
 export const unitsOf = (folder: string): string => join(folder, 'units')
+
+const WITHOUT_CAPABILITIES = ['--inh-caps=-all', '--bounding-set=-all']
 
 /** Whether this process may become another user. */
 export const isRoot = (): boolean => process.getuid?.() === 0
@@ -36,7 +38,7 @@ export const entrance = (site: Site, { bound }: { readonly bound: boolean }): re
   ...(bound ? ['--pdeathsig=KILL'] : []),
   ...(site.user === undefined || !isRoot()
     ? []
-    : [`--reuid=${site.user.uid}`, `--regid=${site.user.gid}`, '--clear-groups', '--inh-caps=-all', '--bounding-set=-all']),
+    : [`--reuid=${site.user.uid}`, `--regid=${site.user.gid}`, '--clear-groups', ...WITHOUT_CAPABILITIES]),
   '--',
   // Only the program itself may see the private libraries: they need not fit the system's own programs before it.
   ...(site.libraryPaths.length === 0

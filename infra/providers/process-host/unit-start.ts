@@ -14,13 +14,17 @@ import { entrance, environment, unitsOf, volumeOf, type Site } from './site.ts'
 const LOG_BYTES_MAX = 16 * 1024 * 1024
 
 /**
- * The daemon records itself, under a lock, before it becomes the unit's program: so two starters cannot both start it, and
- * none can die between the start and the record. It tells on descriptor 3 what it did. $1 is the record's path.
+ * The daemon records itself, under a lock, before it becomes the unit's program: so two starters cannot both start it,
+ * and none can die between the start and the record. It tells on descriptor 3 what it did. $1 is the record's path.
  */
 const LAUNCH = `
 record=$1; shift
 path=$PATH; PATH=/usr/sbin:/usr/bin:/sbin:/bin
-started() { stat=$(cat "/proc/$1/stat" 2>&-) || return 1; set -- \${stat##*) }; [ "$1" != Z ] || return 1; shift 19; echo "$1"; }
+started() {
+  stat=$(cat "/proc/$1/stat" 2>&-) || return 1
+  set -- \${stat##*) }; [ "$1" != Z ] || return 1
+  shift 19; echo "$1"
+}
 read -r boot < /proc/sys/kernel/random/boot_id
 exec 9>"$record.lock"; flock 9
 if [ -s "$record" ] && read -r pid ticks when < "$record"; then
@@ -64,7 +68,7 @@ const openLog = async (path: string): ReturnType<typeof open> => {
  */
 export const launch = async (site: Site, unit: Unit): Promise<void> => {
   const [program] = unit.argv
-  if (findProgram(program, site.binDirs) === undefined) throw new CommandFailed(program, 127, 'there is no such program')
+  if (findProgram(program, site.binDirs) === undefined) throw new CommandFailed(program, 127, 'no such program')
   await mkdir(unitsOf(site.folder), { recursive: true, mode: 0o700 })
   const log = await openLog(logFile(site, unit.name))
   try {
@@ -84,7 +88,7 @@ export const launch = async (site: Site, unit: Unit): Promise<void> => {
     if (!(report instanceof Readable)) throw new Error('BUG: descriptor 3 is a pipe')
     const word = (await Promise.race([text(report), ended.then(() => text(report))])).trim()
     child.unref()
-    if (word !== 'started' && word !== 'running') throw new CommandFailed(program, null, 'the unit could not be recorded')
+    if (word !== 'started' && word !== 'running') throw new CommandFailed(program, null, 'it could not be recorded')
   } finally {
     await log.close()
   }

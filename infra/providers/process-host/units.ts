@@ -28,7 +28,7 @@ export const isRunning = async (site: Site, unit: Pick<Unit, 'name'>): Promise<b
   return process_ !== undefined && isAlive(process_)
 }
 
-/** Makes the unit run, now and after a boot. The definition is kept first: a start that is cut off is made up for at boot. */
+/** Makes the unit run, now and after a boot. It is recorded first: a boot makes up for a start that is cut off. */
 export const startUnit = async (site: Site, unit: Unit): Promise<void> => {
   const path = unitFile(site, unit.name)
   await mkdir(unitsOf(site.folder), { recursive: true, mode: 0o700 })
