@@ -1,0 +1,23 @@
+import type { Endpoint } from '../domain/kernel/endpoint.ts'
+import { READ_SCHEMA } from '../projections/schema.ts'
+import { type DatastoreQueries, datastores } from './datastores.ts'
+import { deployWizard } from './deploy-wizard.ts'
+import { jobs } from './jobs.ts'
+import { nodes } from './nodes.ts'
+
+/**
+ * Every query of the user's API. An owner sees what is his, and an operator no more than that here.
+ *
+ * @param options.db where the read models are
+ * @param options.catalogue what can be deployed, and how its parts are called
+ * @param options.openPassword opens the sealed password of a datastore's administrator
+ */
+export const readApi = ({ db, catalogue, openPassword }: DatastoreQueries): readonly Endpoint[] => {
+  const read = db.withSchema(READ_SCHEMA)
+  return [
+    deployWizard(catalogue),
+    ...datastores({ db: read, catalogue, openPassword }),
+    nodes({ db: read, catalogue }),
+    ...jobs(read),
+  ]
+}
