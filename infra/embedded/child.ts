@@ -83,6 +83,21 @@ const parsePidFile = (name: string, text: string): Stale | undefined => {
   return { name, process: identity, signal, timeoutMs: Number(timeoutMs), stage: Number(stage) }
 }
 
+/** All that the pid files tell, of children that run and of those that do not. */
+const recordedIn = async (
+  runDir: string,
+): Promise<{ readonly files: readonly string[]; readonly alive: readonly Stale[] }> => {
+  const files = (await readdir(runDir).catch((): string[] => [])).filter((file) => file.endsWith('.pid'))
+  const recorded = await Promise.all(
+    files.map(async (file) => parsePidFile(file.slice(0, -'.pid'.length), await readFile(join(runDir, file), 'utf8'))),
+  )
+  return { files, alive: recorded.filter((each) => each !== undefined).filter((each) => isAlive(each.process)) }
+}
+
+/** The names of the children that run, whoever has started them. */
+export const childrenAlive = async (runDir: string): Promise<readonly string[]> =>
+  (await recordedIn(runDir)).alive.map(({ name }) => name)
+
 /**
  * Ends the children that a supervisor has left behind (it was killed itself), the last stage first.
  *
@@ -90,15 +105,11 @@ const parsePidFile = (name: string, text: string): Stale | undefined => {
  * @returns the names of those that still ran
  */
 export const endStaleChildren = async (runDir: string): Promise<readonly string[]> => {
-  const files = (await readdir(runDir).catch(() => [])).filter((file) => file.endsWith('.pid'))
-  const recorded = await Promise.all(
-    files.map(async (file) => parsePidFile(file.slice(0, -'.pid'.length), await readFile(join(runDir, file), 'utf8'))),
-  )
-  const stale = recorded.filter((each) => each !== undefined).filter((each) => isAlive(each.process))
-  for (const stage of [...new Set(stale.map((each) => each.stage))].toSorted((a, b) => b - a)) {
-    const same = stale.filter((each) => each.stage === stage)
+  const { files, alive } = await recordedIn(runDir)
+  for (const stage of [...new Set(alive.map((each) => each.stage))].toSorted((a, b) => b - a)) {
+    const same = alive.filter((each) => each.stage === stage)
     await Promise.all(same.map((each) => endProcess(each.process, each.signal, each.timeoutMs)))
   }
   await Promise.all(files.map((file) => rm(join(runDir, file), { force: true })))
-  return stale.map((each) => each.name)
+  return alive.map((each) => each.name)
 }

@@ -1,30 +1,20 @@
-import { execFile, spawn, type ChildProcess } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { glob, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { freePort } from './free-port.ts'
+import { testPrograms } from './programs.ts'
 import { until } from './until.ts'
 
 const START_LIMIT_MS = 20_000
 
-const natsServer = async (): Promise<string> => {
-  const onPath = await promisify(execFile)('sh', ['-c', 'command -v nats-server']).catch(() => undefined)
-  if (onPath !== undefined) return onPath.stdout.trim()
-  const root = fileURLToPath(new URL('../../', import.meta.url))
-  for await (const path of glob('.ccx/programs/**/nats-server', { cwd: root })) {
-    if (path.endsWith('bin/nats-server')) return join(root, path)
-  }
-  throw new Error('there is no nats-server: install Debian\'s package nats-server, or run ./ccx up once')
-}
-
 export type TestNats = {
   /** With the generated user and password. */
   readonly url: string
+  readonly dir: string
   /** Ends the server at once, as a power cut of the process would. */
   readonly kill: () => Promise<void>
   /** Starts it again on the same port and store. */
@@ -46,7 +36,7 @@ const accepts = (port: number): Promise<boolean> =>
  * @param options.dir where it keeps its store and configuration; default a new folder that `stop` removes
  */
 export const startNats = async (options: { readonly dir?: string; readonly port?: number } = {}): Promise<TestNats> => {
-  const binary = await natsServer()
+  const binary = (await testPrograms('nats-server')).bin('nats-server')
   const dir = options.dir ?? (await mkdtemp(join(tmpdir(), 'ccx-nats-')))
   const port = options.port ?? (await freePort())
   const password = randomBytes(18).toString('base64url')
@@ -82,6 +72,7 @@ export const startNats = async (options: { readonly dir?: string; readonly port?
   await restart()
   return {
     url: `nats://test:${password}@127.0.0.1:${port}`,
+    dir,
     restart,
     kill: () => end('SIGKILL'),
     stop: async () => {

@@ -1,5 +1,6 @@
+import { join } from 'node:path'
 import { givenSettings, inheritedEnvironment } from '../../config.ts'
-import type { Child } from '../../embedded/child.ts'
+import { childrenAlive, type Child } from '../../embedded/child.ts'
 import { isAlive } from '../../embedded/process-identity.ts'
 import { openState } from '../../embedded/state.ts'
 import { instance, PORTS } from './instance.ts'
@@ -15,7 +16,9 @@ export const status: Command = async (args) => {
   const place = await placeOf(values.state)
   const report = liveReport(place.stateDir)
   if (report === undefined) {
-    console.log(`nothing runs in ${place.stateDir}`)
+    const left = await childrenAlive(join(place.stateDir, 'run'))
+    if (left.length === 0) console.log(`nothing runs in ${place.stateDir}`)
+    else console.log(`the supervisor is gone, but these run: ${left.join(', ')} (./ccx up takes over, ./ccx down ends them)`)
     return 1
   }
   const state = await openState({ dir: place.stateDir, ports: PORTS, user: place.user })
