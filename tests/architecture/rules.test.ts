@@ -251,7 +251,7 @@ const entries: readonly Entry[] = [
     ].map((text) => file('docs/a.md', text)),
     sound: [
       '[x](a.md) [y](decisions/0001-x.md) [z](../README.md) [w](decisions/)', '[x](https://example.test/b.md)',
-      '# A heading, really\n[x](#a-heading-really)', '```\n[x](b.md)\n```',
+      '# A heading, really\n[x](#a-heading-really)', '```\n[x](b.md)\n```', '<a id="here"></a>[x](#here)',
     ].map((text) => file('docs/a.md', text)),
   },
 ]

@@ -133,8 +133,11 @@ export const linksResolve =
       .map((breach) => ({ ...breach, what: `links to ${breach.what}, which is not there` }))
   }
 
-/** As the usual renderers name a heading: lower case, no punctuation, dashes for spaces. */
-const headings = (page: string): readonly string[] =>
-  [...page.matchAll(/^#+\s+(.*)$/gm)].map(([, heading = '']) =>
+/** Where a link can lead within a page: its own anchors, and headings as the usual renderers name them. */
+const headings = (page: string): readonly string[] => {
+  const anchors = [...page.matchAll(/\bid="([^"]+)"/g)].map(([, id = '']) => id)
+  const named = [...page.matchAll(/^#+\s+(.*)$/gm)].map(([, heading = '']) =>
     heading.toLowerCase().replaceAll(/[^\p{L}\p{N}\s_-]/gu, '').trim().replaceAll(/\s/g, '-'),
   )
+  return [...anchors, ...named]
+}
