@@ -114,6 +114,22 @@ const contract = (provider: Provider, { folder }: Bench): void => {
     assert.is((await provider.list(ids.datastoreId)).filter(({ kind }) => kind === 'machine').length, 1)
   })
 
+  test('two workers that make its volume and boot it at the same time lose nothing', async (ids) => {
+    const { nodeId, datastoreId, networkId } = ids
+    await provider.createNetwork({ networkId, datastoreId, region: 'here' })
+    await provider.createMachine(machineSpec(ids))
+    const make = async (): Promise<void> => {
+      await provider.createVolume({ nodeId, datastoreId, type: 'local', sizeGib: 1 })
+      await provider.boot(nodeId)
+    }
+    assert.ok((await Promise.allSettled([make(), make(), make()])).some(({ status }) => status === 'fulfilled'))
+    await make()
+    const host = await provider.host(nodeId)
+    await host.write(join(host.dataDir, 'kept'), 'kept', 0o600)
+    await make()
+    assert.is(await host.read(join(host.dataDir, 'kept')), 'kept')
+  })
+
   test('no two machines have the same address', async (ids) => {
     await provider.createNetwork({ networkId: ids.networkId, datastoreId: ids.datastoreId, region: 'here' })
     const nodeIds = Array.from({ length: 6 }, () => randomUUID())

@@ -1,15 +1,15 @@
 import { execFileSync } from 'node:child_process'
-import { closeSync, ftruncateSync, mkdirSync, mkdtempSync, openSync, rmSync } from 'node:fs'
-import { open, readFile, realpath, rename, rm, rmdir } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { randomUUID } from 'node:crypto'
+import { link, open, readdir, readFile, realpath, rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { findProgram, systemProgram } from '../process-host/programs.ts'
+import { systemProgram } from '../process-host/programs.ts'
 import { failedWith } from '../process-host/records.ts'
 import { volumeOf } from '../process-host/site.ts'
 import { ensure, system } from './ip.ts'
 
 const GIB = 1024 ** 3
-const imageOf = (folder: string): string => join(folder, 'volume.img')
+const IMAGE = 'volume.img'
+const imageOf = (folder: string): string => join(folder, IMAGE)
 
 /** mountinfo writes a space and its kin as octal (proc_pid_mountinfo(5)). */
 const isMounted = async (folder: string): Promise<boolean> => {
@@ -19,6 +19,15 @@ const isMounted = async (folder: string): Promise<boolean> => {
   const plain = (point: string): string =>
     point.replace(/\\(\d{3})/g, (_, code: string) => String.fromCharCode(parseInt(code, 8)))
   return points.map(plain).includes(volume)
+}
+
+const filesIn = async (folder: string): Promise<readonly string[]> => {
+  try {
+    return await readdir(folder)
+  } catch (cause) {
+    if (failedWith(cause, 'ENOENT')) return []
+    throw new Error(`could not list ${folder}`, { cause })
+  }
 }
 
 const exists = async (path: string): Promise<boolean> => {
@@ -31,16 +40,24 @@ const exists = async (path: string): Promise<boolean> => {
   }
 }
 
-/** A sparse image: the size is a limit, not a reservation. Under its final name it always holds a whole file system. */
+/**
+ * A sparse image: the size is a limit, not a reservation. Under its final name it always holds a whole file system, and
+ * is never replaced: the first of two workers may have mounted it already.
+ */
 const makeImage = async (image: string, sizeGib: number): Promise<void> => {
-  const handle = await open(`${image}.making`, 'w', 0o600)
+  const making = `${image}.${randomUUID()}`
   try {
-    await handle.truncate(sizeGib * GIB)
+    const handle = await open(making, 'w', 0o600)
+    try {
+      await handle.truncate(sizeGib * GIB)
+    } finally {
+      await handle.close()
+    }
+    await system('mkfs.ext4', '-q', '-F', '-m', '0', '-E', 'lazy_itable_init=1,lazy_journal_init=1', making)
+    await ensure(() => exists(image), () => link(making, image))
   } finally {
-    await handle.close()
+    await rm(making, { force: true })
   }
-  await system('mkfs.ext4', '-q', '-F', '-m', '0', '-E', 'lazy_itable_init=1,lazy_journal_init=1', `${image}.making`)
-  await rename(`${image}.making`, image)
 }
 
 /** Mounts the machine's volume, making it first when there is none. */
@@ -62,28 +79,23 @@ export const removeVolume = async (folder: string): Promise<void> => {
   // Two workers at once may have mounted it twice.
   while (!(await isFree())) await ensure(isFree, () => system('umount', volumeOf(folder)))
   await rm(volumeOf(folder), { recursive: true, force: true })
-  await rm(imageOf(folder), { force: true })
-  await rm(`${imageOf(folder)}.making`, { force: true })
+  for (const file of await filesIn(folder)) {
+    if (file.startsWith(IMAGE)) await rm(join(folder, file), { force: true })
+  }
 }
 
-/** Whether an image can be mounted here: found out by doing it once, with one of 4 MiB. */
+/** Everything it makes is in a mount namespace of its own, and goes with it however it ends. */
+const TRIAL = `set -e
+mount -t tmpfs none /tmp; cd /tmp; mkdir at
+truncate -s 4M image; mkfs.ext4 -q -F image
+mount -o loop image at`
+
+/** Whether an image can be mounted here: found out by doing it once. */
 export const canMountImages = (): boolean => {
-  if (['mkfs.ext4', 'mount', 'umount'].some((name) => findProgram(name) === undefined)) return false
-  const folder = mkdtempSync(join(tmpdir(), 'ccx-loop-'))
-  const image = join(folder, 'image')
-  const at = join(folder, 'at')
   try {
-    const file = openSync(image, 'w')
-    ftruncateSync(file, 4 * 1024 * 1024)
-    closeSync(file)
-    mkdirSync(at)
-    execFileSync(systemProgram('mkfs.ext4'), ['-q', '-F', image], { stdio: 'ignore' })
-    execFileSync(systemProgram('mount'), ['-o', 'loop', image, at], { stdio: 'ignore' })
-    execFileSync(systemProgram('umount'), [at], { stdio: 'ignore' })
+    execFileSync(systemProgram('unshare'), ['--mount', systemProgram('sh'), '-c', TRIAL], { stdio: 'ignore', env: {} })
     return true
   } catch {
     return false
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
   }
 }
