@@ -78,7 +78,7 @@ export const nothingIsSilenced: Rule = (files) =>
     const skips = isTest({ path, text }) ? findAll(path, bare, /\.(?:only|skip)\s*\(/g, () => 'leaves tests out') : []
     const silenced = SILENCERS.flatMap(([pattern, what]) => findAll(path, bare, pattern, () => what))
     // It takes effect in a comment; what the stripped code still has is but a text about it.
-    const comments = [...text].map((char, index) => (code[index] === char && char !== '\n' ? ' ' : char)).join('')
+    const comments = text.replaceAll(/[^\n]/g, (char, index: number) => (code[index] === char ? ' ' : char))
     const directives = findAll(path, comments, /@ts-(?:ignore|nocheck|expect-error)/g, () => 'silences the compiler')
     return [...silenced, ...skips, ...directives]
   })

@@ -113,7 +113,7 @@ const deliver = (here: Table, command: JobCommand): void => {
   here.tell(command)
   if (here.play.echo === 'itself') here.tell(command)
   here.heard.push(command)
-  if (here.play.echo === 'everything') for (const old of [...here.heard]) here.tell(old)
+  if (here.play.echo === 'everything') for (const old of here.heard) here.tell(old)
 }
 
 /** What reaches the job next: an outcome on its way, else the passing of as much time as it waits for. */
