@@ -31,7 +31,7 @@ x509.cryptoProvider.set(webcrypto)
 /** A new EC P-256 key, PKCS #8 in PEM. */
 export const createKeyPem = async (): Promise<string> => {
   const { privateKey } = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify'])
-  return x509.PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', privateKey), 'PRIVATE KEY')
+  return `${x509.PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', privateKey), 'PRIVATE KEY')}\n`
 }
 
 /**
@@ -55,7 +55,7 @@ export const createAuthority = async (name: string, keyPem?: string): Promise<Au
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],
   })
-  return { certificatePem: certificate.toString('pem'), keyPem: pem }
+  return { certificatePem: `${certificate.toString('pem')}\n`, keyPem: pem }
 }
 
 /**
@@ -88,7 +88,7 @@ export const issue = async (authority: Authority, request: CertificateRequest): 
       await x509.AuthorityKeyIdentifierExtension.create(signer.publicKey),
     ],
   })
-  return { certificatePem: certificate.toString('pem'), keyPem, authorityPem: authority.certificatePem }
+  return { certificatePem: `${certificate.toString('pem')}\n`, keyPem, authorityPem: authority.certificatePem }
 }
 
 /**

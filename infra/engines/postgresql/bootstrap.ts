@@ -1,26 +1,25 @@
-import type { Engine } from '../engine.ts'
+import type { Engine, NodeContext } from '../engine.ts'
 import { SUPERUSER } from './layout.ts'
 import { psql } from './psql.ts'
 import { ownRoles, slots } from './roles.ts'
-import { configure, hasCluster, isStandby, makeCluster, start } from './server.ts'
+import { configure, hasCluster, isStandby, makeCluster, start, together } from './server.ts'
 
 export const bootstrap: Engine['bootstrap'] = async (node) => {
   const { member, members, note, secrets } = node
   if (await isStandby(node)) throw new Error('the machine holds a replica, which is not made a primary by a bootstrap')
-  await Promise.all([
-    configure(node),
-    (await hasCluster(node))
-      ? undefined
-      : makeCluster(node, async (folder, run) => {
-          note('creating the database cluster')
-          // Nobody may log in by the files that initdb leaves: the server is given others.
-          await run([
-            'initdb', '--pgdata', folder, '--username', SUPERUSER, '--auth=reject', '--data-checksums',
-            '--encoding=UTF8', '--locale=C.UTF-8', '--no-instructions',
-          ])
-        }),
-  ])
+  await together(configure(node), (await hasCluster(node)) ? Promise.resolve() : create(node))
   note('starting the database server')
   await start(node)
   await psql(node, (await ownRoles(secrets)) + slots(members.filter(({ nodeId }) => nodeId !== member.nodeId)))
+}
+
+const create = (node: NodeContext): Promise<void> => {
+  node.note('creating the database cluster')
+  // Nobody may log in by the files that initdb leaves: the server is given others.
+  return makeCluster(node, (folder, run) =>
+    run([
+      'initdb', '--pgdata', folder, '--username', SUPERUSER, '--auth=reject', '--data-checksums', '--encoding=UTF8',
+      '--locale=C.UTF-8', '--no-instructions',
+    ]),
+  )
 }

@@ -51,7 +51,7 @@ export const postgresqlConf = ({ layout, settings, member, address, upstream }: 
     cluster_name: member.name,
     ssl: 'on',
     ssl_cert_file: layout.certificate,
-    ssl_key_file: layout.key,
+    ssl_key_file: layout.certificate,
     ssl_min_protocol_version: 'TLSv1.2',
     password_encryption: 'scram-sha-256',
     wal_level: 'replica',

@@ -1,17 +1,17 @@
 import type { Engine, Member, NodeContext } from '../engine.ts'
-import { memberConninfo } from './config.ts'
+import { memberConninfo, passfile } from './config.ts'
 import { layoutOf, slotOf } from './layout.ts'
 import { literal, psqlAt, unanswered } from './psql.ts'
 import { slots } from './roles.ts'
-import { configure, eventually, hasCluster, isStandby, makeCluster, start } from './server.ts'
+import type { Run } from './server.ts'
+import { STANDBY_SIGNAL, configure, eventually, hasCluster, isStandby, makeCluster, start, together } from './server.ts'
 
 export const join: Engine['join'] = async (node, primary) => {
-  const { member, note } = node
+  const { host, member, note, secrets } = node
   const made = await hasCluster(node)
   if (made && !(await isStandby(node))) throw new Error("a join does not overwrite a primary's data")
-  await configure(node, primary)
-  await psqlAt(node, primary, slots([member]))
-  if (!made) await copy(node, primary)
+  await host.write(layoutOf(host).passfile, passfile(secrets.replicationPassword), 0o600)
+  await together(configure(node, primary), made ? psqlAt(node, primary, slots([member])) : copy(node, primary))
   note('starting the database server')
   await start(node)
   await eventually(node.signal, () => streams(node, primary))
@@ -20,25 +20,35 @@ export const join: Engine['join'] = async (node, primary) => {
 
 const copy = async (node: NodeContext, primary: Member): Promise<void> => {
   const { host, member, note, signal } = node
-  await eventually(signal, () => slotIsFree(node, primary))
-  await makeCluster(node, async (folder, run) => {
-    note(`copying the data of ${primary.name}`)
-    await run([
-      'pg_basebackup', '--dbname', memberConninfo(layoutOf(host), member, primary), '--pgdata', folder,
-      '--slot', slotOf(member), '--wal-method=stream', '--checkpoint=fast', '--no-manifest', '--no-password',
+  await eventually(signal, () => takeSlot(node, primary))
+  const from = memberConninfo(layoutOf(host), member, primary)
+  const fill = (folder: string, run: Run): Promise<string> =>
+    run([
+      'pg_basebackup', '--dbname', from, '--pgdata', folder, '--slot', slotOf(member), '--wal-method=stream',
+      '--checkpoint=fast', '--no-manifest', '--no-password',
     ])
-    await host.write(`${folder}/standby.signal`, '', 0o600)
-  })
+  note(`copying the data of ${primary.name}`)
+  await makeCluster(node, fill, [STANDBY_SIGNAL])
 }
 
 /**
- * Without data of its own this member streams nothing: whoever holds its slot is left over from an attempt that was
- * cut off.
+ * Makes the member's slot anew, reserving the log from this moment on. Without data of its own the member streams
+ * nothing, so whoever holds the slot is left over from an attempt that was cut off.
+ *
+ * @returns false while the holder has not let go of it yet
  */
-const slotIsFree = async (node: NodeContext, primary: Member): Promise<boolean> => {
-  const held = `from pg_replication_slots where slot_name = ${literal(slotOf(node.member))} and active_pid is not null`
-  const sql = `select pg_terminate_backend(active_pid) ${held}; select count(*) ${held};`
-  return (await psqlAt(node, primary, sql)).trim().endsWith('0')
+const takeSlot = async (node: NodeContext, primary: Member): Promise<boolean> => {
+  const slot = literal(slotOf(node.member))
+  const ours = `from pg_replication_slots where slot_name = ${slot}`
+  const answer = await psqlAt(
+    node,
+    primary,
+    `select pg_terminate_backend(active_pid) ${ours} and active_pid is not null;
+select pg_drop_replication_slot(slot_name) ${ours} and active_pid is null;
+select pg_create_physical_replication_slot(${slot}, true) where not exists (select ${ours});
+select count(*) ${ours} and active_pid is null;`,
+  )
+  return answer.trim().endsWith('1')
 }
 
 const streams = async (node: NodeContext, primary: Member): Promise<boolean> => {

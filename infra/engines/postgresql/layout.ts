@@ -17,8 +17,8 @@ export type Layout = {
   readonly ident: string
   /** Where a replica finds the password of the replication role (libpq's passfile). */
   readonly passfile: string
+  /** The server's certificate, and its key in the same file: they only fit together. */
   readonly certificate: string
-  readonly key: string
   readonly authority: string
   /** A folder, or a name in the abstract namespace (`@…`) where a folder's path would be too long. */
   readonly socket: string
@@ -34,8 +34,7 @@ export const layoutOf = ({ dataDir }: { readonly dataDir: string }): Layout => (
   hba: `${dataDir}/etc/pg_hba.conf`,
   ident: `${dataDir}/etc/pg_ident.conf`,
   passfile: `${dataDir}/etc/replication.pgpass`,
-  certificate: `${dataDir}/tls/server.crt`,
-  key: `${dataDir}/tls/server.key`,
+  certificate: `${dataDir}/tls/server.pem`,
   authority: `${dataDir}/tls/ca.crt`,
   socket: socketOf(dataDir),
   folders: ['pgdata', 'etc', 'tls', 's'],

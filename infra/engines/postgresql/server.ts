@@ -1,12 +1,15 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
 import type { Member, NodeContext, ReachedNode } from '../engine.ts'
-import { passfile, pgHba, pgIdent, postgresqlConf } from './config.ts'
+import { pgHba, pgIdent, postgresqlConf } from './config.ts'
 import { ATTEMPT_PREFIX, layoutOf, unitOf } from './layout.ts'
 import { psql, unanswered } from './psql.ts'
 import { settingsFor } from './settings.ts'
 
-const POLL_MS = 30
+/** Its presence makes the server begin as a replica; the server removes it when it is promoted. */
+export const STANDBY_SIGNAL = 'standby.signal'
+
+const POLL_MS = 40
 const LONG_WORK_MS = 24 * 3_600_000
 
 /**
@@ -18,45 +21,63 @@ export const eventually = async (signal: AbortSignal, holds: () => Promise<boole
   while (!(await holds())) await setTimeout(POLL_MS, undefined, { signal })
 }
 
+/**
+ * Waits for all of them to end, also when one fails: no part of a verb goes on behind the back of its caller.
+ *
+ * @throws what the first that failed threw
+ */
+export const together = async (...parts: readonly Promise<unknown>[]): Promise<void> => {
+  for (const outcome of await Promise.allSettled(parts)) if (outcome.status === 'rejected') throw outcome.reason
+}
+
 /** Whether the machine holds a whole cluster. */
 export const hasCluster = async ({ host }: Pick<ReachedNode, 'host'>): Promise<boolean> =>
   (await host.read(`${layoutOf(host).data}/PG_VERSION`)) !== undefined
 
 /** Whether that cluster begins as a replica. */
 export const isStandby = async ({ host }: Pick<ReachedNode, 'host'>): Promise<boolean> =>
-  (await host.read(`${layoutOf(host).data}/standby.signal`)) !== undefined
+  (await host.read(`${layoutOf(host).data}/${STANDBY_SIGNAL}`)) !== undefined
+
+export type Run = (argv: readonly [string, ...string[]]) => Promise<string>
+
+/** $1 is made whole with the empty files $4 and on, and becomes $2 in $3; each is on the disk before the next. */
+const FINISH = `
+folder=$1 data=$2 volume=$3; shift 3
+for name in "$@"; do : > "$folder/$name" && sync -- "$folder/$name" || exit 1; done
+sync -- "$folder" && mv -T -- "$folder" "$data" && sync -- "$volume"
+`
 
 /**
  * Makes the cluster's folder: `fill` works in a folder beside it, which takes its name only when it is whole. So an
  * attempt that was interrupted is never taken for a cluster, and what still writes to it finds its folder gone.
+ *
+ * @param signals the empty files by which the server is told how to begin
  */
 export const makeCluster = async (
   { host, signal }: NodeContext,
-  fill: (folder: string, run: (argv: readonly [string, ...string[]]) => Promise<string>) => Promise<void>,
+  fill: (folder: string, run: Run) => Promise<unknown>,
+  signals: readonly string[] = [],
 ): Promise<void> => {
   const { dataDir, data } = layoutOf(host)
-  const run = (argv: readonly [string, ...string[]]): Promise<string> =>
-    host.run(argv, { env: { LC_ALL: 'C.UTF-8' }, timeoutMs: LONG_WORK_MS, signal })
+  const run: Run = (argv) => host.run(argv, { env: { LC_ALL: 'C.UTF-8' }, timeoutMs: LONG_WORK_MS, signal })
   await run(['find', dataDir, '-maxdepth', '1', '-name', `${ATTEMPT_PREFIX}*`, '-exec', 'rm', '-rf', '{}', '+'])
   const folder = `${dataDir}/${ATTEMPT_PREFIX}${randomBytes(4).toString('hex')}`
   await fill(folder, run)
-  await run(['mv', '--no-target-directory', folder, data])
-  await run(['sync', dataDir])
+  await run(['sh', '-c', FINISH, 'finish', folder, data, dataDir, ...signals])
 }
 
 /** Writes all of the configuration; a server that runs must be told. */
 export const configure = async (node: NodeContext, upstream?: Member): Promise<void> => {
-  const { host, member, members, instance, secrets } = node
+  const { host, member, members, instance } = node
   const layout = layoutOf(host)
   const machineUser = (await host.run(['id', '--user', '--name'], { signal: node.signal })).trim()
   const settings = settingsFor(instance)
-  await Promise.all([
+  await together(
     host.write(layout.config, postgresqlConf({ layout, settings, member, address: host.address, upstream }), 0o600),
     host.write(layout.hba, pgHba(members), 0o600),
     host.write(layout.ident, pgIdent(machineUser), 0o600),
-    host.write(layout.passfile, passfile(secrets.replicationPassword), 0o600),
-    layout.socket.startsWith('@') ? undefined : host.run(['mkdir', '-p', layout.socket], { signal: node.signal }),
-  ])
+    ...(layout.socket.startsWith('@') ? [] : [host.run(['mkdir', '-p', layout.socket], { signal: node.signal })]),
+  )
 }
 
 /**
