@@ -165,7 +165,9 @@ const facts = (provider: Provider, world: World): void => {
     for (const order of deploying(ids)) await carriedOut(handle, order)
     const host = await provider.host(ids.nodeId)
     await host.start({ ...sleeper, argv: ['sh', '-c', 'echo $$ > pid; exec sleep 1000'] })
-    const pid = Number(await until(() => host.read(join(host.dataDir, 'pid')), { withinMs: 10_000 }))
+    // The file is there a moment before the pid is in it, and a kill of 0 would be one of this very process.
+    const pidOf = async () => Number(await host.read(join(host.dataDir, 'pid'))) || undefined
+    const pid = await until(pidOf, { withinMs: 10_000 })
     process.kill(pid, 'SIGKILL')
     await until(async () => !(await host.running(sleeper)), { withinMs: 10_000 })
     await bootEveryMachine({ providers: [provider], log })

@@ -42,7 +42,9 @@ if (reason === undefined) {
     const { nodeId, host } = await up(networkId)
     await host.start(sleeper)
     await host.write(join(host.dataDir, 'kept'), 'kept', 0o600)
-    const pid = Number(await until(() => host.read(join(host.dataDir, 'pid')), { withinMs: 10_000 }))
+    // The file is there a moment before the pid is in it, and a kill of 0 would be one of this very process.
+    const pidOf = async () => Number(await host.read(join(host.dataDir, 'pid'))) || undefined
+    const pid = await until(pidOf, { withinMs: 10_000 })
     process.kill(pid, 'SIGKILL')
     await until(async () => !(await host.running(sleeper)), { withinMs: 10_000 })
     ip('netns', 'delete', namespaceOf(nodeId))
