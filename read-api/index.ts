@@ -1,5 +1,6 @@
 import type { Endpoint } from '../domain/kernel/endpoint.ts'
 import { READ_SCHEMA } from '../projections/schema.ts'
+import { type AuthorityQueries, authority } from './authority.ts'
 import { type DatastoreQueries, datastores } from './datastores.ts'
 import { deployWizard } from './deploy-wizard.ts'
 import { jobs } from './jobs.ts'
@@ -11,13 +12,15 @@ import { nodes } from './nodes.ts'
  * @param options.db where the read models are
  * @param options.catalogue what can be deployed, and how its parts are called
  * @param options.openPassword opens the sealed password of a datastore's administrator
+ * @param options.openAuthority opens the certificate of a datastore's authority
  */
-export const readApi = ({ db, catalogue, openPassword }: DatastoreQueries): readonly Endpoint[] => {
+export const readApi = ({ db, catalogue, openPassword, openAuthority }: DatastoreQueries & AuthorityQueries): readonly Endpoint[] => {
   const read = db.withSchema(READ_SCHEMA)
   return [
     deployWizard(catalogue),
     ...datastores({ db: read, catalogue, openPassword }),
     nodes({ db: read, catalogue }),
+    authority({ db: read, openAuthority }),
     ...jobs(read),
   ]
 }

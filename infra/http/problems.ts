@@ -23,6 +23,9 @@ export type EdgeRejection =
   | 'unauthenticated'
   | 'unsupported-encoding'
 
+/** What a query refuses. */
+export type QueryRejection = 'datastore-not-deployed'
+
 export type ProblemCode =
   | AccountRejection
   | AuthRejection
@@ -31,6 +34,7 @@ export type ProblemCode =
   | IdempotencyRejection
   | JobRejection
   | PlanRejection
+  | QueryRejection
 
 type Kind = { readonly status: number; readonly means: string }
 
@@ -39,28 +43,53 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
   'account-not-found': { status: 404, means: 'There is no such account.' },
   'body-too-large': { status: 413, means: 'The request has more than 1 MiB.' },
   'client-not-found': { status: 404, means: 'The account has no such OAuth2 client.' },
+  'datastore-not-deployed': { status: 409, means: 'The datastore is not deployed yet, or never will be.' },
   'datastore-not-found': { status: 404, means: 'There is no such datastore, or it belongs to another.' },
   'expiry-in-the-past': { status: 400, means: 'An expiry must lie in the future.' },
   forbidden: { status: 403, means: 'The one who asks may not do this.' },
   'idempotency-key-reused': { status: 422, means: 'The idempotency key was used for another request.' },
-  internal: { status: 500, means: 'The request could not be carried out. The fault is ours; the request id finds it in the log.' },
+  internal: {
+    status: 500,
+    means: 'The request could not be carried out. The fault is ours; the request id finds it in the log.',
+  },
   'invalid-credentials': { status: 401, means: 'The login or the password is wrong.' },
   'job-not-found': { status: 404, means: 'There is no such job.' },
-  'job-past-return': { status: 409, means: 'The job has gone too far to be cancelled; it will be carried to its end.' },
+  'job-past-return': {
+    status: 409,
+    means: 'The job has gone too far to be cancelled; it will be carried to its end.',
+  },
   'login-taken': { status: 409, means: 'The login is taken.' },
-  'malformed-body': { status: 400, means: 'The body is not JSON, or holds what no text may hold. The message names the place.' },
+  'malformed-body': {
+    status: 400,
+    means: 'The body is not JSON, or holds what no text may hold. The message names the place.',
+  },
   'malformed-header': { status: 400, means: 'A header does not have its form. The message names it.' },
   'malformed-idempotency-key': { status: 400, means: 'An idempotency key has 1 to 255 visible ASCII characters.' },
   'malformed-name': { status: 400, means: 'The name is empty or too long.' },
   'malformed-request': { status: 400, means: 'A field is missing or of the wrong type or form. `field` names it.' },
   'malformed-tags': { status: 400, means: 'The tags are too many, too long, empty or repeated.' },
-  'method-not-allowed': { status: 405, means: 'The path exists, but not with this method. The header Allow lists those it has.' },
+  'method-not-allowed': {
+    status: 405,
+    means: 'The path exists, but not with this method. The header Allow lists those it has.',
+  },
   'not-found': { status: 404, means: 'There is nothing at this path.' },
   'not-offered': { status: 400, means: 'The catalogue does not offer this. The message lists what it offers.' },
-  'not-settled': { status: 503, means: 'Too many others change the same thing at once. Nothing was done; try again.' },
-  'out-of-range': { status: 400, means: 'A number is outside of what the catalogue offers. The message names the bounds.' },
-  'timed-out': { status: 503, means: 'It took too long. It may still happen; an idempotency key makes it safe to ask again.' },
-  'too-many-attempts': { status: 429, means: 'Too many failed attempts. The header Retry-After tells how many seconds to wait.' },
+  'not-settled': {
+    status: 503,
+    means: 'Too many others change the same thing at once. Nothing was done; try again.',
+  },
+  'out-of-range': {
+    status: 400,
+    means: 'A number is outside of what the catalogue offers. The message names the bounds.',
+  },
+  'timed-out': {
+    status: 503,
+    means: 'It took too long. It may still happen; an idempotency key makes it safe to ask again.',
+  },
+  'too-many-attempts': {
+    status: 429,
+    means: 'Too many failed attempts. The header Retry-After tells how many seconds to wait.',
+  },
   unauthenticated: { status: 401, means: 'Nobody is signed in: no session or token was presented, or it is over.' },
   'unsupported-encoding': { status: 415, means: 'A body must come without a content encoding.' },
 }
@@ -86,13 +115,21 @@ export const refusal = (rejected: EdgeRejection, because: string): Refused => ne
 const ISSUES_MAX = 10
 const TEXT_LENGTH_MAX = 300
 
-const shortened = (text: string): string => (text.length > TEXT_LENGTH_MAX ? `${text.slice(0, TEXT_LENGTH_MAX)}…` : text)
+const shortened = (text: string): string =>
+  text.length > TEXT_LENGTH_MAX ? `${text.slice(0, TEXT_LENGTH_MAX)}…` : text
 
 const pathOf = ({ path }: core.$ZodIssue): string =>
-  shortened(path.map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`)).join('').replace(/^\./, ''))
+  shortened(
+    path
+      .map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`))
+      .join('')
+      .replace(/^\./, ''),
+  )
 
 const malformed = (part: string, { issues }: ZodError): Problem => {
-  const lines = issues.slice(0, ISSUES_MAX).map((issue) => `${pathOf(issue) || `the ${part}`}: ${shortened(issue.message)}`)
+  const lines = issues
+    .slice(0, ISSUES_MAX)
+    .map((issue) => `${pathOf(issue) || `the ${part}`}: ${shortened(issue.message)}`)
   const more = issues.length > ISSUES_MAX ? ` (and ${issues.length - ISSUES_MAX} more)` : ''
   const [first] = issues
   const field = first === undefined ? '' : pathOf(first)
@@ -134,9 +171,9 @@ export const problemsPage = (): string => {
   return [
     '# Problems',
     '',
-    'Every refusal of the REST API has the body `{ "code": <status>, "err", "error", "type": "/problems/<code>" }`, and `field` where',
-    'one field is at fault. The codes are stable; the sentences are not. This page is generated from `infra/http/problems.ts`:',
-    '`node infra/http/write-problems.ts`.',
+    'Every refusal of the REST API has the body `{ "code": <status>, "err", "error", "type": "/problems/<code>" }`, and',
+    '`field` where one field is at fault. The codes are stable; the sentences are not. This page is generated from',
+    '`infra/http/problems.ts`: `node infra/http/write-problems.ts`.',
     '',
     '| code | status | meaning |',
     '|---|---|---|',

@@ -4,8 +4,8 @@ import { controllerPart } from './parts/controller.ts'
 import { deployerPart } from './parts/deployer.ts'
 import { httpPart } from './parts/http.ts'
 import { projectorPart } from './parts/projector.ts'
-import { commandCalls } from './parts/rest.ts'
+import { commandCalls, queryCalls } from './parts/rest.ts'
 import { runnerPart } from './parts/runner.ts'
 
 /** Every service in one process, for a laptop, a test or a small site. */
-await serve('all-in-one', [projectorPart, deployerPart, controllerPart, runnerPart, httpPart(authCalls, commandCalls)])
+await serve('all-in-one', [projectorPart, deployerPart, controllerPart, runnerPart, httpPart(authCalls, commandCalls, queryCalls)])

@@ -1,6 +1,6 @@
 import { serve } from './base.ts'
 import { httpPart } from './parts/http.ts'
-import { commandCalls } from './parts/rest.ts'
+import { commandCalls, queryCalls } from './parts/rest.ts'
 
 /** The REST API of the tenants: commands and queries. */
-await serve('ccx-rest', [httpPart(commandCalls)])
+await serve('ccx-rest', [httpPart(commandCalls, queryCalls)])
