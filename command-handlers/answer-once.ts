@@ -1,7 +1,14 @@
 import { createHash } from 'node:crypto'
 import type { Event } from '../domain/kernel/decider.ts'
 import { Refused, type Reply, type Request } from '../domain/kernel/endpoint.ts'
-import { type Cause, type EventStore, type Recorded, RevisionConflict, parsePosition, positionText } from '../domain/kernel/event-store.ts'
+import {
+  type Cause,
+  type EventStore,
+  type Recorded,
+  RevisionConflict,
+  parsePosition,
+  positionText,
+} from '../domain/kernel/event-store.ts'
 import type { JsonValue } from '../domain/kernel/json.ts'
 import { derivedId, freshId } from './ids.ts'
 
@@ -38,15 +45,19 @@ const canonical = (value: JsonValue): string => {
 }
 
 /**
- * Carries out a request once for each idempotency key, and gives every repeat the first one's reply. Without a key a request is
- * carried out each time. A crash between the deed and the record of its reply is harmless: the ids derive from the key, so the deed
- * is recognised and only the record is made good. Refusals are not recorded: a request that changed nothing may be tried again.
+ * Carries out a request once for each idempotency key, and gives every repeat the first one's reply. Without a key a
+ * request is carried out each time. A crash between the deed and the record of its reply is harmless: the ids derive
+ * from the key, so the deed is recognised and only the record is made good. Refusals are not recorded: a request that
+ * changed nothing may be tried again.
  *
  * @param run does it, under the command id given, and is safe to be done again under the same one
- * @throws Refused `malformed-idempotency-key`, or `idempotency-key-reused` for another request under a key that is taken
+ * @throws Refused `malformed-idempotency-key`, or `idempotency-key-reused` for another request under a taken key
  */
 export const answerOnce =
-  ({ store, cause }: {
+  ({
+    store,
+    cause,
+  }: {
     readonly store: Pick<EventStore, 'read' | 'append'>
     readonly cause: (request: Request<unknown, unknown, unknown>, commandId: string) => Cause
   }) =>
@@ -90,7 +101,8 @@ export const answerOnce =
     }
   }
 
-const isAnswer = (event: Recorded | undefined): event is Recorded<RequestAnswered> => event?.type === 'RequestAnswered'
+const isAnswer = (event: Recorded | undefined): event is Recorded<RequestAnswered> =>
+  event?.type === 'RequestAnswered'
 
 const recall = async (
   store: Pick<EventStore, 'read'>,

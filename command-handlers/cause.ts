@@ -16,7 +16,11 @@ const actorOf = ({ kind, userId, isAdmin }: Principal, address: string): Actor =
  * @param commandId the same for a repeat of the request, so that both lead to the same events
  * @param traceparent of the span at work, if there is one
  */
-export const causeOf = ({ principal, requestId, address }: Asked, commandId: string, traceparent: string | undefined): Cause => ({
+export const causeOf = (
+  { principal, requestId, address }: Asked,
+  commandId: string,
+  traceparent: string | undefined,
+): Cause => ({
   commandId,
   correlationId: commandId,
   causationId: requestId,

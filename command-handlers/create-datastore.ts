@@ -7,10 +7,18 @@ const CODE_LENGTH_MAX = 128
 const LIST_LENGTH_MAX = 100
 
 const code = z.string().max(CODE_LENGTH_MAX)
-const email = z.string().max(254).regex(/^[^\s@]+@[^\s@]+$/, 'must be an e-mail address')
+const email = z
+  .string()
+  .max(254)
+  .regex(/^[^\s@]+@[^\s@]+$/, 'must be an e-mail address')
 
 const noNotifications = { enabled: false, emails: [] }
-const openNetwork = { network_type: 'public', ha_enabled: false, vpc_uuid: undefined, availability_zones: [] } as const
+const openNetwork = {
+  network_type: 'public',
+  ha_enabled: false,
+  vpc_uuid: undefined,
+  availability_zones: [],
+} as const
 
 /** `POST cluster`, as both public clients send it. */
 export const createBody = z.object({
@@ -48,7 +56,13 @@ export const createBody = z.object({
 })
 
 /** In the words of the domain. */
-export const requestOf = ({ general, cloud, instance, network, notifications }: z.infer<typeof createBody>): DatastoreRequest => ({
+export const requestOf = ({
+  general,
+  cloud,
+  instance,
+  network,
+  notifications,
+}: z.infer<typeof createBody>): DatastoreRequest => ({
   name: general.cluster_name,
   size: general.cluster_size,
   vendor: general.db_vendor,
@@ -68,7 +82,9 @@ export const requestOf = ({ general, cloud, instance, network, notifications }: 
   notifications,
 })
 
-/** The answer; `region` is text here, though an object wherever a datastore is read, and one client takes nothing else. */
+/**
+ * The answer; `region` is text here, though an object wherever a datastore is read, and one client takes nothing else.
+ */
 export const createdBody = z.object({
   uuid: z.uuid(),
   cluster_uuid: z.uuid(),

@@ -2,13 +2,14 @@ import { z } from 'zod'
 import type { Catalogue } from '../domain/catalogue/catalogue.ts'
 import { datastore } from '../domain/datastore/datastore.ts'
 import { plan } from '../domain/datastore/plan.ts'
+import type { Command, Event } from '../domain/kernel/decider.ts'
 import { type Endpoint, endpoint, Refused, type Request } from '../domain/kernel/endpoint.ts'
 import type { EventStore } from '../domain/kernel/event-store.ts'
 import type { Instant } from '../domain/kernel/time.ts'
 import { answerOnce, fingerprintOf } from './answer-once.ts'
 import { causeOf } from './cause.ts'
 import { createBody, createdBody, createdOf, requestOf } from './create-datastore.ts'
-import { fold, handle } from './handle.ts'
+import { fold, handle, type Send } from './handle.ts'
 import { derivedId, nodesOf } from './ids.ts'
 
 export type CommandEndpoints = {
@@ -21,6 +22,10 @@ export type CommandEndpoints = {
   readonly now: () => Instant
   /** Of the span at work. */
   readonly traceparent: () => string | undefined
+  /** Put around the sending of commands, to count and trace them. */
+  readonly around?: <C extends Command, E extends Event, S, Code extends string>(
+    send: Send<C, E, S, Code>,
+  ) => Send<C, E, S, Code>
 }
 
 const PATH = '/api/prov/api/v2/cluster'
@@ -36,13 +41,13 @@ const streamOf = (datastoreId: string): string => `datastore-${datastoreId}`
  */
 export const commandEndpoints = (options: CommandEndpoints): readonly Endpoint[] => [create(options), remove(options)]
 
-const toolsOf = ({ store, traceparent }: CommandEndpoints) => {
+const toolsOf = ({ store, traceparent, around = (send) => send }: CommandEndpoints) => {
   const cause = (request: Request<unknown, unknown, unknown>, commandId: string) =>
     causeOf(request, commandId, traceparent())
   return {
     cause,
     once: answerOnce({ store, cause }),
-    send: handle({ store }, datastore, ({ data }) => streamOf(data.datastoreId)),
+    send: around(handle({ store }, datastore, ({ data }) => streamOf(data.datastoreId))),
   }
 }
 
@@ -79,7 +84,10 @@ const create = (options: CommandEndpoints): Endpoint => {
           now: now(),
         }
         // Another request under the same key is another command, for the datastore to refuse.
-        const outcome = await send({ type: 'CreateDatastore', data }, cause(request, derivedId('create', commandId, fingerprint)))
+        const outcome = await send(
+          { type: 'CreateDatastore', data },
+          cause(request, derivedId('create', commandId, fingerprint)),
+        )
         if ('rejection' in outcome) throw new Refused(outcome.rejection)
         const { state, position } = outcome
         if (state.status === 'absent') throw new Error('BUG: a datastore that was created is known')

@@ -22,7 +22,8 @@ export const freshId = (): string => v7()
 export const eventId = (commandId: string, n: number): string => v5(String(n), commandId)
 
 /** Whose stream and whose id a login is. Logins differ by more than case. */
-export const accountIdOf = (login: string): string => derivedId('account', login.trim().normalize('NFC').toLowerCase())
+export const accountIdOf = (login: string): string =>
+  derivedId('account', login.trim().normalize('NFC').toLowerCase())
 
 const NAME_LENGTH = 5
 
@@ -32,7 +33,10 @@ const NAME_LENGTH = 5
  * @param commandId what asked for the nodes
  * @param count how many
  */
-export const nodesOf = (commandId: string, count: number): readonly { readonly nodeId: string; readonly name: string }[] => {
+export const nodesOf = (
+  commandId: string,
+  count: number,
+): readonly { readonly nodeId: string; readonly name: string }[] => {
   const names = new Set<string>()
   for (let n = 0; names.size < count; n++) names.add(`db-${label(derivedId('node name', commandId, String(n)))}`)
   return [...names].map((name, n) => ({ nodeId: derivedId('node', commandId, String(n)), name }))

@@ -1,8 +1,8 @@
 import { z } from 'zod'
 
 /**
- * One client sends every member of a request, with "", 0 or null for what it does not mean; another leaves it out. All of that is
- * "not given" here. Other types are refused.
+ * One client sends every member of a request, with "", 0 or null for what it does not mean; another leaves it out. All
+ * of that is "not given" here. Other types are refused.
  */
 export const textOrNone = (lengthMax: number) =>
   z.string().max(lengthMax).nullish().transform((text) => (text === null || text === '' ? undefined : text))

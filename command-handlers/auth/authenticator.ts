@@ -3,11 +3,17 @@ import type { Directory, Sessions } from './ports.ts'
 import { presentedToken } from './presented.ts'
 
 /**
- * Who asks, from a request's headers: the session cookie or a bearer token. A client acts for its account but is no operator, whoever
- * owns it; and it is nobody from the moment it is revoked.
+ * Who asks, from a request's headers: the session cookie or a bearer token. A client acts for its account but is no
+ * operator, whoever owns it; and it is nobody from the moment it is revoked.
  */
 export const authenticator =
-  ({ sessions, directory }: { readonly sessions: Pick<Sessions, 'find'>; readonly directory: Pick<Directory, 'accountById' | 'clientById'> }) =>
+  ({
+    sessions,
+    directory,
+  }: {
+    readonly sessions: Pick<Sessions, 'find'>
+    readonly directory: Pick<Directory, 'accountById' | 'clientById'>
+  }) =>
   async (header: (name: string) => string | undefined): Promise<Principal | undefined> => {
     const token = presentedToken(header)
     const session = token === undefined ? undefined : await sessions.find(token)

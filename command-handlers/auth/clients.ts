@@ -48,7 +48,9 @@ const list = ({ directory, credentials }: Clients): Endpoint =>
     summary: 'List OAuth2 clients',
     tag,
     access: 'user',
-    replies: { 200: { description: 'The clients of the one who asks.', schema: z.object({ clients: z.array(Client) }) } },
+    replies: {
+      200: { description: 'The clients of the one who asks.', schema: z.object({ clients: z.array(Client) }) },
+    },
     handle: async ({ principal }) => {
       const clients = await directory.clientsOf(principal.userId)
       const used = await credentials.lastUsed(clients.map(({ clientId }) => clientId))
@@ -83,7 +85,11 @@ const create = (options: Clients): Endpoint =>
       const made = await createClient(options, { accountId: request.principal.userId, name, expiresAt }, cause)
       if ('rejection' in made) throw new Refused(made.rejection)
       const { clientId, secret, position } = made
-      return { status: 201, body: { client_id: clientId, client_secret: secret, name, expires_at: expiresAt }, position }
+      return {
+        status: 201,
+        body: { client_id: clientId, client_secret: secret, name, expires_at: expiresAt },
+        position,
+      }
     },
   })
 
@@ -109,4 +115,8 @@ const revoke = (options: Clients): Endpoint =>
   })
 
 /** The OAuth2 clients of the one who is signed in. */
-export const clientEndpoints = (options: Clients): readonly Endpoint[] => [list(options), create(options), revoke(options)]
+export const clientEndpoints = (options: Clients): readonly Endpoint[] => [
+  list(options),
+  create(options),
+  revoke(options),
+]

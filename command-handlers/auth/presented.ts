@@ -21,8 +21,16 @@ export const sessionCookie = (
   value: string,
   { secure, maxAgeSeconds }: { readonly secure: boolean; readonly maxAgeSeconds: number },
 ): string =>
-  // Bodies are read as JSON whatever their type, so a page of another site could post one: Lax keeps the cookie from it.
-  [`${COOKIE}=${value}`, 'Path=/', 'HttpOnly', 'SameSite=Lax', `Max-Age=${maxAgeSeconds}`, ...(secure ? ['Secure'] : [])].join('; ')
+  // Bodies are read as JSON whatever their type, so a page of another site could post one: Lax keeps the cookie from
+  // it.
+  [
+    `${COOKIE}=${value}`,
+    'Path=/',
+    'HttpOnly',
+    'SameSite=Lax',
+    `Max-Age=${maxAgeSeconds}`,
+    ...(secure ? ['Secure'] : []),
+  ].join('; ')
 
 const formDecoded = (text: string): string | undefined => {
   try {

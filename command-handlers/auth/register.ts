@@ -32,8 +32,8 @@ export type NewAccount = {
 }
 
 /**
- * Registers an account: the event first, then the password. An account whose password was never kept, because something ended this
- * in between, gets it now.
+ * Registers an account: the event first, then the password. An account whose password was never kept, because something
+ * ended this in between, gets it now.
  *
  * @param actor who registers it
  * @returns the account's id, or `login-taken` when it exists and has a password
@@ -73,9 +73,15 @@ export const ensureOperator = async (
  */
 export const createClient = async (
   { store, credentials, now }: Registry,
-  { accountId, name, expiresAt }: { readonly accountId: string; readonly name: string; readonly expiresAt: Instant | null },
+  {
+    accountId,
+    name,
+    expiresAt,
+  }: { readonly accountId: string; readonly name: string; readonly expiresAt: Instant | null },
   cause: Cause,
-): Promise<Refusal | { readonly clientId: string; readonly secret: string; readonly position: Position | undefined }> => {
+): Promise<
+  Refusal | { readonly clientId: string; readonly secret: string; readonly position: Position | undefined }
+> => {
   const clientId = freshId()
   const data = { accountId, clientId, name, expiresAt, now: now() }
   const outcome = await sendToAccount({ store })({ type: 'CreateClient', data }, cause)
@@ -88,4 +94,5 @@ export const createClientFor = (
   registry: Registry,
   { login, name, expiresAt }: { readonly login: string; readonly name: string; readonly expiresAt: Instant | null },
   actor: Actor,
-): ReturnType<typeof createClient> => createClient(registry, { accountId: accountIdOf(login), name, expiresAt }, causeBy(actor))
+): ReturnType<typeof createClient> =>
+  createClient(registry, { accountId: accountIdOf(login), name, expiresAt }, causeBy(actor))

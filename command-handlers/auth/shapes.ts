@@ -1,7 +1,12 @@
 import { z } from 'zod'
 import type { AccountView } from './ports.ts'
 
-const Scope = z.object({ id: z.uuid(), name: z.string(), type: z.enum(['user', 'admin-user']), role: z.enum(['admin', 'super-admin']) })
+const Scope = z.object({
+  id: z.uuid(),
+  name: z.string(),
+  type: z.enum(['user', 'admin-user']),
+  role: z.enum(['admin', 'super-admin']),
+})
 
 /** What the newer calls say of the one who is signed in. */
 export const Nested = z.object({
@@ -27,7 +32,13 @@ export const Flat = z.object({
 export const FlatCheck = Flat.extend({ isAdmin: z.boolean(), scopes: z.array(Scope).min(1) })
 
 /** Clients take the first scope for their own. */
-export const scopesOf = ({ accountId, login, firstName, lastName, isAdmin }: AccountView): z.infer<typeof Scope>[] => {
+export const scopesOf = ({
+  accountId,
+  login,
+  firstName,
+  lastName,
+  isAdmin,
+}: AccountView): z.infer<typeof Scope>[] => {
   const name = `${firstName} ${lastName}`.trim() || login
   return [
     ...(isAdmin ? [{ id: accountId, name, type: 'admin-user', role: 'super-admin' } as const] : []),

@@ -23,7 +23,10 @@ const tag = 'Authentication'
 const LoginBody = z.object({ login: z.string().min(1).max(254), password: z.string().min(1).max(1024) })
 type LoginBody = z.infer<typeof LoginBody>
 
-/** Whose login and password these are; refuses in the same words and the same time whether it is one or the other that is wrong. */
+/**
+ * Whose login and password these are; refuses in the same words and the same time whether it is one or the other that
+ * is wrong.
+ */
 const accountOf = async (
   { directory, credentials, attempts }: SignIn,
   { body: { login, password }, address }: Pick<Request<unknown, unknown, LoginBody>, 'body' | 'address'>,
@@ -37,15 +40,28 @@ const accountOf = async (
   return account
 }
 
-const opened = async ({ sessions, now, secure }: SignIn, { accountId }: AccountView, body: JsonValue): Promise<Reply> => {
+const opened = async (
+  { sessions, now, secure }: SignIn,
+  { accountId }: AccountView,
+  body: JsonValue,
+): Promise<Reply> => {
   const expiresAt = later(now(), SESSION_SECONDS * 1000)
   const token = await sessions.open({ accountId, kind: 'session', clientId: null, expiresAt })
-  return { status: 200, body, headers: { 'Set-Cookie': sessionCookie(token, { secure, maxAgeSeconds: SESSION_SECONDS }) } }
+  return {
+    status: 200,
+    body,
+    headers: { 'Set-Cookie': sessionCookie(token, { secure, maxAgeSeconds: SESSION_SECONDS }) },
+  }
 }
 
 const login = (
   options: SignIn,
-  { path, summary, schema, tell }: {
+  {
+    path,
+    summary,
+    schema,
+    tell,
+  }: {
     readonly path: string
     readonly summary: string
     readonly schema: z.ZodType
@@ -86,7 +102,11 @@ const adminLogin = (options: SignIn): Endpoint =>
 
 const check = (
   { directory }: SignIn,
-  { path, schema, tell }: {
+  {
+    path,
+    schema,
+    tell,
+  }: {
     readonly path: string
     readonly schema: z.ZodType
     readonly tell: (account: AccountView, isAdmin: boolean) => JsonValue

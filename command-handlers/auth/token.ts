@@ -19,7 +19,11 @@ const TokenBody = z.object({
   client_secret: z.string().max(1024).optional(),
 })
 
-const Token = z.object({ access_token: z.string().min(1), token_type: z.literal('Bearer'), expires_in: z.int().min(1) })
+const Token = z.object({
+  access_token: z.string().min(1),
+  token_type: z.literal('Bearer'),
+  expires_in: z.int().min(1),
+})
 
 /** A refusal in OAuth2's own form (RFC 6749, section 5.2), with what our other refusals hold beside it. */
 const refused = (status: 400 | 401, error: string, description: string): Reply => ({
@@ -30,7 +34,10 @@ const refused = (status: 400 | 401, error: string, description: string): Reply =
 
 type Asking = Request<unknown, unknown, z.infer<typeof TokenBody>>
 
-/** Attempts are not counted: a secret is 32 random bytes, which nobody guesses, and a tool may ask for many tokens at once. */
+/**
+ * Attempts are not counted: a secret is 32 random bytes, which nobody guesses, and a tool may ask for many tokens at
+ * once.
+ */
 const clientOf = async (
   { directory, credentials, now }: Tokens,
   { body, header }: Asking,
@@ -69,7 +76,8 @@ export const tokenEndpoint = (options: Tokens): Endpoint =>
         return refused(400, 'unsupported_grant_type', 'grant_type must be client_credentials')
       }
       const client = await clientOf(options, request)
-      if (client === undefined) return refused(401, 'invalid_client', 'the client or its secret is wrong, expired or revoked')
+      if (client === undefined)
+        return refused(401, 'invalid_client', 'the client or its secret is wrong, expired or revoked')
       const { accountId, clientId } = client
       const seconds = lifeSeconds(client, options.now())
       const expiresAt = later(options.now(), seconds * 1000)

@@ -54,7 +54,9 @@ export const credentialStore = ({ db, now }: Options): Credentials => {
         .select(['subject', 'used_at'])
         .where('subject', 'in', subjects)
         .execute()
-      return new Map(rows.flatMap(({ subject, used_at: at }) => (at === null ? [] : [[subject, at.toISOString()] as const])))
+      return new Map(
+        rows.flatMap(({ subject, used_at: at }) => (at === null ? [] : [[subject, at.toISOString()] as const])),
+      )
     },
   }
 }

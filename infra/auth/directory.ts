@@ -45,7 +45,11 @@ export const directory = ({ db }: { readonly db: Kysely<ReadSchema> }): Director
     accountByLogin: (login) => accountById(accountIdOf(login)),
     accountById,
     clientById: async (clientId) => {
-      const row = await read.selectFrom('oauth_clients').selectAll().where('client_id', '=', clientId).executeTakeFirst()
+      const row = await read
+        .selectFrom('oauth_clients')
+        .selectAll()
+        .where('client_id', '=', clientId)
+        .executeTakeFirst()
       return row && clientOf(row)
     },
     clientsOf: async (accountId) => {

@@ -14,7 +14,17 @@ const unpadded = (bytes: Buffer): string => bytes.toString('base64').replace(/=+
 
 const hashOf = (
   password: string,
-  { salt, bytes, ...cost }: { readonly memory: number; readonly passes: number; readonly parallelism: number; readonly salt: Buffer; readonly bytes: number },
+  {
+    salt,
+    bytes,
+    ...cost
+  }: {
+    readonly memory: number
+    readonly passes: number
+    readonly parallelism: number
+    readonly salt: Buffer
+    readonly bytes: number
+  },
 ): Promise<Buffer> =>
   // The same password may be typed in composed or decomposed letters.
   derive('argon2id', { ...cost, message: password.normalize('NFC'), nonce: salt, tagLength: bytes })
@@ -35,7 +45,8 @@ export const hashPassword = async (password: string): Promise<string> => {
  */
 export const isPassword = async (password: string, phc: string): Promise<boolean> => {
   const [, memory, passes, parallelism, salt, hash] = PHC.exec(phc) ?? []
-  if (salt === undefined || hash === undefined) throw new Error('BUG: a kept password hash is not argon2id in PHC format')
+  if (salt === undefined || hash === undefined)
+    throw new Error('BUG: a kept password hash is not argon2id in PHC format')
   const kept = Buffer.from(hash, 'base64')
   const cost = { memory: Number(memory), passes: Number(passes), parallelism: Number(parallelism) }
   const made = await hashOf(password, { ...cost, salt: Buffer.from(salt, 'base64'), bytes: kept.length })

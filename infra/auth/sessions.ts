@@ -12,7 +12,13 @@ const SEEN_EVERY_MS = 60_000
 const hashOf = (token: string): Buffer => createHash('sha256').update(token).digest()
 
 /** Sessions and tokens in Postgres. A token is random, so a plain hash of it cannot be turned back. */
-export const sessionStore = ({ db, now }: { readonly db: Kysely<AuthTables>; readonly now: () => Instant }): Sessions => ({
+export const sessionStore = ({
+  db,
+  now,
+}: {
+  readonly db: Kysely<AuthTables>
+  readonly now: () => Instant
+}): Sessions => ({
   open: async ({ accountId, kind, clientId, expiresAt }) => {
     const token = randomBytes(TOKEN_BYTES).toString('base64url')
     const at = now()

@@ -7,7 +7,9 @@ import type { Catalogue } from '../../domain/catalogue/catalogue.ts'
 export const DEFAULT_CATALOGUE = join(import.meta.dirname, 'default.yaml')
 
 const text = z.string().min(1)
-const code = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, 'must be a code: lower-case letters, digits, ".", "_" and "-"')
+const code = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, 'must be a code: lower-case letters, digits, ".", "_" and "-"')
 const price = z.number().min(0)
 
 /** A list of things that each have a code of their own. */
@@ -67,7 +69,12 @@ const Volume = z.strictObject({
   pricePerGibMonth: price,
 })
 
-const Network = z.strictObject({ code: z.enum(['public', 'private']), name: text, info: z.string(), enabled: z.boolean() })
+const Network = z.strictObject({
+  code: z.enum(['public', 'private']),
+  name: text,
+  info: z.string(),
+  enabled: z.boolean(),
+})
 
 const Cloud = z.strictObject({
   code,
@@ -88,14 +95,18 @@ const CatalogueFile = z.strictObject({
     tagsMax: z.int().min(0).max(100),
     tagLengthMax: z.int().min(1).max(256),
   }),
-  vendors: coded(Vendor).min(1).superRefine((vendors, context) => {
-    const names = vendors.flatMap((vendor, index) => [vendor.code, ...vendor.aliases].map((name) => ({ name, index })))
-    names.forEach(({ name, index }, place) => {
-      if (names.findIndex((other) => other.name === name) < place) {
-        context.addIssue({ code: 'custom', path: [index, 'aliases'], message: `"${name}" names a vendor already` })
-      }
-    })
-  }),
+  vendors: coded(Vendor)
+    .min(1)
+    .superRefine((vendors, context) => {
+      const names = vendors.flatMap((vendor, index) =>
+        [vendor.code, ...vendor.aliases].map((name) => ({ name, index })),
+      )
+      names.forEach(({ name, index }, place) => {
+        if (names.findIndex((other) => other.name === name) < place) {
+          context.addIssue({ code: 'custom', path: [index, 'aliases'], message: `"${name}" names a vendor already` })
+        }
+      })
+    }),
   clouds: coded(Cloud).min(1),
 }) satisfies z.ZodType<Catalogue>
 

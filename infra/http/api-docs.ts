@@ -33,7 +33,9 @@ const START = `window.SwaggerUIBundle({
 })
 `
 
-/** The page runs its own scripts and talks to its own host, and nothing else. Swagger UI sets styles on its elements. */
+/**
+ * The page runs its own scripts and talks to its own host, and nothing else. Swagger UI sets styles on its elements.
+ */
 const POLICY = [
   "default-src 'none'",
   "script-src 'self'",

@@ -9,7 +9,7 @@ import type { Readiness } from '../telemetry/health.ts'
 import { apiDocs } from './api-docs.ts'
 import { type ApiInfo, openApi } from './openapi.ts'
 import { problemOf, refusal } from './problems.ts'
-import { type Known, type ServeOptions, headerOf, serveEndpoint } from './serve-endpoint.ts'
+import { type Known, type ServeOptions, serveEndpoint } from './serve-endpoint.ts'
 
 export type AppOptions = ServeOptions & {
   readonly endpoints: readonly Endpoint[]
@@ -39,7 +39,11 @@ const securityHeaders = (publicUrl: string): Readonly<Record<string, string>> =>
 
 /** Literal paths go before patterns that would swallow them, in whatever order they were given. */
 const byPath = ({ path: a }: { readonly path: string }, { path: b }: { readonly path: string }): number => {
-  const mark = (path: string) => path.split('/').map((part) => (part.startsWith(':') ? '\uffff' : part)).join('/')
+  const mark = (path: string) =>
+    path
+      .split('/')
+      .map((part) => (part.startsWith(':') ? '\uffff' : part))
+      .join('/')
   return mark(a) < mark(b) ? -1 : 1
 }
 
@@ -115,7 +119,8 @@ export const httpApp = (options: AppOptions): Koa => {
     if (path.length === 0) throw refusal('not-found', `there is nothing at ${ctx.path.slice(0, PATH_LENGTH_MAX)}`)
     const allowed = [...new Set(path.flatMap(({ methods }) => methods)), 'OPTIONS'].toSorted().join(', ')
     ctx.set('Allow', allowed)
-    if (ctx.method !== 'OPTIONS') throw refusal('method-not-allowed', `${ctx.method} is not offered here, but ${allowed}`)
+    if (ctx.method !== 'OPTIONS')
+      throw refusal('method-not-allowed', `${ctx.method} is not offered here, but ${allowed}`)
     ctx.status = 200
     ctx.type = 'application/json'
     ctx.body = '{}'
@@ -148,7 +153,12 @@ export const httpApp = (options: AppOptions): Koa => {
 }
 
 /** One line for each answer, without the query: it may hold what is nobody's business. */
-const note = (ctx: Context, { requestId, route, principal }: Known, seconds: number, { log, observe }: AppOptions): void => {
+const note = (
+  ctx: Context,
+  { requestId, route, principal }: Known,
+  seconds: number,
+  { log, observe }: AppOptions,
+): void => {
   const { method, status } = ctx
   observe(method, route, status, seconds)
   const fields = {
@@ -168,7 +178,10 @@ const note = (ctx: Context, { requestId, route, principal }: Known, seconds: num
 const tell = (ctx: Context, error: unknown, requestId: string, { log }: AppOptions): void => {
   const { status, body, headers } = problemOf(error)
   if (status >= 500 && !(error instanceof Refused)) {
-    log.error({ err: error, requestId, method: ctx.method, path: ctx.path.slice(0, PATH_LENGTH_MAX) }, 'a request failed')
+    log.error(
+      { err: error, requestId, method: ctx.method, path: ctx.path.slice(0, PATH_LENGTH_MAX) },
+      'a request failed',
+    )
   }
   ctx.set(headers)
   // What is left of a body that was refused is not read, so nothing can follow it on this connection.

@@ -5,9 +5,11 @@ export type JsonFault = { readonly at: number; readonly expected: string }
 export const DEPTH_MAX = 64
 
 const SPACE = /[ \t\n\r]*/y
-const PLAIN = /[^"\\\u0000-\u001f]+/y
 const ESCAPE = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y
 const SCALAR = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y
+
+const isPlain = (char: string | undefined): boolean =>
+  char !== undefined && char >= ' ' && char !== '"' && char !== '\\'
 
 /** Whether brackets are nested more deeply than `DEPTH_MAX`. Brackets within strings do not count. */
 export const isTooDeep = (text: string): boolean => {
@@ -49,10 +51,14 @@ export const jsonFault = (text: string): JsonFault | undefined => {
     return true
   }
 
-  // By hand, since one expression for a whole string would try its parts in every combination when the quote is missing.
+  // By hand, since one expression for a whole string would try its parts in every combination when the quote is
+  // missing.
   const takeString = (): JsonFault | undefined => {
     at++
-    while (take(PLAIN) || take(ESCAPE));
+    for (;;) {
+      if (isPlain(text[at])) at++
+      else if (!take(ESCAPE)) break
+    }
     if (text[at] !== '"') return fault('a closing quote, or a character that a string may hold,')
     at++
     return undefined

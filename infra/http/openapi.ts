@@ -75,8 +75,13 @@ const operationOf = (endpoint: Endpoint): JsonObject => ({
   security: endpoint.access === 'public' ? [] : [{ session: [] }, { token: [] }],
 })
 
-const text = (name: string, description: string): JsonObject =>
-  ({ name, in: 'header', required: false, description, schema: { type: 'string' } })
+const text = (name: string, description: string): JsonObject => ({
+  name,
+  in: 'header',
+  required: false,
+  description,
+  schema: { type: 'string' },
+})
 
 const components: JsonObject = {
   securitySchemes: {
@@ -85,8 +90,14 @@ const components: JsonObject = {
   },
   parameters: {
     owner: text('CCX-Owner', 'In whose name the request acts: `<type>:<id>` of a scope of yours. Default: your own.'),
-    idempotencyKey: text('Idempotency-Key', '1 to 255 visible ASCII characters. A repeat under the same key gets the first reply.'),
-    position: text('CCX-Position', 'From an earlier answer: the answer to this request shows at least what was true then.'),
+    idempotencyKey: text(
+      'Idempotency-Key',
+      '1 to 255 visible ASCII characters. A repeat under the same key gets the first reply.',
+    ),
+    position: text(
+      'CCX-Position',
+      'From an earlier answer: the answer to this request shows at least what was true then.',
+    ),
   },
   responses: {
     problem: {

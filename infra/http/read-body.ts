@@ -19,8 +19,8 @@ const arrivalFault = (error: unknown): Refused => {
 }
 
 /**
- * Reads a request's body whatever its method and content type are: the public clients send JSON without a type, and bodies with
- * DELETE.
+ * Reads a request's body whatever its method and content type are: the public clients send JSON without a type, and
+ * bodies with DELETE.
  *
  * @returns its text; empty when there is none
  * @throws Refused when it is too large, encoded, or not UTF-8
@@ -58,7 +58,9 @@ export const jsonOf = (text: string): unknown => {
     const fault = jsonFault(text)
     throw refusal(
       'malformed-body',
-      fault === undefined ? 'the body is not JSON' : `the body is not JSON: ${fault.expected} was expected ${placeOf(text, fault.at)}`,
+      fault === undefined
+        ? 'the body is not JSON'
+        : `the body is not JSON: ${fault.expected} was expected ${placeOf(text, fault.at)}`,
     )
   }
   refuseUnstorable(value, 'the body')
@@ -79,7 +81,10 @@ const placeOf = (text: string, at: number): string => {
 export const refuseUnstorable = (value: unknown, place: string): void => {
   if (typeof value === 'string') {
     if (value.includes('\0') || !value.isWellFormed()) {
-      throw refusal('malformed-body', `${place} holds a character that no text may hold (NUL or half a surrogate pair)`)
+      throw refusal(
+        'malformed-body',
+        `${place} holds a character that no text may hold (NUL or half a surrogate pair)`,
+      )
     }
   } else if (value !== null && typeof value === 'object') {
     for (const [name, member] of Object.entries(value)) {
@@ -101,6 +106,6 @@ export const valuesOf = (parameters: URLSearchParams): Readonly<Record<string, s
   Object.fromEntries(
     [...new Set(parameters.keys())].map((name) => {
       const values = parameters.getAll(name)
-      return [name, values.length === 1 ? values[0] ?? '' : values]
+      return [name, values.length === 1 ? (values[0] ?? '') : values]
     }),
   )

@@ -13,9 +13,13 @@ export const scoped = (principal: Principal, owner: string | undefined): Princip
   if (owner === undefined) return principal
   const [, type, id] = OWNER.exec(owner) ?? []
   if (type === undefined || id === undefined) {
-    throw refusal('malformed-header', 'CCX-Owner must be a type and an id, such as user:4f1c2a9e-0000-4000-8000-000000000000')
+    throw refusal(
+      'malformed-header',
+      'CCX-Owner must be a type and an id, such as user:4f1c2a9e-0000-4000-8000-000000000000',
+    )
   }
-  const isOwn = id.toLowerCase() === principal.userId && (type === 'user' || (type === 'admin-user' && principal.isAdmin))
+  const isOwn =
+    id.toLowerCase() === principal.userId && (type === 'user' || (type === 'admin-user' && principal.isAdmin))
   if (!isOwn) throw refusal('forbidden', 'CCX-Owner names an owner who is not yours')
   return { ...principal, ownerId: principal.userId, ownerNamed: true }
 }

@@ -28,12 +28,18 @@ const nobody: Principal = { kind: 'user', userId: '', login: '', isAdmin: false,
 
 const POSITION_MAX = 2n ** 63n - 1n
 
-export const headerOf = (ctx: Context): Header => (name) => {
-  const value = ctx.get(name)
-  return value === '' ? undefined : value
-}
+export const headerOf =
+  (ctx: Context): Header =>
+  (name) => {
+    const value = ctx.get(name)
+    return value === '' ? undefined : value
+  }
 
-const principalOf = async ({ access }: Endpoint, { authenticate }: ServeOptions, header: Header): Promise<Principal> => {
+const principalOf = async (
+  { access }: Endpoint,
+  { authenticate }: ServeOptions,
+  header: Header,
+): Promise<Principal> => {
   if (access === 'public') return nobody
   const principal = await authenticate(header)
   if (principal === undefined) throw refusal('unauthenticated', 'sign in first')
@@ -82,7 +88,10 @@ const bodyOf = async (ctx: Context, endpoint: Endpoint): Promise<unknown> => {
 const within = async <T>(work: Promise<T>, limitMs: number): Promise<T> => {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(refusal('timed-out', `it took more than ${limitMs} ms; it may still happen`)), limitMs)
+    timer = setTimeout(
+      () => reject(refusal('timed-out', `it took more than ${limitMs} ms; it may still happen`)),
+      limitMs,
+    )
   })
   try {
     return await Promise.race([work, late])
@@ -101,8 +110,8 @@ const send = (ctx: Context, { status, body, headers = {}, position }: Reply): vo
 }
 
 /**
- * Carries a request to its endpoint and the reply back: who asks, in whose name, what he has seen already; and holds the answer until
- * the read models have what it tells of.
+ * Carries a request to its endpoint and the reply back: who asks, in whose name, what he has seen already; and holds
+ * the answer until the read models have what it tells of.
  */
 export const serveEndpoint =
   (endpoint: Endpoint, options: ServeOptions) =>

@@ -42,19 +42,22 @@ const answerUnparsed = (_error: Error, socket: Socket): void => {
   const { status, body } = problemOf(refusal('malformed-request', 'this is not an HTTP request'))
   const text = JSON.stringify(body)
   socket.end(
-    `HTTP/1.1 ${status} Bad Request\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(text)}\r\n` +
+    `HTTP/1.1 ${status} Bad Request\r\nContent-Type: application/json\r\n` +
+      `Content-Length: ${Buffer.byteLength(text)}\r\n` +
       `Connection: close\r\n\r\n${text}`,
   )
 }
 
-const closer = (server: Server) => async (withinMs: number): Promise<void> => {
-  const closed = once(server, 'close')
-  server.close()
-  server.closeIdleConnections()
-  const cutOff = setTimeout(() => server.closeAllConnections(), withinMs)
-  await closed
-  clearTimeout(cutOff)
-}
+const closer =
+  (server: Server) =>
+  async (withinMs: number): Promise<void> => {
+    const closed = once(server, 'close')
+    server.close()
+    server.closeIdleConnections()
+    const cutOff = setTimeout(() => server.closeAllConnections(), withinMs)
+    await closed
+    clearTimeout(cutOff)
+  }
 
 /**
  * Serves the REST API.

@@ -29,7 +29,9 @@ const whoIs = (cookie: string) => ask('GET', '/api/auth/check', { headers: { coo
 
 const NewClient = z.object({ client_id: z.string(), client_secret: z.string() })
 const newClient = async (cookie: string, expiresAt: string | null = null) =>
-  NewClient.parse((await ask('POST', CLIENTS, { body: { name: 'ci', expires_at: expiresAt }, headers: { cookie } })).body)
+  NewClient.parse(
+    (await ask('POST', CLIENTS, { body: { name: 'ci', expires_at: expiresAt }, headers: { cookie } })).body,
+  )
 
 const form = (fields: Readonly<Record<string, string>>) => new URLSearchParams(fields).toString()
 const tokenByBody = ({ client_id, client_secret }: z.infer<typeof NewClient>) =>
@@ -39,9 +41,16 @@ const tokenOf = ({ body }: Answer): string => z.object({ access_token: z.string(
 auth.before(async () => {
   service = await startAuthService()
   await ensureOperator(registry(), operator)
-  const made = await registerAccount(registry(), { ...me, firstName: 'Me', lastName: 'Doe', isAdmin: false }, { kind: 'operator', id: 'cli' })
+  const made = await registerAccount(
+    registry(),
+    { ...me, firstName: 'Me', lastName: 'Doe', isAdmin: false },
+    { kind: 'operator', id: 'cli' },
+  )
   assert.ok('accountId' in made)
-  await until(async () => (await ask('POST', LOGIN, { body: me })).status === 200, { withinMs: 20_000, what: 'the first sign-in' })
+  await until(async () => (await ask('POST', LOGIN, { body: me })).status === 200, {
+    withinMs: 20_000,
+    what: 'the first sign-in',
+  })
 })
 auth.after(() => service.close())
 
@@ -61,7 +70,9 @@ auth('sets a cookie and tells the user and his scopes, own scope first', async (
 auth('answers the older call flat, and whatever the case of the login', async () => {
   const { body, status } = await ask('POST', '/api/auth/login', { body: { ...me, login: 'ME@EXAMPLE.COM' } })
   assert.is(status, 200)
-  const flat = z.object({ id: z.string(), firstName: z.string(), createdAt: z.object({ seconds: z.int() }) }).parse(body)
+  const flat = z
+    .object({ id: z.string(), firstName: z.string(), createdAt: z.object({ seconds: z.int() }) })
+    .parse(body)
   assert.is(flat.id, accountIdOf(me.login))
 })
 
@@ -104,14 +115,29 @@ auth('an expired session is over', async () => {
 
 auth('strange logins and tokens are refused and nothing more', async () => {
   for (const body of [
-    undefined, {}, [], { login: me.login }, { login: 7, password: 'x' }, { login: '', password: '' },
-    { login: 'x'.repeat(300), password: 'x' }, { login: me.login, password: 'x'.repeat(2000) }, { login: "' or 1=1 --", password: 'x' },
-    { login: '🐘\u202e', password: '🐘' }, { login: 'a\u0000b', password: 'x' },
+    undefined,
+    {},
+    [],
+    { login: me.login },
+    { login: 7, password: 'x' },
+    { login: '', password: '' },
+    { login: 'x'.repeat(300), password: 'x' },
+    { login: me.login, password: 'x'.repeat(2000) },
+    { login: "' or 1=1 --", password: 'x' },
+    { login: '🐘\u202e', password: '🐘' },
+    { login: 'a\u0000b', password: 'x' },
   ]) {
     const { status } = await ask('POST', LOGIN, { body })
     assert.ok(status === 400 || status === 401, `${JSON.stringify(body)?.slice(0, 60)}: ${status}`)
   }
-  for (const cookie of ['ccx-session=', 'ccx-session=x', `ccx-session=${'x'.repeat(43)}`, 'ccx-session', ';;=;', 'other=1']) {
+  for (const cookie of [
+    'ccx-session=',
+    'ccx-session=x',
+    `ccx-session=${'x'.repeat(43)}`,
+    'ccx-session',
+    ';;=;',
+    'other=1',
+  ]) {
     assert.is((await whoIs(cookie)).status, 401, cookie)
   }
   for (const authorization of ['Bearer', 'Bearer ', 'Basic x', 'nonsense', `Bearer ${'y'.repeat(5000)}`]) {
@@ -143,10 +169,17 @@ auth('a right password forgets the wrong ones before it', async () => {
 
 auth('client credentials give tokens by Basic and by body, several at once', async () => {
   const client = await newClient(await signIn())
-  const basic = Buffer.from(`${encodeURIComponent(client.client_id)}:${encodeURIComponent(client.client_secret)}`).toString('base64')
-  const first = await ask('POST', TOKEN, { raw: form({ grant_type: 'client_credentials' }), headers: { authorization: `Basic ${basic}` } })
+  const basic = Buffer.from(
+    `${encodeURIComponent(client.client_id)}:${encodeURIComponent(client.client_secret)}`,
+  ).toString('base64')
+  const first = await ask('POST', TOKEN, {
+    raw: form({ grant_type: 'client_credentials' }),
+    headers: { authorization: `Basic ${basic}` },
+  })
   const second = await tokenByBody(client)
-  const { expires_in: seconds, token_type: type } = z.object({ expires_in: z.int(), token_type: z.string() }).parse(first.body)
+  const { expires_in: seconds, token_type: type } = z
+    .object({ expires_in: z.int(), token_type: z.string() })
+    .parse(first.body)
   assert.equal([seconds, type], [3600, 'Bearer'])
   for (const answer of [first, second]) {
     const { status, body } = await ask('GET', '/api/v2/auth/check', { as: tokenOf(answer) })
@@ -158,9 +191,17 @@ auth('client credentials give tokens by Basic and by body, several at once', asy
 })
 
 auth('Basic credentials are percent-decoded, and what cannot be decoded is a wrong client', async () => {
-  for (const [id, secret] of [['my+id%2Bx', 'a%3Ab'], ['%zz', 'x'], ['', ''], ['no-colon', undefined]] as const) {
+  for (const [id, secret] of [
+    ['my+id%2Bx', 'a%3Ab'],
+    ['%zz', 'x'],
+    ['', ''],
+    ['no-colon', undefined],
+  ] as const) {
     const encoded = Buffer.from(secret === undefined ? id : `${id}:${secret}`).toString('base64')
-    const { status, body, headers } = await ask('POST', TOKEN, { raw: form({ grant_type: 'client_credentials' }), headers: { authorization: `Basic ${encoded}` } })
+    const { status, body, headers } = await ask('POST', TOKEN, {
+      raw: form({ grant_type: 'client_credentials' }),
+      headers: { authorization: `Basic ${encoded}` },
+    })
     assert.is(status, 401)
     assert.is(z.object({ error: z.string() }).parse(body).error, 'invalid_client')
     assert.match(headers.get('www-authenticate') ?? '', /^Basic /)
@@ -175,8 +216,14 @@ auth('a token call says what is wrong with it in the words of OAuth2', async () 
   }
   assert.is(await errorOf({ grant_type: 'password', ...client }), '400 unsupported_grant_type')
   assert.is(await errorOf({ ...client }), '400 invalid_request')
-  assert.is(await errorOf({ grant_type: 'client_credentials', ...client, client_secret: 'wrong' }), '401 invalid_client')
-  assert.is(await errorOf({ grant_type: 'client_credentials', client_id: accountIdOf(me.login), client_secret: me.password }), '401 invalid_client')
+  assert.is(
+    await errorOf({ grant_type: 'client_credentials', ...client, client_secret: 'wrong' }),
+    '401 invalid_client',
+  )
+  assert.is(
+    await errorOf({ grant_type: 'client_credentials', client_id: accountIdOf(me.login), client_secret: me.password }),
+    '401 invalid_client',
+  )
 })
 
 auth('a client is listed with its last use, its secret never again', async () => {
@@ -185,7 +232,9 @@ auth('a client is listed with its last use, its secret never again', async () =>
   const listed = async () => {
     const { body, text } = await ask('GET', CLIENTS, { headers: { cookie } })
     assert.not.match(text, new RegExp(client.client_secret))
-    return z.object({ clients: z.array(z.object({ client_id: z.string(), last_used_at: z.string().nullable() })) }).parse(body).clients
+    return z
+      .object({ clients: z.array(z.object({ client_id: z.string(), last_used_at: z.string().nullable() })) })
+      .parse(body).clients
   }
   assert.equal(await listed(), [{ client_id: client.client_id, last_used_at: null }])
   await tokenByBody(client)
@@ -211,7 +260,10 @@ auth('a client cannot be made for the past, and neither it nor its tokens outliv
   const at = (ms: number) => new Date(Date.parse(service.now()) + ms).toISOString()
   const past = await ask('POST', CLIENTS, { body: { name: 'x', expires_at: at(-1000) }, headers: { cookie } })
   assert.is(past.status, 400)
-  assert.is((await ask('POST', CLIENTS, { body: { name: 'x', expires_at: 'tomorrow' }, headers: { cookie } })).status, 400)
+  assert.is(
+    (await ask('POST', CLIENTS, { body: { name: 'x', expires_at: 'tomorrow' }, headers: { cookie } })).status,
+    400,
+  )
   const client = await newClient(cookie, at(600_000))
   const answer = await tokenByBody(client)
   const { expires_in: seconds } = z.object({ expires_in: z.int() }).parse(answer.body)
@@ -229,8 +281,14 @@ auth("an operator's client is no operator", async () => {
 auth('an account whose password was never kept gets it when it is registered again, and only then', async () => {
   const late = { login: 'late@example.com', password: 'first one', firstName: '', lastName: '', isAdmin: false }
   const actor = { kind: 'operator', id: 'cli' } as const
-  const dying = { ...registry(), credentials: { ...service.auth.credentials, keep: () => Promise.reject(new Error('killed')) } }
-  await registerAccount(dying, late, actor).then(() => assert.unreachable(), () => undefined)
+  const dying = {
+    ...registry(),
+    credentials: { ...service.auth.credentials, keep: () => Promise.reject(new Error('killed')) },
+  }
+  await registerAccount(dying, late, actor).then(
+    () => assert.unreachable(),
+    () => undefined,
+  )
   assert.ok('accountId' in (await registerAccount(registry(), late, actor)))
   const again = await registerAccount(registry(), { ...late, password: 'another' }, actor)
   assert.is('rejection' in again && again.rejection.rejected, 'login-taken')
@@ -244,7 +302,11 @@ auth('no password, secret or token is kept or logged', async () => {
   const client = await newClient(cookie)
   const token = tokenOf(await tokenByBody(client))
   const events = await service.store.readAll({ after: 'start', prefixes: [''], limit: 1_000 })
-  const everything = [JSON.stringify(events, (_, value) => (typeof value === 'bigint' ? String(value) : value)), await service.kept(), ...service.lines].join()
+  const everything = [
+    JSON.stringify(events, (_, value) => (typeof value === 'bigint' ? String(value) : value)),
+    await service.kept(),
+    ...service.lines,
+  ].join()
   for (const secret of [me.password, operator.password, client.client_secret, token, cookie.split('=')[1] ?? '']) {
     assert.ok(secret.length > 8)
     assert.not.ok(everything.includes(secret))

@@ -35,7 +35,14 @@ calls.after(() => rest.close())
 
 /** As the Terraform provider sends it: every key, whether meant or not, and no content type. */
 const terraform = {
-  general: { cluster_name: 'alpha', cluster_size: 1, db_vendor: 'postgres', db_version: '', cluster_type: 'postgres_streaming', tags: [] },
+  general: {
+    cluster_name: 'alpha',
+    cluster_size: 1,
+    db_vendor: 'postgres',
+    db_version: '',
+    cluster_type: 'postgres_streaming',
+    tags: [],
+  },
   cloud: { cloud_provider: 'local', cloud_region: 'local-1' },
   instance: { instance_size: 'local.small', volume_type: 'local', volume_size: 80, volume_iops: 0 },
   network: { network_type: 'public', ha_enabled: false, vpc_uuid: '', availability_zones: null },
@@ -44,7 +51,13 @@ const terraform = {
 
 /** As the MCP server sends it: only what it means. */
 const mcp = {
-  general: { cluster_name: 'postgres-local-mf3k2', cluster_size: 3, db_vendor: 'postgresql', db_version: '15', cluster_type: 'postgresql' },
+  general: {
+    cluster_name: 'postgres-local-mf3k2',
+    cluster_size: 3,
+    db_vendor: 'postgresql',
+    db_version: '15',
+    cluster_type: 'postgresql',
+  },
   cloud: { cloud_provider: 'local', cloud_region: 'local-1' },
   instance: { instance_size: 'nano', volume_type: 'local', volume_size: 10 },
   network: { network_type: 'public' },
@@ -97,10 +110,27 @@ calls('the MCP server creates a datastore with what it means and nothing else', 
 
 calls('absent, null, empty and zero all mean not given', async () => {
   const sparse = (nothing: { readonly text: unknown; readonly count: unknown; readonly list: unknown }) => ({
-    general: { cluster_name: 'x', cluster_size: 1, db_vendor: 'psql', db_version: nothing.text, cluster_type: nothing.text, tags: nothing.list },
+    general: {
+      cluster_name: 'x',
+      cluster_size: 1,
+      db_vendor: 'psql',
+      db_version: nothing.text,
+      cluster_type: nothing.text,
+      tags: nothing.list,
+    },
     cloud: terraform.cloud,
-    instance: { instance_size: 'nano', volume_type: nothing.text, volume_size: nothing.count, volume_iops: nothing.count },
-    network: { network_type: nothing.text, ha_enabled: nothing.list, vpc_uuid: nothing.text, availability_zones: nothing.list },
+    instance: {
+      instance_size: 'nano',
+      volume_type: nothing.text,
+      volume_size: nothing.count,
+      volume_iops: nothing.count,
+    },
+    network: {
+      network_type: nothing.text,
+      ha_enabled: nothing.list,
+      vpc_uuid: nothing.text,
+      availability_zones: nothing.list,
+    },
     notifications: nothing.list,
   })
   // Under one key they must be one request.
@@ -111,14 +141,20 @@ calls('absent, null, empty and zero all mean not given', async () => {
       sparse({ text: '', count: 0, list: null }),
     ].map((body) => create(body, 'sparse')),
   )
-  assert.equal(accepted.map(({ status }) => status), [201, 201, 201])
+  assert.equal(
+    accepted.map(({ status }) => status),
+    [201, 201, 201],
+  )
   assert.is(new Set(accepted.map(({ text }) => text)).size, 1)
 })
 
 calls('a new datastore has its job in the same append, and says who asked and why', async () => {
   const { body } = await rest.ask('POST', CLUSTER, { as: 'bob', body: mcp, headers: { 'x-request-id': 'req-42' } })
   const { events } = await store.read(`datastore-${uuidOf(body)}`)
-  assert.equal(events.map(({ type }) => type), ['DatastoreCreated', 'JobQueued', 'JobAdmitted'])
+  assert.equal(
+    events.map(({ type }) => type),
+    ['DatastoreCreated', 'JobQueued', 'JobAdmitted'],
+  )
   const { commandId = '', ...rest0 } = events[0]?.metadata ?? {}
   assert.equal(rest0, {
     correlationId: commandId,
@@ -162,7 +198,10 @@ calls('a key belongs to its owner and its call', async () => {
   const bob = await create(mcp, 'key-3', 'bob')
   assert.is.not(uuidOf(alice.body), uuidOf(bob.body))
   const uuid = uuidOf(bob.body)
-  const removed = await rest.ask('DELETE', `${CLUSTER}/${uuid}`, { as: 'bob', headers: { 'idempotency-key': 'key-3' } })
+  const removed = await rest.ask('DELETE', `${CLUSTER}/${uuid}`, {
+    as: 'bob',
+    headers: { 'idempotency-key': 'key-3' },
+  })
   assert.is(removed.status, 200)
 })
 

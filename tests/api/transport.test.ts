@@ -25,8 +25,19 @@ const noted = async (request: Request<unknown, unknown, unknown>) => {
 const Thing = z.object({ name: z.string(), count: z.int().optional() })
 
 const endpoints: readonly Endpoint[] = [
-  endpoint({ ...common, method: 'GET', path: '/api/things/:id', params: z.object({ id: z.string() }), handle: noted }),
-  endpoint({ ...common, method: 'GET', path: '/api/things/defaults', handle: async () => ({ status: 200, body: { literal: true } }) }),
+  endpoint({
+    ...common,
+    method: 'GET',
+    path: '/api/things/:id',
+    params: z.object({ id: z.string() }),
+    handle: noted,
+  }),
+  endpoint({
+    ...common,
+    method: 'GET',
+    path: '/api/things/defaults',
+    handle: async () => ({ status: 200, body: { literal: true } }),
+  }),
   endpoint({ ...common, method: 'PUT', path: '/api/things/:id', body: Thing, handle: noted }),
   endpoint({ ...common, method: 'DELETE', path: '/api/things/:id', body: Thing, handle: noted }),
   endpoint({
@@ -38,7 +49,14 @@ const endpoints: readonly Endpoint[] = [
   }),
   endpoint({ ...common, method: 'GET', path: '/api/open', access: 'public', handle: noted }),
   endpoint({ ...common, method: 'GET', path: '/api/admin/only', access: 'admin', handle: noted }),
-  endpoint({ ...common, method: 'POST', path: '/api/form', bodyType: 'form', body: z.object({ a: z.string() }), handle: noted }),
+  endpoint({
+    ...common,
+    method: 'POST',
+    path: '/api/form',
+    bodyType: 'form',
+    body: z.object({ a: z.string() }),
+    handle: noted,
+  }),
 ]
 
 const last = () => seen.at(-1)
@@ -58,7 +76,11 @@ transport('reads JSON whatever the method and the content type say', async () =>
   for (const type of [undefined, 'application/json', 'text/plain', 'application/x-www-form-urlencoded', 'nonsense']) {
     for (const method of ['PUT', 'DELETE']) {
       const raw = new TextEncoder().encode('{"name":"a"}\n')
-      const { status } = await rest.ask(method, '/api/things/1', { as: 'alice', raw, headers: type === undefined ? {} : { 'content-type': type } })
+      const { status } = await rest.ask(method, '/api/things/1', {
+        as: 'alice',
+        raw,
+        headers: type === undefined ? {} : { 'content-type': type },
+      })
       assert.is(status, 200, `${method} with ${type}`)
       assert.equal(last()?.body, { name: 'a' })
     }
@@ -107,7 +129,10 @@ transport('refuses what is too large, too deep, encoded, not UTF-8, or no text',
 transport('wrong types are refused by field, and strange keys change nothing', async () => {
   const wrong = await rest.ask('PUT', '/api/things/1', { as: 'alice', body: { name: 7, count: 1.5 } })
   assert.is(wrong.status, 400)
-  assert.equal(z.object({ field: z.string(), type: z.string() }).parse(wrong.body), { field: 'name', type: '/problems/malformed-request' })
+  assert.equal(z.object({ field: z.string(), type: z.string() }).parse(wrong.body), {
+    field: 'name',
+    type: '/problems/malformed-request',
+  })
   for (const body of [undefined, null, [], 'text', 7, true]) {
     const { status } = await rest.ask('PUT', '/api/things/1', { as: 'alice', body })
     assert.is(status, 400, JSON.stringify(body))
@@ -119,7 +144,14 @@ transport('wrong types are refused by field, and strange keys change nothing', a
 })
 
 transport('the query is checked as the body is', async () => {
-  for (const query of ['limit=0', 'limit=x', 'limit=1&limit=2', 'name=%00', 'limit=1e99', 'limit[]=1&name=a&name=b']) {
+  for (const query of [
+    'limit=0',
+    'limit=x',
+    'limit=1&limit=2',
+    'name=%00',
+    'limit=1e99',
+    'limit[]=1&name=a&name=b',
+  ]) {
     assert.is((await rest.ask('GET', `/api/search?${query}`, { as: 'alice' })).status, 400, query)
   }
   assert.is((await rest.ask('GET', '/api/search?__proto__=1&name=%ff%zz&other', { as: 'alice' })).status, 200)
@@ -127,7 +159,16 @@ transport('the query is checked as the body is', async () => {
 })
 
 transport('what is not there is 404, and a wrong method 405 with those that are', async () => {
-  for (const path of ['/api/nothing', '/api/things/1/', '/API/things/1', '/', '/api', '/api//things/1', '/api/%zz', '/api/things']) {
+  for (const path of [
+    '/api/nothing',
+    '/api/things/1/',
+    '/API/things/1',
+    '/',
+    '/api',
+    '/api//things/1',
+    '/api/%zz',
+    '/api/things',
+  ]) {
     assert.is((await rest.ask('GET', path, { as: 'alice' })).status, 404, path)
   }
   const { status, headers } = await rest.ask('PATCH', '/api/things/1', { as: 'alice' })
@@ -174,13 +215,17 @@ transport('CCX-Owner names a scope of the one who asks, or is refused', async ()
   }
 })
 
-transport('CCX-Position holds a query until the read models have it, and the query is answered all the same', async () => {
-  const ask = async (position: string) =>
-    (await rest.ask('GET', '/api/search', { as: 'alice', headers: { 'ccx-position': position } })).status
-  assert.is(await ask('120/118'), 200)
-  assert.equal(waited.at(-1), { commit: 120n, prepare: 118n })
-  for (const malformed of ['x', '1', '-1/2', '1/2/3', '9999999999999999999/1']) assert.is(await ask(malformed), 400, malformed)
-})
+transport(
+  'CCX-Position holds a query until the read models have it, and the query is answered all the same',
+  async () => {
+    const ask = async (position: string) =>
+      (await rest.ask('GET', '/api/search', { as: 'alice', headers: { 'ccx-position': position } })).status
+    assert.is(await ask('120/118'), 200)
+    assert.equal(waited.at(-1), { commit: 120n, prepare: 118n })
+    for (const malformed of ['x', '1', '-1/2', '1/2/3', '9999999999999999999/1'])
+      assert.is(await ask(malformed), 400, malformed)
+  },
+)
 
 transport('a request keeps the id that it came with, if that is one', async () => {
   const ask = async (id: string) =>
@@ -191,7 +236,11 @@ transport('a request keeps the id that it came with, if that is one', async () =
 
 transport('what is not HTTP is told so', async () => {
   const { hostname, port } = new URL(rest.url)
-  for (const bytes of ['BREW /pot HTTP/1.1\r\n\r\n', 'GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n', 'nonsense\r\n\r\n']) {
+  for (const bytes of [
+    'BREW /pot HTTP/1.1\r\n\r\n',
+    'GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n',
+    'nonsense\r\n\r\n',
+  ]) {
     const socket = connect(Number(port), hostname)
     const chunks: Buffer[] = []
     socket.on('data', (chunk) => chunks.push(chunk))
@@ -223,7 +272,9 @@ const served = async (endpointUnderTest: Endpoint, handleTimeoutMs?: number) => 
 }
 
 transport('an unforeseen error tells nothing of our insides, and all of them to the log', async () => {
-  const { server, lines } = await served(failing(() => new Error('table accounts', { cause: new Error('disk /dev/sda1') })))
+  const { server, lines } = await served(
+    failing(() => new Error('table accounts', { cause: new Error('disk /dev/sda1') })),
+  )
   const response = await fetch(`${server.url}/api/fails`)
   const text = await response.text()
   await server.close()
@@ -233,18 +284,24 @@ transport('an unforeseen error tells nothing of our insides, and all of them to 
   assert.ok(lines.some((line) => line.includes('table accounts') && line.includes('disk /dev/sda1')))
 })
 
-transport('a stream that does not settle is 503 with a time to come back, and so is what takes too long', async () => {
-  const unsettled = await served(failing(() => new RevisionConflict('moved on')))
-  const first = await fetch(`${unsettled.server.url}/api/fails`)
-  await unsettled.server.close()
-  assert.equal([first.status, first.headers.get('retry-after')], [503, '1'])
+transport(
+  'a stream that does not settle is 503 with a time to come back, and so is what takes too long',
+  async () => {
+    const unsettled = await served(failing(() => new RevisionConflict('moved on')))
+    const first = await fetch(`${unsettled.server.url}/api/fails`)
+    await unsettled.server.close()
+    assert.equal([first.status, first.headers.get('retry-after')], [503, '1'])
 
-  const forever = new Promise<never>(() => undefined)
-  const slow = await served(endpoint({ ...common, access: 'public', method: 'GET', path: '/api/fails', handle: () => forever }), 20)
-  const second = await fetch(`${slow.server.url}/api/fails`)
-  await slow.server.close()
-  assert.is(second.status, 503)
-})
+    const forever = new Promise<never>(() => undefined)
+    const slow = await served(
+      endpoint({ ...common, access: 'public', method: 'GET', path: '/api/fails', handle: () => forever }),
+      20,
+    )
+    const second = await fetch(`${slow.server.url}/api/fails`)
+    await slow.server.close()
+    assert.is(second.status, 503)
+  },
+)
 
 transport('closing lets what runs come to its end, and takes nothing more', async () => {
   let finish: () => void = () => undefined
@@ -265,7 +322,10 @@ transport('closing lets what runs come to its end, and takes nothing more', asyn
   const answered = fetch(`${server.url}/api/fails`)
   await until(() => running, { withinMs: 5_000, what: 'the request running' })
   const closed = server.close()
-  await fetch(`${server.url}/healthz`).then(() => assert.unreachable(), () => undefined)
+  await fetch(`${server.url}/healthz`).then(
+    () => assert.unreachable(),
+    () => undefined,
+  )
   finish()
   assert.equal(await (await answered).json(), { done: true })
   await closed

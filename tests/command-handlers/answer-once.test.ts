@@ -61,31 +61,46 @@ const ALL = ['DatastoreCreated', 'JobQueued', 'JobAdmitted', 'RequestAnswered']
 
 for (const at of [1, 2]) {
   for (const written of [false, true]) {
-    answers(`is carried out once, killed ${written ? 'after' : 'before'} its append ${at} and sent again`, async () => {
-      const store = memoryEventStore()
-      await post(dyingAt(store, at, written)).then(() => assert.unreachable(), () => undefined)
-      const { headers: _, ...reply } = await post(store)
-      const { headers: __, ...again } = await post(store)
-      assert.is(reply.status, 201)
-      assert.equal(again, reply)
-      assert.equal(await typesOf(store), ALL)
-    })
+    answers(
+      `is carried out once, killed ${written ? 'after' : 'before'} its append ${at} and sent again`,
+      async () => {
+        const store = memoryEventStore()
+        await post(dyingAt(store, at, written)).then(
+          () => assert.unreachable(),
+          () => undefined,
+        )
+        const { headers: _, ...reply } = await post(store)
+        const { headers: __, ...again } = await post(store)
+        assert.is(reply.status, 201)
+        assert.equal(again, reply)
+        assert.equal(await typesOf(store), ALL)
+      },
+    )
   }
 }
 
-answers('cannot be answered with what another request under its key led to, even if the first reply was never recorded', async () => {
-  const store = memoryEventStore()
-  await post(dyingAt(store, 2, false)).then(() => assert.unreachable(), () => undefined)
-  const other = post(store, { ...body, instance: { instance_size: 'micro' } })
-  await other.then(
-    () => assert.unreachable(),
-    (error: unknown) => assert.is(error instanceof Refused && error.code, 'idempotency-key-reused'),
-  )
-  assert.equal(await typesOf(store), ALL.slice(0, 3))
-})
+answers(
+  'cannot be answered with what another request under its key led to, even if the first reply was never recorded',
+  async () => {
+    const store = memoryEventStore()
+    await post(dyingAt(store, 2, false)).then(
+      () => assert.unreachable(),
+      () => undefined,
+    )
+    const other = post(store, { ...body, instance: { instance_size: 'micro' } })
+    await other.then(
+      () => assert.unreachable(),
+      (error: unknown) => assert.is(error instanceof Refused && error.code, 'idempotency-key-reused'),
+    )
+    assert.equal(await typesOf(store), ALL.slice(0, 3))
+  },
+)
 
 answers('has a fingerprint that looks at values and not at the order of members', () => {
-  assert.is(fingerprintOf({ a: 1, b: [true, null, { c: 'x', d: 2 }] }), fingerprintOf({ b: [true, null, { d: 2, c: 'x' }], a: 1 }))
+  assert.is(
+    fingerprintOf({ a: 1, b: [true, null, { c: 'x', d: 2 }] }),
+    fingerprintOf({ b: [true, null, { d: 2, c: 'x' }], a: 1 }),
+  )
   assert.is.not(fingerprintOf({ a: ['1', '2'] }), fingerprintOf({ a: ['1,2'] }))
   assert.is.not(fingerprintOf({ a: 1 }), fingerprintOf({ a: '1' }))
 })

@@ -29,7 +29,10 @@ export type AuthService = {
   readonly close: () => Promise<void>
 }
 
-/** The authentication service as it runs, over a real Postgres with its real projections; only the event store is in memory. */
+/**
+ * The authentication service as it runs, over a real Postgres with its real projections; only the event store is in
+ * memory.
+ */
 export const startAuthService = async (): Promise<AuthService> => {
   const postgres = await startPostgres()
   const readStore = connect<ReadSchema>(postgres.url)
@@ -46,11 +49,22 @@ export const startAuthService = async (): Promise<AuthService> => {
   const found = directory({ db: readStore.db })
   const { sessions, credentials, attempts } = auth
   const rest = await startRest(
-    authEndpoints({ store, directory: found, credentials, sessions, attempts, now, secure: false, traceparent: () => undefined }),
+    authEndpoints({
+      store,
+      directory: found,
+      credentials,
+      sessions,
+      attempts,
+      now,
+      secure: false,
+      traceparent: () => undefined,
+    }),
     { authenticate: authenticator({ sessions, directory: found }), waitFor: position.waitFor, log },
   )
   const kept = async () => {
-    const tables = ['credentials', 'sessions', 'attempts'].map((name) => `select row_to_json(t)::text as row from auth.${name} t`)
+    const tables = ['credentials', 'sessions', 'attempts'].map(
+      (name) => `select row_to_json(t)::text as row from auth.${name} t`,
+    )
     const { rows } = await readStore.pool.query(tables.join(' union all '))
     return JSON.stringify(rows)
   }

@@ -15,7 +15,12 @@ function principal(kind: Principal['kind'], userId: string, login: string): Prin
   return { kind, userId, login, isAdmin: kind === 'operator', ownerId: userId, ownerNamed: false }
 }
 
-export type Answer = { readonly status: number; readonly headers: Headers; readonly body: unknown; readonly text: string }
+export type Answer = {
+  readonly status: number
+  readonly headers: Headers
+  readonly body: unknown
+  readonly text: string
+}
 
 export type Ask = {
   readonly as?: string
@@ -34,10 +39,16 @@ export type Rest = {
 const Problem = z.object({ code: z.int(), err: z.string().min(1), error: z.string().min(1) })
 
 const isOf = (endpoint: Endpoint, method: string, path: string): boolean =>
-  endpoint.method === method && new RegExp(`^${endpoint.path.replaceAll(/:\w+/g, '[^/]+')}$`).test(path.split('?')[0] ?? '')
+  endpoint.method === method &&
+  new RegExp(`^${endpoint.path.replaceAll(/:\w+/g, '[^/]+')}$`).test(path.split('?')[0] ?? '')
 
 /** What holds for every answer of the API, whatever was asked. */
-const checkAnswer = (endpoints: readonly Endpoint[], method: string, path: string, { status, headers, body, text }: Answer): void => {
+const checkAnswer = (
+  endpoints: readonly Endpoint[],
+  method: string,
+  path: string,
+  { status, headers, body, text }: Answer,
+): void => {
   const what = `${method} ${path.slice(0, 100)} answered ${status}: ${text.slice(0, 300)}`
   assert.ok(status < 500, what)
   assert.ok(status < 300 || status >= 400, `no redirect: ${what}`)
@@ -58,8 +69,8 @@ const checkAnswer = (endpoints: readonly Endpoint[], method: string, path: strin
 }
 
 /**
- * The real HTTP server over endpoints under test, on a free port. Everything that is answered is checked for what holds for all
- * answers, the documented replies among it.
+ * The real HTTP server over endpoints under test, on a free port. Everything that is answered is checked for what holds
+ * for all answers, the documented replies among it.
  */
 export const startRest = async (
   endpoints: readonly Endpoint[],
@@ -89,7 +100,12 @@ export const startRest = async (
     })
     const text = await response.text()
     const isJson = (response.headers.get('content-type') ?? '').includes('application/json') && text !== ''
-    const answer = { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : undefined, text }
+    const answer = {
+      status: response.status,
+      headers: response.headers,
+      body: isJson ? JSON.parse(text) : undefined,
+      text,
+    }
     checkAnswer(endpoints, method, path, answer)
     return answer
   }

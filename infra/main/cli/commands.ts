@@ -35,6 +35,16 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'run one service in the foreground',
     load: async () => (await import('./run.ts')).run,
   },
+  user: {
+    usage: 'user add LOGIN [--admin] [--first-name N] [--last-name N] [--password-stdin] [--state DIR]',
+    summary: 'register an account; its password is made and shown, or read from standard input',
+    load: async () => (await import('./user.ts')).user,
+  },
+  client: {
+    usage: 'client add LOGIN --name NAME [--expires INSTANT] [--state DIR]',
+    summary: 'make OAuth2 client credentials for an account, for Terraform and the like',
+    load: async () => (await import('./client.ts')).client,
+  },
   test: {
     usage: 'test [PATTERN…]',
     summary: 'check types and style, run all tests (or the files whose path holds a pattern)',
