@@ -1,6 +1,13 @@
 import type { Command, Decider, Event, Rejection } from '../domain/kernel/decider.ts'
 import { isRejection } from '../domain/kernel/decider.ts'
-import { type Cause, type EventStore, type Position, type Recorded, type Revision, RevisionConflict } from '../domain/kernel/event-store.ts'
+import {
+  type Cause,
+  type EventStore,
+  type Position,
+  type Recorded,
+  type Revision,
+  RevisionConflict,
+} from '../domain/kernel/event-store.ts'
 import { eventId } from './ids.ts'
 import { remembered } from './remembered.ts'
 
@@ -53,11 +60,12 @@ export const fold = async <E extends Event, S>(
 type Presumed<S> = { readonly state: S; readonly revision: Revision; readonly taken: ReadonlySet<string> }
 
 /**
- * The shell around every decider: fold, decide, append at the revision the state was folded to, and again if someone else wrote first.
- * A command that was taken before changes nothing.
+ * The shell around every decider: fold, decide, append at the revision the state was folded to, and again if someone
+ * else wrote first. A command that was taken before changes nothing.
  *
- * A stream that was written from here is not read again: its state is presumed, and a stream never seen is presumed absent. An append
- * holds only at the presumed revision, so what is written was decided on the truth; whatever writes nothing is decided on a fresh read.
+ * A stream that was written from here is not read again: its state is presumed, and a stream never seen is presumed
+ * absent. An append holds only at the presumed revision, so what is written was decided on the truth; whatever writes
+ * nothing is decided on a fresh read.
  *
  * @param streamOf the stream a command is for
  * @returns a function that throws `RevisionConflict` when the stream does not come to rest, and whatever the store throws
@@ -70,7 +78,12 @@ export const handle = <C extends Command, E extends Event, S, Code extends strin
   const left = remembered<Presumed<S>>(STREAMS_REMEMBERED)
   const absent: Presumed<S> = { state: decider.initial, revision: 'absent', taken: new Set() }
 
-  const write = async (stream: string, presumed: Presumed<S>, events: readonly E[], cause: Cause): Promise<Handled<E, S, Code>> => {
+  const write = async (
+    stream: string,
+    presumed: Presumed<S>,
+    events: readonly E[],
+    cause: Cause,
+  ): Promise<Handled<E, S, Code>> => {
     const batch = events.map((event, n) => ({ ...event, id: eventId(cause.commandId, n), metadata: cause }))
     const appended = await store.append(stream, batch, { expected: presumed.revision })
     const state = events.reduce(decider.evolve, presumed.state)
