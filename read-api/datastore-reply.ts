@@ -5,7 +5,7 @@ const instant = z.iso.datetime()
 
 const account = z.object({
   database_username: z.string(),
-  database_password: z.string().nullable().meta({ description: 'Only when one datastore is read, once it is deployed.' }),
+  database_password: z.string().nullable().meta({ description: 'Only of a single datastore, once it is deployed.' }),
   database_host: z.string().nullable(),
   database_database: z.string(),
   database_privileges: z.string().nullable(),

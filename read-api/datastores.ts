@@ -7,7 +7,10 @@ import { type DatastoreReply, datastoreReply, datastoresReply } from './datastor
 import { regionOf } from './places.ts'
 
 type Datastore = Selectable<ReadSchema['datastores']>
-type Job = Pick<Selectable<ReadSchema['jobs']>, 'job_id' | 'datastore_id' | 'kind' | 'state' | 'progress_percent' | 'queued_at'>
+type Job = Pick<
+  Selectable<ReadSchema['jobs']>,
+  'job_id' | 'datastore_id' | 'kind' | 'state' | 'progress_percent' | 'queued_at'
+>
 
 export type DatastoreQueries = {
   readonly db: Kysely<ReadSchema>

@@ -21,7 +21,13 @@ const region = coded.extend({ display_code: text, country_code: text, continent_
 
 const cloudProvider = coded.extend({ full_name: text, type: text, logo: text, group: text, regions: z.array(region) })
 
-const instanceSize = coded.extend({ type: text, cpu: z.number(), ram: z.number(), disk_size: z.int(), price: z.number() })
+const instanceSize = coded.extend({
+  type: text,
+  cpu: z.number(),
+  ram: z.number(),
+  disk_size: z.int(),
+  price: z.number(),
+})
 
 const volumeType = coded.extend({ has_iops: z.boolean(), info: text, price: z.number(), iops_price: z.number() })
 

@@ -11,7 +11,7 @@ export const deployWizard = (catalogue: Catalogue): Endpoint => {
     summary: 'Read what can be deployed',
     tag: 'Catalogue',
     access: 'user',
-    replies: { 200: { description: 'Vendors, clouds, sizes, volumes, networks and zones.', schema: deployWizardReply } },
+    replies: { 200: { description: 'Vendors, clouds, sizes, volumes, networks, zones.', schema: deployWizardReply } },
     handle: async () => ({ status: 200, body }),
   })
 }
@@ -116,7 +116,9 @@ const networkOf = (catalogue: Catalogue): DeployWizardReply['network'] => {
     type_info: {},
     vpc_info: {},
     availability_zones: perCloud(catalogue, ({ regions }) =>
-      Object.fromEntries(regions.map(({ code, zones }) => [code, zones.map((zone) => ({ code: zone.code, name: zone.name }))])),
+      Object.fromEntries(
+        regions.map((region) => [region.code, region.zones.map(({ code, name }) => ({ code, name }))]),
+      ),
     ),
   }
 }

@@ -57,7 +57,8 @@ export const moveCheckpoints = async (
   },
 ): Promise<void> => {
   await client.query(
-    `insert into ${tableName(schema, 'checkpoints')} (projection, version, position_commit, position_prepare, updated_at)
+    `insert into ${tableName(schema, 'checkpoints')}
+       (projection, version, position_commit, position_prepare, updated_at)
      select name, version, $3::numeric, $4::numeric, now() from unnest($1::text[], $2::integer[]) as t (name, version)
      on conflict (projection) do update set
        version = excluded.version,

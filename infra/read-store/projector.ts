@@ -37,8 +37,8 @@ type Session = ProjectorOptions & { readonly client: PoolClient; readonly schema
 
 /**
  * Keeps the read models up with the log, until `signal`. Rows and checkpoints move in one transaction, on the very
- * connection that holds the lock of the one writer: who has lost the lock can write nothing any more. A second projector
- * waits.
+ * connection that holds the lock of the one writer: who has lost the lock can write nothing any more. A second
+ * projector waits.
  * What breaks is begun again from the checkpoints.
  */
 export const projector = async (options: ProjectorOptions): Promise<void> => {

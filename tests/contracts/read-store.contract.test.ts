@@ -56,7 +56,8 @@ const created = (id: string, name = 'orders'): Event => ({
 })
 const newEvents = (id: string, ...events: readonly Event[]): readonly NewEvent[] =>
   events.map((event, n) => {
-    const metadata = { commandId: id, correlationId: id, causationId: id, actor: { kind: 'user', id: 'acc_1' } } as const
+    const actor = { kind: 'user', id: 'acc_1' } as const
+    const metadata = { commandId: id, correlationId: id, causationId: id, actor }
     return { ...event, id: `${id}-${n}`, metadata }
   })
 const write = (store: EventStore, id: string, name?: string) =>
@@ -197,7 +198,8 @@ test('rows and checkpoints move together or not at all', async () => {
   await before.caughtUp
   await before.stop()
   await readStore.pool.query(
-    `insert into read.checkpoints select 'faulty', 1, position_commit, position_prepare, now() from read.checkpoints limit 1`,
+    `insert into read.checkpoints
+     select 'faulty', 1, position_commit, position_prepare, now() from read.checkpoints limit 1`,
   )
   const running = startProjector(store, readStore, { projections: [...projections, faulty] })
   await write(store, 'clu_2')
@@ -205,7 +207,8 @@ test('rows and checkpoints move together or not at all', async () => {
   await running.stop()
   assert.is(await countOf(readStore, 'datastores'), 1)
   const known = await readCheckpoints(readStore.pool, 'read')
-  assert.equal([...known.values()].map(({ position }) => position), projections.concat(faulty).map(() => first.position))
+  const expected = [...projections, faulty].map(() => first.position)
+  assert.equal([...known.values()].map(({ position }) => position), expected)
   await readStore.close()
 })
 
@@ -242,8 +245,10 @@ test('a projection of another version is made anew, and its old rows are readabl
   }
   const running = startProjector(slow, readStore, { projections: raised })
   await asked.promise
-  const namesNow = async () => 
-    (await readStore.pool.query<{ name: string }>('select name from read.datastores order by 1')).rows.map(({ name }) => name)
+  const namesNow = async () => {
+    const { rows } = await readStore.pool.query<{ name: string }>('select name from read.datastores order by 1')
+    return rows.map(({ name }) => name)
+  }
   assert.equal(await namesNow(), ['orders'])
   gate.resolve()
   await running.caughtUp

@@ -13,13 +13,23 @@ const registered: AccountEvent = {
   type: 'AccountRegistered',
   data: { ...about, login: 'Me@Example.com', firstName: 'Me', lastName: 'Doe', isAdmin: false },
 }
-const client: AccountEvent = { type: 'ClientCreated', data: { ...about, clientId: 'cli_1', name: 'terraform', expiresAt: null } }
+const client: AccountEvent = {
+  type: 'ClientCreated',
+  data: { ...about, clientId: 'cli_1', name: 'terraform', expiresAt: null },
+}
 const revoked: AccountEvent = { type: 'ClientRevoked', data: { ...about, clientId: 'cli_1' } }
 const log = (...events: readonly AccountEvent[]) => recorded(() => 'account-acc_1', events)
 
 test('an account can be read once it is registered', () => {
   assert.equal([...rowsAfter(accounts, log(registered, client)).values()], [
-    { account_id: 'acc_1', login: 'Me@Example.com', first_name: 'Me', last_name: 'Doe', is_admin: false, created_at: noon },
+    {
+      account_id: 'acc_1',
+      login: 'Me@Example.com',
+      first_name: 'Me',
+      last_name: 'Doe',
+      is_admin: false,
+      created_at: noon,
+    },
   ])
 })
 

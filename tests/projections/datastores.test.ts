@@ -16,7 +16,7 @@ const created: DatastoreEvent = { type: 'DatastoreCreated', data: { ...about, sp
 const deployed: DatastoreEvent = { type: 'DatastoreDeployed', data: { ...evening, nodes: exampleNodes(2) } }
 const failed: DatastoreEvent = { type: 'DeploymentFailed', data: { ...evening, because: 'no room' } }
 const deletion: DatastoreEvent = { type: 'DeletionStarted', data: evening }
-const abandoned: DatastoreEvent = { type: 'DeletionAbandoned', data: { ...evening, because: 'a name could not be withdrawn' } }
+const abandoned: DatastoreEvent = { type: 'DeletionAbandoned', data: { ...evening, because: 'a name stayed' } }
 const deleted: DatastoreEvent = { type: 'DatastoreDeleted', data: evening }
 const succeeded = (key: string, result: object): JobEvent => ({
   type: 'StepSucceeded',
@@ -24,9 +24,10 @@ const succeeded = (key: string, result: object): JobEvent => ({
 })
 
 const streamOf = ({ type }: { readonly type: string }) => (type === 'StepSucceeded' ? 'job-job_1' : 'datastore-clu_1')
-const log = (...events: readonly (DatastoreEvent | JobEvent)[]) => recorded(streamOf, events)
-const row = (...events: readonly (DatastoreEvent | JobEvent)[]) => rowsAfter(datastores, log(...events)).get(datastoreId)
-const nodesRow = (...events: readonly (DatastoreEvent | JobEvent)[]) => rowsAfter(nodes, log(...events)).get(datastoreId)
+type Events = readonly (DatastoreEvent | JobEvent)[]
+const log = (...events: Events) => recorded(streamOf, events)
+const row = (...events: Events) => rowsAfter(datastores, log(...events)).get(datastoreId)
+const nodesRow = (...events: Events) => rowsAfter(nodes, log(...events)).get(datastoreId)
 const status = (...events: readonly DatastoreEvent[]) => row(...events)?.status
 
 test('a datastore can be read as soon as it is created', () => {

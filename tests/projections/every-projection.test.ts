@@ -54,8 +54,8 @@ test('what no projection knows is passed over', () => {
 })
 
 test('positions as text sort as the log does', () => {
-  const positions = [9n, 10n, 2n ** 63n, 100n].map((at) => sortablePosition({ commit: at, prepare: at }))
-  assert.equal(positions.toSorted(), [9n, 10n, 100n, 2n ** 63n].map((at) => sortablePosition({ commit: at, prepare: at })))
+  const text = (at: bigint) => sortablePosition({ commit: at, prepare: at })
+  assert.equal([9n, 10n, 2n ** 63n, 100n].map(text).toSorted(), [9n, 10n, 100n, 2n ** 63n].map(text))
 })
 
 test.run()

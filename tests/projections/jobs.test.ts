@@ -19,14 +19,15 @@ const kind = 'deploy-datastore' as const
 const order = { subject: 'infra.withdraw-names', body: { datastoreId: 'clu_1', names: [] } } as const
 
 const queued: DatastoreEvent = { type: 'JobQueued', data: { ...about, kind, ownerId: 'own_1' } }
-const dropped: DatastoreEvent = { type: 'JobDropped', data: { ...about, at: evening, kind, because: 'it is to be deleted' } }
+const dropped: DatastoreEvent = { type: 'JobDropped', data: { ...about, at: evening, kind, because: 'to be deleted' } }
 const ended = (end: JobEnd, because: string | null): DatastoreEvent => ({
   type: 'JobEnded',
   data: { ...about, at: evening, kind, end, because },
 })
 const steps = ['network', 'volumes', 'primary'].map((name) => ({ name, title: `Make the ${name}` }))
 const started: JobEvent = { type: 'JobStarted', data: { ...about, kind, title: 'Deploy', steps, input: newInput(2) } }
-const place = (step: string, key: string, attempt = 1, course: Course = 'forward') => ({ ...about, step, key, attempt, course })
+const place = (step: string, key: string, attempt = 1, course: Course = 'forward') =>
+  ({ ...about, step, key, attempt, course })
 const ordered = (...at: Parameters<typeof place>): JobEvent => ({
   type: 'StepOrdered',
   data: { ...place(...at), order, notAfter: evening },
@@ -44,16 +45,18 @@ const attention: JobEvent = {
   type: 'AttentionNeeded',
   data: { ...about, step: 'network', key: 'all', course: 'back', because: 'no room' },
 }
-const unwinding: JobEvent = { type: 'UnwindingBegun', data: { ...about, step: 'network', because: 'Make the network: no room' } }
-const unwound: JobEvent = { type: 'JobUnwound', data: { ...about, because: 'Make the network: no room', cancelled: false } }
+const because = 'Make the network: no room'
+const unwinding: JobEvent = { type: 'UnwindingBegun', data: { ...about, step: 'network', because } }
+const unwound: JobEvent = { type: 'JobUnwound', data: { ...about, because, cancelled: false } }
 const finished: JobEvent = { type: 'JobFinished', data: about }
 
 const onDatastore = new Set(['JobQueued', 'JobDropped', 'JobEnded'])
-const log = (events: Events) => recorded(({ type }) => (onDatastore.has(type) ? 'datastore-clu_1' : 'job-job_1'), events)
+const log = (events: Events) =>
+  recorded(({ type }) => (onDatastore.has(type) ? 'datastore-clu_1' : 'job-job_1'), events)
 const row = (...events: Events) => rowsAfter(jobs, log(events)).get('job_1')
 const stepStates = (...events: Events) => row(queued, started, ...events)?.steps.map(({ state }) => state)
 const lines = (...events: Events) =>
-  [...rowsAfter(jobLog, log(events)).values()].map(({ severity, step, node_id, line }) => [severity, step, node_id, line])
+  [...rowsAfter(jobLog, log(events)).values()].map((row) => [row.severity, row.step, row.node_id, row.line])
 
 test('a job can be read as soon as it is queued', () => {
   assert.equal(row(queued), {
@@ -90,11 +93,13 @@ test('a step is done when each of its orders is', () => {
 
 test('a step that has nothing to do is skipped', () => {
   assert.equal(stepStates(ordered('volumes', 'all')), ['skipped', 'running', 'pending'])
-  assert.equal(stepStates(ordered('volumes', 'all'), succeeded(50, 'volumes', 'all'), finished), ['skipped', 'done', 'skipped'])
+  const done = succeeded(50, 'volumes', 'all')
+  assert.equal(stepStates(ordered('volumes', 'all'), done, finished), ['skipped', 'done', 'skipped'])
 })
 
 test('attempts are counted', () => {
-  const retried = row(queued, started, ordered('network', 'all'), failed(evening, 'network', 'all'), ordered('network', 'all', 2))
+  const first = [ordered('network', 'all'), failed(evening, 'network', 'all')]
+  const retried = row(queued, started, ...first, ordered('network', 'all', 2))
   assert.equal(retried?.steps[0], {
     name: 'network',
     title: 'Make the network',
@@ -111,7 +116,8 @@ test('a job is finished only when its datastore knows it', () => {
 })
 
 test('a failed job says why, and what it has undone', () => {
-  const course = [ordered('network', 'all'), succeeded(30, 'network', 'all'), ordered('volumes', 'all'), failed(null, 'volumes', 'all')]
+  const good = [ordered('network', 'all'), succeeded(30, 'network', 'all')]
+  const course = [...good, ordered('volumes', 'all'), failed(null, 'volumes', 'all')]
   assert.equal(stepStates(...course, unwinding), ['done', 'failed', 'pending'])
   const back = [...course, unwinding, ordered('volumes', 'all', 1, 'back'), succeeded(15, 'volumes', 'all', 1, 'back')]
   assert.equal(stepStates(...back), ['done', 'undone', 'pending'])
@@ -121,7 +127,8 @@ test('a failed job says why, and what it has undone', () => {
 })
 
 test('a job that needs an operator says so until it goes on', () => {
-  const stuck = [queued, started, ordered('network', 'all', 1, 'back'), failed(evening, 'network', 'all', 1, 'back'), attention]
+  const back = [ordered('network', 'all', 1, 'back'), failed(evening, 'network', 'all', 1, 'back')]
+  const stuck = [queued, started, ...back, attention]
   assert.is(row(...stuck)?.needs_attention, true)
   assert.is(row(...stuck, ordered('network', 'all', 2, 'back'))?.needs_attention, true)
   assert.is(row(...stuck, ordered('volumes', 'all', 1, 'back'))?.needs_attention, false)
@@ -130,7 +137,7 @@ test('a job that needs an operator says so until it goes on', () => {
 
 test('a job that is dropped never began', () => {
   const end = row(queued, dropped)
-  assert.equal([end?.state, end?.reason, end?.started_at, end?.ended_at], ['dropped', 'it is to be deleted', null, evening])
+  assert.equal([end?.state, end?.reason, end?.started_at, end?.ended_at], ['dropped', 'to be deleted', null, evening])
 })
 
 test('a tenant can read what happens', () => {

@@ -6,7 +6,7 @@ import { noon } from './examples.ts'
 import { deepFreeze } from './given.ts'
 
 /** Events as they would stand in the log, one after the other. */
-export const recorded = (streamOf: (event: Event) => string, events: readonly Event[], actorId = 'acc_1'): readonly Recorded[] =>
+export const recorded = (streamOf: (event: Event) => string, events: readonly Event[]): readonly Recorded[] =>
   events.map((event, n) => ({
     ...event,
     id: `event-${n}`,
@@ -18,11 +18,11 @@ export const recorded = (streamOf: (event: Event) => string, events: readonly Ev
       commandId: 'command',
       correlationId: 'request',
       causationId: 'request',
-      actor: { kind: 'user', id: actorId },
+      actor: { kind: 'user', id: 'acc_1' },
     },
   }))
 
-/** A projection's rows after some events, on top of `before`. Rows are frozen, so that a fold that changes one fails. */
+/** A projection's rows after some events, on top of `before`. Rows are frozen: a fold that changes one fails. */
 export const rowsAfter = <R extends Row>(
   projection: Projection<R>,
   events: readonly Recorded[],

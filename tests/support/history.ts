@@ -5,7 +5,7 @@ import { due, job } from '../../domain/job/job.ts'
 import type { JobCommand, JobEvent } from '../../domain/job/messages.ts'
 import type { Order, OrderOutcome, OrderResult } from '../../domain/job/orders.ts'
 import { type Command, type Decider, type Event, isRejection } from '../../domain/kernel/decider.ts'
-import type { EventStore, NewEvent, Revision } from '../../domain/kernel/event-store.ts'
+import type { Actor, EventStore, NewEvent, Revision } from '../../domain/kernel/event-store.ts'
 import { later } from '../../domain/kernel/time.ts'
 import { sagas } from '../../sagas/index.ts'
 import { exampleSpec, noon } from './examples.ts'
@@ -69,8 +69,9 @@ const world = (seed: number) => {
   const write = (stream: string, events: readonly Event[]): void => {
     const commandId = `command-${seed}-${appends.length}`
     const ids = { commandId, correlationId: commandId, causationId: commandId }
-    const actor = stream.startsWith('job-') ? ({ kind: 'system', id: 'runner' } as const) : ({ kind: 'user', id: 'acc_1' } as const)
-    appends.push({ stream, events: events.map((event, n) => ({ ...event, id: `${commandId}-${n}`, metadata: { ...ids, actor } })) })
+    const actor: Actor = stream.startsWith('job-') ? { kind: 'system', id: 'runner' } : { kind: 'user', id: 'acc_1' }
+    const metadata = { ...ids, actor }
+    appends.push({ stream, events: events.map((event, n) => ({ ...event, id: `${commandId}-${n}`, metadata })) })
   }
   const roll = dice(seed)
   return {
@@ -115,9 +116,9 @@ const endJob = (own: World, jobId: string): void => {
   const state = own.jobs.state(jobId)
   if (state.status === 'absent' || state.status === 'running') return
   const { datastoreId, because, status: end } = state
-  const nodes = Object.entries(state.learned.nodes).map(
-    ([nodeId, { role = 'replica', privateAddress = '', publicAddress = '' }]) => ({ nodeId, role, privateAddress, publicAddress }),
-  )
+  const found = Object.entries(state.learned.nodes)
+  const unknown = { role: 'replica', privateAddress: '', publicAddress: '' } as const
+  const nodes = found.map(([nodeId, known]) => ({ ...unknown, ...known, nodeId }))
   sendStore(own, { type: 'RecordJobEnded', data: { datastoreId, jobId, end, because, nodes, now: own.clock.now } })
 }
 
@@ -127,14 +128,15 @@ const create = (own: World, n: number): void => {
   const spec = exampleSpec(1 + Math.floor(roll() * 3))
   const nodes = spec.nodes.map((node) => ({ ...node, nodeId: `${datastoreId}_${node.nodeId}` }))
   const full = { ...spec, ownerId: pick(OWNERS) ?? '', nodes }
-  const jobId = `job_${seed}_${++clock.count}`
-  sendStore(own, { type: 'CreateDatastore', data: { datastoreId, jobId, spec: full, fingerprint: 'f', now: clock.now } })
+  const data = { datastoreId, jobId: `job_${seed}_${++clock.count}`, spec: full, fingerprint: 'f', now: clock.now }
+  sendStore(own, { type: 'CreateDatastore', data })
 }
 
 const remove = (own: World): void => {
   const datastoreId = own.pick(own.stores.ids())
   const jobId = `job_${own.seed}_${++own.clock.count}`
-  if (datastoreId !== undefined) sendStore(own, { type: 'DeleteDatastore', data: { datastoreId, jobId, now: own.clock.now } })
+  if (datastoreId === undefined) return
+  sendStore(own, { type: 'DeleteDatastore', data: { datastoreId, jobId, now: own.clock.now } })
 }
 
 const answer = (own: World): void => {
@@ -169,8 +171,8 @@ const admit = ({ seed, accounts, clock }: World, n: number): void => {
 }
 
 /**
- * A random life of a control plane, made by the real deciders and sagas: datastores come and go, steps succeed, are remarked upon,
- * fail, time out, are cancelled and unwound, and much of it is still under way at the end.
+ * A random life of a control plane, made by the real deciders and sagas: datastores come and go, steps succeed, are
+ * remarked upon, fail, time out, are cancelled and unwound, and much of it is still under way at the end.
  *
  * @param seed the same seed gives the same history; another one has nothing in common with it
  * @param size.datastores how many are created
@@ -196,7 +198,8 @@ export const randomHistory = (seed: number, { datastores, moves }: {
   return appends
 }
 
-type Omitted<O> = O extends OrderOutcome ? Omit<O, 'orderId' | 'jobId' | 'at' | 'step' | 'key' | 'attempt' | 'course'> : never
+type Place = 'orderId' | 'jobId' | 'at' | 'step' | 'key' | 'attempt' | 'course'
+type Omitted<O> = O extends OrderOutcome ? Omit<O, Place> : never
 type Kind = Omitted<OrderOutcome>
 
 /** Writes histories, or one part of them after the other, into a store. */
