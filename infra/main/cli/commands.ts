@@ -20,6 +20,11 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'stop everything; data stays',
     load: async () => (await import('./down.ts')).down,
   },
+  demo: {
+    usage: 'demo [--nodes N] [--cloud CODE] [--region CODE] [--keep] [--state DIR]',
+    summary: 'make a datastore, use it, delete it',
+    load: async () => (await import('./demo.ts')).demo,
+  },
   status: {
     usage: 'status [--state DIR]',
     summary: 'show what runs, where, and whether it is well',
