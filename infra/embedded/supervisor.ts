@@ -42,8 +42,8 @@ export type Supervisor = {
 }
 
 const BACK_OFF_MAX_MS = 10_000
-/** A child that lived this long has recovered: its next fault is a new one. */
-const HEALTHY_MS = 30_000
+/** A child that has been up and lived this long has recovered: its next fault is a new one. */
+const HEALTHY_MS = 1_000
 const LOG_BYTES_MAX = 20_000_000
 const LOG_CHECK_MS = 60_000
 
@@ -106,14 +106,16 @@ const keeper = (child: Child, stage: number, options: SuperviseOptions, changed:
     let wasUp = false
     while (!stopping.signal.aborted) {
       const startedMs = performance.now()
+      let isUpNow = false
       become('starting')
       const fault = await live(child, { ...options, stage, stopping: stopping.signal }, (process, isUp) => {
         become(isUp ? 'up' : state, process)
+        isUpNow ||= isUp
         wasUp ||= isUp
         if (isUp) onUp()
       }).then(() => undefined, (error: unknown) => error)
       if (stopping.signal.aborted) break
-      failures = performance.now() - startedMs > HEALTHY_MS ? 1 : failures + 1
+      failures = isUpNow && performance.now() - startedMs >= HEALTHY_MS ? 1 : failures + 1
       if (!wasUp && failures >= attemptsMax) {
         const file = join(logsDir, `${child.name}.log`)
         onGivenUp(new Error(`${child.name} does not start; see ${file}`, { cause: fault }))
