@@ -18,7 +18,7 @@ export const status: Command = async (args) => {
   if (report === undefined) {
     const left = await childrenAlive(join(place.stateDir, 'run'))
     if (left.length === 0) console.log(`nothing runs in ${place.stateDir}`)
-    else console.log(`the supervisor is gone, but these run: ${left.join(', ')} (./ccx up takes over, ./ccx down ends them)`)
+    else console.log(`the supervisor is gone, but these run: ${left.join(', ')}; ./ccx up or ./ccx down sees to them`)
     return 1
   }
   const state = await openState({ dir: place.stateDir, ports: PORTS, user: place.user })
