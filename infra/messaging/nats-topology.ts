@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import {
   AckPolicy,
   type ConsumerConfig,
@@ -16,6 +17,7 @@ import type { Link } from './nats-link.ts'
 export const DUPLICATE_WINDOW_MS = 120_000
 export const DEAD_LETTERS_MAX = 10_000
 const ACK_PENDING_MAX = 10_000
+const REMOVAL_PAUSE_MS = 200
 
 /** Which consumer reads which stream. One filter subject each: a server before 2.10 takes no more. */
 export const CONSUMERS = {
@@ -23,6 +25,8 @@ export const CONSUMERS = {
   cmon: { stream: 'ORDERS', name: 'controller', filter: 'cmon.>' },
   outcomes: { stream: 'OUTCOMES', name: 'runner', filter: 'outcome.>' },
 } as const
+
+type WorkConsumer = (typeof CONSUMERS)[keyof typeof CONSUMERS]
 
 const common = { storage: StorageType.File, duplicate_window: nanos(DUPLICATE_WINDOW_MS) }
 
@@ -57,9 +61,41 @@ const ensureStream = async (manager: JetStreamManager, ours: (typeof STREAMS)[nu
   }
 }
 
+/** The number of the first message of `filter` at or after `seq`. */
+const firstOf = async (manager: JetStreamManager, stream: string, filter: string, seq: number) => {
+  const next = { seq, next_by_subj: filter }
+  try {
+    return (await manager.streams.getMessage(stream, next)).seq
+  } catch (error) {
+    if (absent(error)) return undefined
+    throw error
+  }
+}
+
+/**
+ * Whether a consumer is past messages that it never handed out. A nats-server that is killed at the wrong moment
+ * forgets a drained stream's numbers and counts from 1 again, while the consumer waits for the higher ones (2.10.27).
+ */
+const isAstray = async (manager: JetStreamManager, { stream, name, filter }: WorkConsumer): Promise<boolean> => {
+  const { delivered, ack_floor: floor } = await manager.consumers.info(stream, name)
+  const { state } = await manager.streams.info(stream)
+  if (delivered.stream_seq > state.last_seq) return true
+  // In a work queue nothing is left at or below the number up to which all is acknowledged.
+  const first = state.messages === 0 ? undefined : await firstOf(manager, stream, filter, 1)
+  return first !== undefined && first <= floor.stream_seq
+}
+
+/** Has a consumer that went astray begin anew. What was in hand is handed out once more, which every reader bears. */
+const mendConsumer = async (manager: JetStreamManager, consumer: WorkConsumer): Promise<void> => {
+  if (!(await isAstray(manager, consumer))) return
+  // An acknowledged message is removed a moment after the floor has moved.
+  await pause(REMOVAL_PAUSE_MS)
+  if (await isAstray(manager, consumer)) await manager.consumers.delete(consumer.stream, consumer.name)
+}
+
 const ensureConsumer = async (
   manager: JetStreamManager,
-  { stream, name, filter }: (typeof CONSUMERS)[keyof typeof CONSUMERS],
+  { stream, name, filter }: WorkConsumer,
   ackWaitMs: number,
 ): Promise<void> => {
   const ours: Partial<ConsumerConfig> = {
@@ -90,5 +126,9 @@ export const ensureTopology = ({ connection, insist, ackWaitMs }: Link): Promise
   insist('preparing the streams', async (timeout) => {
     const manager = await connection.jetstreamManager({ timeout, checkAPI: false })
     for (const stream of STREAMS) await ensureStream(manager, stream)
-    for (const consumer of Object.values(CONSUMERS)) await ensureConsumer(manager, consumer, ackWaitMs)
+    for (const consumer of Object.values(CONSUMERS)) {
+      await ensureConsumer(manager, consumer, ackWaitMs)
+      await mendConsumer(manager, consumer)
+      await ensureConsumer(manager, consumer, ackWaitMs)
+    }
   })

@@ -1,7 +1,9 @@
+import { glob, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { connect } from 'nats'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { natsMessaging } from '../../infra/messaging/nats.ts'
+import { natsMessaging, type NatsOptions } from '../../infra/messaging/nats.ts'
 import { connectionOptionsOf } from '../../infra/messaging/nats-link.ts'
 import { startNats, type TestNats } from '../support/nats.ts'
 import { everyOrder, placed, succeeded } from '../support/orders.ts'
@@ -15,8 +17,15 @@ const broker = (): TestNats => {
   if (server === undefined) throw new Error('BUG: a test runs after its suite has started')
   return server
 }
-const open = (more: { readonly patienceMs?: number } = {}) =>
-  natsMessaging({ url: broker().url, ackWaitMs: 1_000, ...more })
+let ending = new AbortController()
+const opened: { readonly close: () => Promise<void> }[] = []
+const kept = <T extends { readonly close: () => Promise<void> }>(connection: T): T => {
+  opened.push(connection)
+  return connection
+}
+const open = async (more: Partial<NatsOptions> = {}) =>
+  kept(await natsMessaging({ url: broker().url, ackWaitMs: 1_000, ...more }))
+const operating = async () => kept(await connect(connectionOptionsOf(broker().url))).jetstreamManager()
 
 const rejects = async (promise: Promise<unknown>, expected: RegExp): Promise<Error> => {
   const error = await promise.then(
@@ -32,15 +41,21 @@ const rejects = async (promise: Promise<unknown>, expected: RegExp): Promise<Err
 test.before(async () => {
   server = await startNats()
 })
+// A reader that a failed test left behind would keep the process from ending.
+test.after.each(async () => {
+  ending.abort()
+  ending = new AbortController()
+  for (const connection of opened.splice(0)) await connection.close()
+})
 test.after(() => server?.stop())
 
 test('readers and senders live through a server killed again and again, and nothing is lost', async () => {
   const [sender, reader] = await Promise.all([open(), open()])
-  const ending = new AbortController()
+  const { signal } = ending
   const taken = new Set<string>()
   const answered = new Set<string>()
   const readingOrders = (async () => {
-    for await (const each of reader.orders('infra', { concurrency: 4, signal: ending.signal })) {
+    for await (const each of reader.orders('infra', { concurrency: 4, signal })) {
       taken.add(each.message.orderId)
       const outcome = succeeded(each.message.orderId)
       // Answer, then acknowledge, as a worker does; what fails comes again.
@@ -48,7 +63,7 @@ test('readers and senders live through a server killed again and again, and noth
     }
   })()
   const readingOutcomes = (async () => {
-    for await (const each of sender.outcomes({ concurrency: 4, signal: ending.signal })) {
+    for await (const each of sender.outcomes({ concurrency: 4, signal })) {
       answered.add(each.message.orderId)
       void each.ack().catch(() => undefined)
     }
@@ -63,7 +78,7 @@ test('readers and senders live through a server killed again and again, and noth
   }
   for (let round = 0; round < 3; round++) {
     const sent = sending(round)
-    await until(() => taken.size > round * 40 + 5, { withinMs, what: 'some orders taken' })
+    await until(() => taken.size > round * 40 + 5, { withinMs, what: 'taking some orders' })
     await broker().kill()
     await broker().restart()
     await sent
@@ -72,7 +87,30 @@ test('readers and senders live through a server killed again and again, and noth
   assert.equal([...answered].toSorted(), wanted.toSorted())
   ending.abort()
   await Promise.all([readingOrders, readingOutcomes])
-  await Promise.all([sender.close(), reader.close()])
+})
+
+test('a server that forgot how far a stream was still hands out what comes', async () => {
+  const messaging = await open()
+  const taken: string[] = []
+  const reading = (async () => {
+    for await (const each of messaging.outcomes({ concurrency: 4, signal: ending.signal })) {
+      await each.ack()
+      taken.push(each.message.orderId)
+    }
+  })()
+  const answer = async (ids: readonly string[]): Promise<void> => {
+    for (const id of ids) await messaging.answer(succeeded(id), `out ${id}`, {})
+    await until(() => ids.every((id) => taken.includes(id)), { withinMs, what: `${ids.join()} taken` })
+  }
+  await answer(['ord_a', 'ord_b', 'ord_c', 'ord_d'])
+  await broker().kill()
+  for await (const blocks of glob('store/**/streams/OUTCOMES/msgs', { cwd: broker().dir })) {
+    await rm(join(broker().dir, blocks), { recursive: true })
+  }
+  await broker().restart()
+  await answer(['ord_e', 'ord_f'])
+  ending.abort()
+  await reading
 })
 
 test('an order placed while there is no server waits for it', async () => {
@@ -82,14 +120,12 @@ test('an order placed while there is no server waits for it', async () => {
   await rejects(messaging.ping(), /./)
   await broker().restart()
   await sending
-  const ending = new AbortController()
   for await (const each of messaging.orders('infra', { concurrency: 1, signal: ending.signal })) {
     assert.is(each.message.orderId, 'ord_waiting')
     await each.ack()
     ending.abort()
   }
   await messaging.ping()
-  await messaging.close()
 })
 
 test('an order placed while there is no server is given up in the end', async () => {
@@ -97,12 +133,10 @@ test('an order placed while there is no server is given up in the end', async ()
   await broker().kill()
   await rejects(messaging.order(placed('ord_lost'), {}), /^publishing on infra.boot-machine: no success within 300 ms$/)
   await broker().restart()
-  await messaging.close()
 })
 
 test('streams that were lost are made again', async () => {
   const messaging = await open()
-  const ending = new AbortController()
   const taken: string[] = []
   const reading = (async () => {
     for await (const each of messaging.orders('cmon', { concurrency: 1, signal: ending.signal })) {
@@ -110,10 +144,8 @@ test('streams that were lost are made again', async () => {
       await each.ack()
     }
   })()
-  const operator = await connect(connectionOptionsOf(broker().url))
-  const manager = await operator.jetstreamManager()
+  const manager = await operating()
   await manager.streams.delete('ORDERS')
-  await operator.close()
   await broker().kill()
   await broker().restart()
   await messaging.order(placed('ord_again', { order: everyOrder['cmon.forget-cluster'] }), {})
@@ -121,15 +153,13 @@ test('streams that were lost are made again', async () => {
   assert.equal(taken, ['ord_again'])
   ending.abort()
   await reading
-  await messaging.close()
 })
 
 test('processes that start at the same moment agree on the streams, and change them when asked', async () => {
-  const operator = await connect(connectionOptionsOf(broker().url))
-  const manager = await operator.jetstreamManager()
+  const manager = await operating()
   for (const name of ['ORDERS', 'OUTCOMES', 'DEAD']) await manager.streams.delete(name)
-  const all = await Promise.all(Array.from({ length: 6 }, () => open()))
-  const changed = await natsMessaging({ url: broker().url, ackWaitMs: 7_000 })
+  await Promise.all(Array.from({ length: 6 }, () => open()))
+  await open({ ackWaitMs: 7_000 })
   const consumers = await Promise.all(
     [['ORDERS', 'deployer'], ['ORDERS', 'controller'], ['OUTCOMES', 'runner']].map(async ([stream = '', name = '']) => {
       const { config } = await manager.consumers.info(stream, name)
@@ -143,8 +173,6 @@ test('processes that start at the same moment agree on the streams, and change t
   ])
   const { config } = await manager.streams.info('ORDERS')
   assert.equal([config.retention, config.storage, config.duplicate_window], ['workqueue', 'file', 120e9])
-  await Promise.all([...all, changed].map(({ close }) => close()))
-  await operator.close()
 })
 
 test('wrong credentials are refused at once, and not repeated in the message', async () => {
