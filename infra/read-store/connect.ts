@@ -28,5 +28,10 @@ export const connect = <DB>(url: string, { max = 10, name = 'ccx', onError }: Co
   pool.on('error', (error) => onError?.(error))
   const db = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) })
   let closing: Promise<void> | undefined
-  return { db, pool, close: () => (closing ??= db.destroy()) }
+  const close = async (): Promise<void> => {
+    await db.destroy()
+    // Kysely leaves a pool alone that it has not used itself; its idle connections would hold the process for seconds.
+    if (!pool.ended) await pool.end()
+  }
+  return { db, pool, close: () => (closing ??= close()) }
 }

@@ -26,7 +26,7 @@ export const client: Command = async (args) => {
   const expiresAt = expiryOf(values.expires)
   await onAccounts(values.state, async (registry) => {
     const made = await createClientFor(registry, { login, name: name.trim(), expiresAt }, OPERATOR)
-    if ('rejection' in made) throw new UsageError(made.rejection.because)
+    if ('rejection' in made) throw new Error(made.rejection.because)
     const { clientId, secret, position } = made
     return {
       position,

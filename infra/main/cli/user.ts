@@ -43,7 +43,7 @@ export const user: Command = async (args) => {
       isAdmin: values.admin,
     }
     const made = await registerAccount(registry, account, OPERATOR)
-    if ('rejection' in made) throw new UsageError(made.rejection.because)
+    if ('rejection' in made) throw new Error(made.rejection.because)
     const shown = typed === undefined ? [`password: ${password}`, 'It is shown this once.'] : []
     return { position: made.position, lines: [`${login} may sign in.`, ...shown] }
   })
