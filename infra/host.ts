@@ -30,13 +30,17 @@ export type Host = {
   readonly address: string
   /** The mounted volume: an absolute path that the unprivileged user of the machine may write. */
   readonly dataDir: string
-  /** Runs a program to its end as the machine's unprivileged user and gives its standard output. Throws `CommandFailed` on a non-zero exit. */
+  /**
+   * Runs a program to its end as the machine's unprivileged user and gives its standard output.
+   *
+   * @throws CommandFailed on a non-zero exit
+   */
   readonly run: (argv: readonly [string, ...string[]], options?: RunOptions) => Promise<string>
-  /** Writes a file whole or not at all (beside, fsync, rename), owned by the machine's unprivileged user, making folders as needed. */
+  /** Writes a file whole or not at all, owned by the machine's unprivileged user, making folders as needed. */
   readonly write: (path: string, content: string, mode: number) => Promise<void>
   /** The file's text, or undefined when there is none. */
   readonly read: (path: string) => Promise<string | undefined>
-  /** Makes the unit run (now and after a boot of the machine). Done already: nothing. A changed definition takes effect at the next start. */
+  /** Makes the unit run, now and after a boot. Done already: nothing. A changed definition holds from the next start on. */
   readonly start: (unit: Unit) => Promise<void>
   /** Ends the unit and keeps it from coming back at boot. Not running: nothing. */
   readonly stop: (unit: Unit) => Promise<void>

@@ -14,7 +14,12 @@ import { nodes } from './nodes.ts'
  * @param options.openPassword opens the sealed password of a datastore's administrator
  * @param options.openAuthority opens the certificate of a datastore's authority
  */
-export const readApi = ({ db, catalogue, openPassword, openAuthority }: DatastoreQueries & AuthorityQueries): readonly Endpoint[] => {
+export const readApi = ({
+  db,
+  catalogue,
+  openPassword,
+  openAuthority,
+}: DatastoreQueries & AuthorityQueries): readonly Endpoint[] => {
   const read = db.withSchema(READ_SCHEMA)
   return [
     deployWizard(catalogue),

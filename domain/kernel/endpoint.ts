@@ -64,14 +64,6 @@ type Typed<P, Q, B> = Omit<Endpoint, 'params' | 'query' | 'body' | 'handle'> & {
  * What a schema throws is the caller's to translate into a 400.
  */
 export const endpoint = <P = undefined, Q = undefined, B = undefined>(typed: Typed<P, Q, B>): Endpoint => {
-  const read = <T>(part: 'params' | 'query' | 'body', schema: Schema<T> | undefined, input: unknown): T => {
-    if (schema === undefined) return undefined as T
-    try {
-      return schema.parse(input)
-    } catch (cause) {
-      throw new Malformed(part, cause)
-    }
-  }
   return {
     ...typed,
     handle: (request) =>
@@ -84,11 +76,23 @@ export const endpoint = <P = undefined, Q = undefined, B = undefined>(typed: Typ
   }
 }
 
+type Part = 'params' | 'query' | 'body'
+
+/** Without a schema the part's type is `undefined`, by the defaults of `endpoint`. */
+function read<T>(part: Part, schema: Schema<T> | undefined, input: unknown): T
+function read(part: Part, schema: Schema<unknown> | undefined, input: unknown): unknown {
+  try {
+    return schema?.parse(input)
+  } catch (cause) {
+    throw new Malformed(part, cause)
+  }
+}
+
 /** A part of a request that its schema refused; the cause says which field and why. */
 export class Malformed extends Error {
   override readonly name = 'Malformed'
-  readonly part: 'params' | 'query' | 'body'
-  constructor(part: 'params' | 'query' | 'body', cause: unknown) {
+  readonly part: Part
+  constructor(part: Part, cause: unknown) {
     super(`the ${part} of the request is malformed`, { cause })
     this.part = part
   }

@@ -14,8 +14,8 @@ const forwarded = (headers: NodeJS.Dict<string | string[]>): NodeJS.Dict<string 
   Object.fromEntries(Object.entries(headers).filter(([name]) => !HOP_BY_HOP.has(name)))
 
 /**
- * What a cluster's ingress does, for services that run side by side on one machine: one address in front, the longest matching prefix wins.
- * The path goes on as it came. The asker's address is passed on as X-Forwarded-For, whatever he said himself.
+ * What a cluster's ingress does, for services side by side on one machine: one address in front, and the longest
+ * matching prefix wins. The path goes on as it came. The asker's address is passed on as X-Forwarded-For, whatever he said himself.
  */
 export const ingress = async ({
   host,

@@ -29,7 +29,7 @@ const at = (major: number, minor: number) => (actualMajor: number, actualMinor: 
 const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
 
 const NEEDS = {
-  postgresql: {
+  postgres: {
     title: 'PostgreSQL 15',
     programs: [
       'postgres', 'initdb', 'pg_ctl', 'pg_basebackup', 'pg_rewind', 'pg_controldata', 'pg_isready', 'pg_dump', 'psql',

@@ -8,4 +8,10 @@ import { commandCalls, queryCalls } from './parts/rest.ts'
 import { runnerPart } from './parts/runner.ts'
 
 /** Every service in one process, for a laptop, a test or a small site. */
-await serve('all-in-one', [projectorPart, deployerPart, controllerPart, runnerPart, httpPart(authCalls, commandCalls, queryCalls)])
+await serve('all-in-one', [
+  projectorPart,
+  deployerPart,
+  controllerPart,
+  runnerPart,
+  httpPart(authCalls, commandCalls, queryCalls),
+])

@@ -10,7 +10,12 @@ export type MachineSpec = {
   readonly zone: string
   readonly instance: { readonly code: string; readonly cpu: number; readonly ramGb: number }
 }
-export type VolumeSpec = { readonly nodeId: string; readonly datastoreId: string; readonly type: string; readonly sizeGib: number }
+export type VolumeSpec = {
+  readonly nodeId: string
+  readonly datastoreId: string
+  readonly type: string
+  readonly sizeGib: number
+}
 
 export type Machine = {
   readonly nodeId: string
@@ -30,8 +35,8 @@ export type Resource = {
 }
 
 /**
- * Where machines come from. Every verb takes our ids, looks first, acts, waits until the effect is observable, and answers the same
- * when called again. Ownership is a tag with our ids, so nothing needs a table.
+ * Where machines come from. Every verb takes our ids, looks first, acts, waits until the effect is observable, and
+ * answers the same when called again. Ownership is a tag with our ids, so nothing needs a table.
  */
 export type Provider = {
   readonly name: string
@@ -65,7 +70,7 @@ export type LinkFaults = {
   readonly heal: (nodeId: string) => Promise<void>
 }
 
-/** A request the provider can never fulfil, however often it is repeated (no such zone, quota reached). Everything else is worth a retry. */
+/** What the provider can never do, however often it is asked (no such zone). Everything else is worth a retry. */
 export class CannotProvide extends Error {
   override readonly name = 'CannotProvide'
 }

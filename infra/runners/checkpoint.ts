@@ -16,7 +16,8 @@ const Checkpointed = z.object({ position: z.string(), openJobs: z.array(z.uuid()
 export type Checkpoint = { readonly position: Position | 'start'; readonly openJobs: readonly string[] }
 
 /**
- * How far the runner has carried the log out, and which jobs were open there, so that a start costs the open jobs and not the history.
+ * How far the runner has carried the log out, and which jobs were open there, so that a start costs the open jobs and
+ * not the history.
  * Losing it loses nothing: everything before it may be done again.
  */
 export const readCheckpoint = async (store: EventStore): Promise<Checkpoint> => {

@@ -27,7 +27,7 @@ export type Reactor = {
 
 export const jobStream = (jobId: string): string => `job-${jobId}`
 
-/** The cause of what follows from an event: its command's id is derived from the event, so that following twice is following once. */
+/** The cause of what follows from an event. Its command's id is derived, so that following twice is following once. */
 const causedBy = ({ id, metadata }: Recorded, what: string): Cause => ({
   commandId: v5(`${what}:${id}`, NAMESPACE),
   correlationId: metadata.correlationId,

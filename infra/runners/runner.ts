@@ -29,8 +29,8 @@ export type RunnerOptions = {
 }
 
 /**
- * Runs jobs: carries out what follows from events, and turns what comes back into events. Holds no state that is not in the log, so any
- * number of runners may run, and any may be killed at any moment.
+ * Runs jobs: carries out what follows from events, and turns what comes back into events. Holds no state that is not in
+ * the log, so any number of runners may run, and any may be killed at any moment.
  *
  * @returns `ready` resolves when the runner has caught up with the log, `ended` when it has stopped after `signal`
  */

@@ -44,7 +44,8 @@ const work = async (family: 'infra' | 'cmon') => {
     if (before !== undefined) hopMs.push(performance.now() - before)
     const { orderId, jobId, step, key, attempt, course, order } = message
     const result = resultOf(order, message)
-    await messaging.answer({ orderId, jobId, step, key, attempt, course, at: now(), kind: 'succeeded', result }, outcomeIdOf(orderId, 'succeeded'), {})
+    const outcome = { orderId, jobId, step, key, attempt, course, at: now(), kind: 'succeeded', result } as const
+    await messaging.answer(outcome, outcomeIdOf(orderId, 'succeeded'), {})
     answeredAt.set(jobId, performance.now())
     await ack()
   }
@@ -57,7 +58,8 @@ for (let n = 0; n < JOBS; n++) {
     { type: 'CreateDatastore', data: { datastoreId, jobId, spec: exampleSpec(1), fingerprint: '', now: now() } },
     { commandId, correlationId: commandId, causationId: commandId, actor: { kind: 'system', id: 'bench' } },
   )
-  await until(async () => (await store.read(`datastore-${datastoreId}`)).events.some(({ type }) => type === 'JobEnded'), { withinMs: 60_000 })
+  const eventTypes = async () => (await store.read(`datastore-${datastoreId}`)).events.map(({ type }) => type)
+  await until(async () => (await eventTypes()).includes('JobEnded'), { withinMs: 60_000 })
 }
 const p99 = quantile(hopMs, 0.99)
 report(`job step hop (${hopMs.length} hops)`, latency(hopMs), { ok: p99 <= 50, text: 'p99 ≤ 50 ms' })

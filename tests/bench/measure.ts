@@ -47,5 +47,7 @@ export const startEventStore = async (): Promise<{ readonly url: string; readonl
 }
 
 /** One line of a result, with its bar where there is one. */
-export const report = (what: string, figures: string, bar?: { readonly ok: boolean; readonly text: string }): void =>
-  console.log(`${what.padEnd(46)} ${figures}${bar === undefined ? '' : `   ${bar.ok ? 'reaches' : 'MISSES'} the bar: ${bar.text}`}`)
+export const report = (what: string, figures: string, bar?: { readonly ok: boolean; readonly text: string }): void => {
+  const verdict = bar === undefined ? '' : `   ${bar.ok ? 'reaches' : 'MISSES'} the bar: ${bar.text}`
+  console.log(`${what.padEnd(46)} ${figures}${verdict}`)
+}

@@ -39,8 +39,8 @@ test('openssl accepts what it issues, strictly, for servers and for clients', as
 
 test('openssl finds the name and the address in it, and no other', async () => {
   assert.match((await verify('-verify_hostname', '0198.ccx.test', '-verify_ip', '127.0.0.1')).stdout, /OK/)
-  const refused = await verify('-verify_hostname', 'else.ccx.test').catch((error: unknown) => String(error))
-  assert.match(String(refused), /hostname mismatch/i)
+  const told = verify('-verify_hostname', 'else.ccx.test').then(({ stdout }) => stdout, String)
+  assert.match(await told, /hostname mismatch/i)
 })
 
 test('it may sign no further authority', async () => {

@@ -18,6 +18,7 @@ import { CannotProvide, type Provider } from '../../infra/providers/provider.ts'
 import { createLog } from '../../infra/telemetry/logger.ts'
 import { bench, type Bench } from '../support/local-providers.ts'
 import { placed } from '../support/orders.ts'
+import { killAfter } from '../support/kill-after.ts'
 import { until } from '../support/until.ts'
 
 const program = fileURLToPath(new URL('../support/deployer-process.ts', import.meta.url))
@@ -114,7 +115,7 @@ const killedAfter = async (
   let lines = 0
   child.stdout.on('data', (chunk: Buffer) => {
     lines += chunk.toString().split('\n').length - 1
-    if (lines >= steps) setTimeout(() => child.kill('SIGKILL'), afterMs)
+    if (lines >= steps) killAfter(child, afterMs)
   })
   await exited
 }

@@ -12,7 +12,7 @@ import { localMachines } from '../support/local-machines.ts'
 const test = suite("a tenant's account on PostgreSQL")
 const account = { username: 'Ada "the" Admin', password: "it's \\ a $ecret", database: 'a "db"' }
 
-const machines = await localMachines('0198d0ab', ['postgresql'])
+const machines = await localMachines('0198d0ab', ['postgres'])
 // So long that its socket needs an abstract name.
 const host = await machines.machine(`db-a-${'x'.repeat(70)}`)
 const hostname = 'db-a.0198d0ab.ccx.test'

@@ -113,4 +113,4 @@ const sqlOf = (statement: Statement, need: NeedName): TenantClient => ({
 })
 
 /** One client per engine, by the engine's name. */
-export const tenantClients: Readonly<Record<string, TenantClient>> = { postgresql: sqlOf(psql, 'postgresql') }
+export const tenantClients: Readonly<Record<string, TenantClient>> = { postgresql: sqlOf(psql, 'postgres') }

@@ -56,7 +56,7 @@ const stopServer = async (server: ChildProcess): Promise<void> => {
 export const startPostgres = async (
   settings: readonly string[] = [],
 ): Promise<{ readonly url: string; readonly stop: () => Promise<void> }> => {
-  const bin = dirname((await testPrograms('postgresql')).bin('postgres'))
+  const bin = dirname((await testPrograms('postgres')).bin('postgres'))
   const user = await unprivileged()
   const dir = await mkdtemp(join(tmpdir(), 'ccx-postgres-'))
   await chmod(dir, 0o700)

@@ -25,6 +25,10 @@ const Datastore = z.object({
 type Datastore = z.infer<typeof Datastore>
 const Authority = z.object({ ca: z.string() })
 
+const READ =
+  'select said, pg_is_in_recovery() as on_replica, ' +
+  '(select ssl from pg_stat_ssl where pid = pg_backend_pid()) as tls from greeting'
+
 export const demo: Command = async (args) => {
   const { values } = parseOptions(args, {
     options: {
@@ -53,7 +57,8 @@ export const demo: Command = async (args) => {
   console.log(`\n${seconds(began)} after it was asked for, it takes connections.\n`)
 
   const dnsPort = report.children.find(({ name }) => name === 'dns')?.ports[0]
-  const psql = (await findPrograms(['postgresql'], { dir: await programsPlace(place), env: inheritedEnvironment() })).bin('psql')
+  const dir = await programsPlace(place)
+  const psql = (await findPrograms(['postgres'], { dir, env: inheritedEnvironment() })).bin('psql')
   await use(rest, uuid, { dnsPort, psql, keep: values.keep })
   if (values.keep) return 0
 
@@ -95,12 +100,12 @@ const use = async (rest: RestClient, uuid: string, { dnsPort, psql, keep }: Mean
     await ask(datastore.primary_url, 'create table if not exists greeting (said text)')
     await ask(datastore.primary_url, "insert into greeting values ('hello from the primary')")
     const reader = datastore.replica_url ?? datastore.primary_url
-    const sql = 'select said, pg_is_in_recovery() as on_replica, (select ssl from pg_stat_ssl where pid = pg_backend_pid()) as tls from greeting'
-    console.log(`  ${await readUntilThere(() => ask(reader, sql))}`)
+    console.log(`  ${await readUntilThere(() => ask(reader, READ))}`)
     if (keep) {
       const { database_username: user, database_password: password, database_database: database } = datastore.db_account
       const name = datastore.primary_url
-      console.log(`\n  postgresql://${user}:${password}@${name}:5432/${database}?sslmode=verify-full&hostaddr=${await addressOf(name)}`)
+      const options = `sslmode=verify-full&hostaddr=${await addressOf(name)}`
+      console.log(`\n  postgresql://${user}:${password}@${name}:5432/${database}?${options}`)
       console.log(`  the authority's certificate: GET /api/prov/api/v2/cluster/${uuid}/ca`)
     }
   } finally {

@@ -15,7 +15,7 @@ export const run: Command = async (args) => {
   const place = await placeOf(values.state)
   const inherited = inheritedEnvironment()
   const state = await openState({ dir: place.stateDir, ports: PORTS, wantedPorts: { http: 8080 }, user: place.user })
-  const programs = await findPrograms(['postgresql', ...(place.user === undefined ? [] : ['network' as const])], {
+  const programs = await findPrograms(['postgres', ...(place.user === undefined ? [] : ['network' as const])], {
     dir: await programsPlace(place),
     env: inherited,
     progress: (line) => console.error(line),

@@ -89,7 +89,7 @@ const prepare = async ({ place, port, separate }: SuperviseOptions, report: Repo
 
 const needsOf = (given: Readonly<Record<string, string>>, { user }: Place): readonly NeedName[] => [
   // The machines run it too, so it is needed even where the stores are somewhere else.
-  'postgresql',
+  'postgres',
   ...(given['NATS_URL'] === undefined ? ['nats-server' as const] : []),
   ...(given['CMON_DB_URL'] === undefined ? ['mariadb' as const] : []),
   ...(user === undefined ? [] : ['network' as const]),

@@ -22,7 +22,7 @@ export const test: Command = async (args) => {
 const getPrograms = async (): Promise<void> => {
   const place = await placeOf(undefined)
   await findPrograms(
-    ['postgresql', 'nats-server', 'mariadb', 'dns-server', ...(place.user === undefined ? [] : ['network' as const])],
+    ['postgres', 'nats-server', 'mariadb', 'dns-server', ...(place.user === undefined ? [] : ['network' as const])],
     { dir: await programsPlace(place), env: inheritedEnvironment(), progress: (line) => console.log(line) },
   )
 }

@@ -5,7 +5,10 @@ import type { Metrics } from '../../telemetry/metrics.ts'
 
 /** The same sending, counted by type and outcome, and seen in the trace. */
 export const counted =
-  <C extends Command, E extends Event, S, Code extends string>(metrics: Metrics, send: Send<C, E, S, Code>): Send<C, E, S, Code> =>
+  <C extends Command, E extends Event, S, Code extends string>(
+    metrics: Metrics,
+    send: Send<C, E, S, Code>,
+  ): Send<C, E, S, Code> =>
   (command, cause) =>
     withSpan(`command ${command.type}`, { 'ccx.correlation': cause.correlationId }, async () => {
       const began = performance.now()
