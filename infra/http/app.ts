@@ -8,7 +8,7 @@ import type { MetricsHandler } from '../telemetry/metrics.ts'
 import type { Readiness } from '../telemetry/health.ts'
 import { apiDocs } from './api-docs.ts'
 import { type ApiInfo, openApi } from './openapi.ts'
-import { problemOf, refusal } from './problems.ts'
+import { problemNamed, problemOf, refusal } from './problems.ts'
 import { type Known, type ServeOptions, serveEndpoint } from './serve-endpoint.ts'
 
 export type AppOptions = ServeOptions & {
@@ -68,6 +68,15 @@ const routesOf = (options: AppOptions): readonly Route[] => {
       path,
       serve: async (ctx: Context) => serve(ctx),
     })),
+    {
+      method: 'GET',
+      path: '/problems/:code',
+      serve: async (ctx) => {
+        const problem = problemNamed(String(ctx['params']['code']))
+        if (problem === undefined) throw refusal('not-found', 'there is no such problem')
+        json(ctx, 200, problem)
+      },
+    },
     { method: 'GET', path: '/healthz', serve: async (ctx) => json(ctx, 200, { status: 'ok' }) },
     {
       method: 'GET',

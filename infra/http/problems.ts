@@ -163,7 +163,11 @@ export const problemOf = (error: unknown): Problem => {
   return told('internal', problems.internal.means)
 }
 
-/** `docs/problems.md`, where a problem's `type` leads. */
+/** What a problem's `type` leads to; undefined for a code that is none. */
+export const problemNamed = (code: string): (Kind & { readonly code: string }) | undefined =>
+  isProblemCode(code) ? { code, ...problems[code] } : undefined
+
+/** `docs/problems.md`, the same for people to read. */
 export const problemsPage = (): string => {
   const rows = Object.entries(problems)
     .toSorted(([a], [b]) => (a < b ? -1 : 1))

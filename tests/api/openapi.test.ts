@@ -97,6 +97,15 @@ docs('has a page on problems that is the table of the code', () => {
   for (const { status } of Object.values(problems)) assert.ok(status >= 400 && status < 600)
 })
 
+docs('has a page for every type of problem', async () => {
+  const rest = await startRest(endpoints)
+  const refused = await rest.ask('GET', '/api/prov')
+  const { type } = z.object({ type: z.string() }).parse(refused.body)
+  assert.equal((await rest.ask('GET', type)).body, { code: 'not-found', ...problems['not-found'] })
+  assert.is((await rest.ask('GET', '/problems/constructor')).status, 404)
+  await rest.close()
+})
+
 docs('cannot hold two endpoints of one method and path', async () => {
   const [first] = endpoints
   await startRest([...endpoints, ...(first === undefined ? [] : [first])]).then(
