@@ -4,7 +4,7 @@ import { chmod, chown, mkdir, readFile, rename, stat, writeFile } from 'node:fs/
 import { createServer } from 'node:net'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { z } from 'zod'
 import type { User } from './child.ts'
 import { execute } from './execute.ts'
@@ -68,6 +68,7 @@ export const openState = async (options: StateOptions): Promise<State> => {
   if (owner !== undefined && owner !== process.getuid?.()) {
     throw new Error(`${dir} belongs to the user number ${owner}; work as that user, or with another folder (--state)`)
   }
+  await makeStateDir(dir)
   // Those who run the servers pass through; they cannot list it, and each has only its own folder open.
   await folder(dir, user === undefined ? 0o700 : 0o711)
   for (const name of ['secrets', 'logs', 'run']) await folder(join(dir, name), 0o700)
@@ -99,6 +100,20 @@ export const openState = async (options: StateOptions): Promise<State> => {
       return path
     },
   }
+}
+
+/**
+ * Makes the state folder itself, private at first, and the folders above it, which others may pass through as is usual.
+ *
+ * @param dir absolute
+ */
+export const makeStateDir = async (dir: string): Promise<void> => {
+  const above = dirname(dir)
+  const first = await mkdir(above, { recursive: true })
+  for (let made = above; first !== undefined && made.startsWith(first); made = dirname(made)) await chmod(made, 0o755)
+  await mkdir(dir, { mode: 0o700 }).catch((cause: unknown) => {
+    if (!(cause instanceof Error && 'code' in cause && cause.code === 'EEXIST')) throw cause
+  })
 }
 
 const folder = async (path: string, mode: number): Promise<void> => {
@@ -195,6 +210,7 @@ export const defaultStateDir = async (
 
 /** The folder of privately unpacked programs, open to all who run them; shared by the instances of one repository. */
 export const programsDir = async (stateDir: string): Promise<string> => {
+  await makeStateDir(stateDir)
   await mkdir(join(stateDir, 'programs'), { recursive: true })
   const { mode, uid } = await stat(stateDir)
   if (uid === process.getuid?.()) await chmod(stateDir, mode | (uid === 0 ? 0o111 : 0))

@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { User } from '../../embedded/child.ts'
@@ -29,8 +28,5 @@ export const placeOf = async (stateDir: string | undefined): Promise<Place> => {
 /** Where privately unpacked programs are kept: with the repository's own state, or else with this instance's. */
 export const programsPlace = async ({ stateDir, user }: Place): Promise<string> => {
   const shared = (await defaultStateDir(repository, user)).dir
-  return programsDir(shared).catch(async () => {
-    await mkdir(stateDir, { recursive: true })
-    return programsDir(stateDir)
-  })
+  return programsDir(shared).catch(() => programsDir(stateDir))
 }

@@ -37,14 +37,19 @@ export const writeReport = (stateDir: string, report: Report): void => {
   renameSync(`${reportFile(stateDir)}.new`, reportFile(stateDir))
 }
 
-/** What the supervisor has said last; undefined when it does not run. */
-export const liveReport = (stateDir: string): Report | undefined => {
+/** What the last supervisor has said last, whether or not it still runs; undefined when there was none. */
+export const lastReport = (stateDir: string): Report | undefined => {
   try {
-    const report = Report.safeParse(JSON.parse(readFileSync(reportFile(stateDir), 'utf8'))).data
-    return report !== undefined && isAlive(report.supervisor) ? report : undefined
+    return Report.safeParse(JSON.parse(readFileSync(reportFile(stateDir), 'utf8'))).data
   } catch {
     return undefined
   }
+}
+
+/** What the supervisor says; undefined when it does not run. */
+export const liveReport = (stateDir: string): Report | undefined => {
+  const report = lastReport(stateDir)
+  return report !== undefined && isAlive(report.supervisor) ? report : undefined
 }
 
 /** A name in the kernel, which falls with the process that holds it, however that one ends. */

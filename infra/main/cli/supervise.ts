@@ -1,7 +1,7 @@
 import { givenSettings, inheritedEnvironment } from '../../config.ts'
 import { ownIdentity } from '../../embedded/process-identity.ts'
 import { findPrograms, type NeedName } from '../../embedded/programs.ts'
-import { openState } from '../../embedded/state.ts'
+import { makeStateDir, openState } from '../../embedded/state.ts'
 import { supervisor, type ChildStatus, type Supervisor } from '../../embedded/supervisor.ts'
 import { instance, PORTS } from './instance.ts'
 import { endMachines } from './machines.ts'
@@ -40,6 +40,7 @@ export const supervise: Command = async (args) => {
 export const superviseInstance = async (options: SuperviseOptions): Promise<number> => {
   const { place } = options
   if (!(await takeLock(place.stateDir))) throw new Error(`an instance runs already in ${place.stateDir}`)
+  await makeStateDir(place.stateDir)
   const report = reporter(options)
   const ending = new AbortController()
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => ending.abort())

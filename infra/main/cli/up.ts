@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { access, mkdir, open, readFile } from 'node:fs/promises'
+import { access, mkdir, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { givenSettings } from '../../config.ts'
+import { makeStateDir } from '../../embedded/state.ts'
 import { placeOf, repository, type Place } from './place.ts'
-import { isLocked, liveReport, type Report } from './report.ts'
+import { isLocked, lastReport, liveReport, type Report } from './report.ts'
 import { superviseInstance, type SuperviseOptions } from './supervise.ts'
 import { parseOptions, portOption, UsageError, type Command } from './usage.ts'
 
@@ -22,7 +23,11 @@ export const up: Command = async (args) => {
   checkSettings()
   const place = await placeOf(values.state)
   const separate = values.separate ?? false
-  if (await isLocked(place.stateDir)) return follow(place, { isNew: false, wasRunning: true })
+  if (await isLocked(place.stateDir)) {
+    // Its supervisor may be so young that it has not reported yet.
+    while (liveReport(place.stateDir) === undefined && (await isLocked(place.stateDir))) await pause(20)
+    return follow(place, { isNew: false, wasRunning: true })
+  }
   if (place.because !== undefined) console.log(place.because)
   const isNew = !(await exists(join(place.stateDir, 'secrets', 'admin-password')))
   if (values.foreground === true) return inForeground({ place, port, separate }, isNew)
@@ -46,8 +51,10 @@ const exists = (path: string): Promise<boolean> => access(path).then(() => true,
 
 /** A supervisor in a session of its own: it outlives this command and the terminal. */
 const leaveRunning = async ({ stateDir }: Place, args: readonly string[]): Promise<void> => {
+  await makeStateDir(stateDir)
   await mkdir(join(stateDir, 'logs'), { recursive: true, mode: 0o700 })
-  const log = await open(join(stateDir, 'logs', 'supervisor.log'), 'a', 0o600)
+  const logFile = join(stateDir, 'logs', 'supervisor.log')
+  const log = await open(logFile, 'a', 0o600)
   const child = spawn(process.execPath, [join(repository, 'infra/main/ccx.ts'), 'supervise', ...args], {
     cwd: repository,
     detached: true,
@@ -57,43 +64,38 @@ const leaveRunning = async ({ stateDir }: Place, args: readonly string[]): Promi
   child.unref()
   const ended = { is: false }
   child.on('exit', () => void (ended.is = true))
-  while (liveReport(stateDir) === undefined) {
-    if (ended.is) throw new Error(`the supervisor does not start:\n${await lastLines(stateDir, 5)}`)
+  // Another `up` may have been faster; then its supervisor reports, and ours ends.
+  while (lastReport(stateDir)?.supervisor.pid !== child.pid && liveReport(stateDir) === undefined) {
+    if (ended.is) throw new Error(`the supervisor does not start; see ${logFile}`)
     await pause(20)
   }
 }
-
-const lastLines = async (stateDir: string, count: number): Promise<string> =>
-  (await readFile(join(stateDir, 'logs', 'supervisor.log'), 'utf8')).trimEnd().split('\n').slice(-count).join('\n')
 
 /** Shows what the supervisor reports, until it is done. */
 const follow = async (
   place: Place,
   { isNew, wasRunning }: { readonly isNew: boolean; readonly wasRunning: boolean },
 ): Promise<number> => {
-  let shown = 0
-  let last: Report | undefined
-  for (;;) {
-    const report = liveReport(place.stateDir) ?? last
-    // It has ended between two looks; its last words are in its log.
-    if (report === undefined || (report === last && liveReport(place.stateDir) === undefined)) {
-      console.error(`ccx: not started; see ${join(place.stateDir, 'logs', 'supervisor.log')}`)
-      return 1
-    }
-    if (wasRunning && report.phase === 'up') {
+  for (let shown = 0; ; await pause(50)) {
+    // Looked at in this order, so that the last words of one that ends are not missed.
+    const isAlive = liveReport(place.stateDir) !== undefined
+    const report = lastReport(place.stateDir)
+    if (report !== undefined && wasRunning && report.phase === 'up') {
       console.log(`it runs already, in ${place.stateDir}`)
       conclude(place, report, false)
       return 0
     }
-    for (const line of report.lines.slice(shown)) console.log(line)
-    shown = report.lines.length
-    if (report.phase === 'up') {
+    for (const line of report?.lines.slice(shown) ?? []) console.log(line)
+    shown = report?.lines.length ?? shown
+    if (report?.phase === 'up') {
       conclude(place, report, isNew)
       return 0
     }
-    if (report.phase === 'stopping') throw new Error('it is being stopped at this moment')
-    last = report
-    await pause(50)
+    if (report?.phase === 'stopping') throw new Error('it is being stopped at this moment')
+    if (!isAlive) {
+      console.error(`ccx: not started; see ${join(place.stateDir, 'logs')}`)
+      return 1
+    }
   }
 }
 
