@@ -9,6 +9,8 @@ export const repository = dirname(dirname(dirname(dirname(fileURLToPath(import.m
 export type Place = {
   readonly stateDir: string
   readonly user: User | undefined
+  /** What must be typed after a command to mean this instance. */
+  readonly option: string
   /** What the user should be told about the choice, if anything. */
   readonly because: string | undefined
 }
@@ -20,9 +22,9 @@ export type Place = {
  */
 export const placeOf = async (stateDir: string | undefined): Promise<Place> => {
   const user = await unprivilegedUser()
-  if (stateDir !== undefined) return { stateDir: resolve(stateDir), user, because: undefined }
+  if (stateDir !== undefined) return { stateDir: resolve(stateDir), user, option: ` --state ${stateDir}`, because: undefined }
   const { dir, because } = await defaultStateDir(repository, user)
-  return { stateDir: dir, user, because }
+  return { stateDir: dir, user, option: '', because }
 }
 
 /** Where privately unpacked programs are kept: with the repository's own state, or else with this instance's. */

@@ -116,14 +116,13 @@ const inForeground = async (options: SuperviseOptions, isNew: boolean): Promise<
 
 const passwordIn = (file: string): string => readFileSync(file, 'utf8').trimEnd()
 
-const conclude = ({ stateDir }: Place, { apiUrl, adminLogin }: Report, showsPassword: boolean): void => {
+const conclude = ({ stateDir, option }: Place, { apiUrl, adminLogin }: Report, showsPassword: boolean): void => {
   const file = join(stateDir, 'secrets', 'admin-password')
-  const state = stateDir === join(repository, '.ccx') ? '' : ` --state ${stateDir}`
   console.log('')
   console.log(`  API          ${apiUrl}`)
   console.log(`  API docs     ${apiUrl}/api/docs`)
   console.log(`  admin login  ${adminLogin}`)
   if (showsPassword) console.log(`  password     ${passwordIn(file)}   (shown once; kept in ${file})`)
   else console.log(`  password     in ${file}`)
-  console.log(`  next         ./ccx demo${state}`)
+  console.log(`  next         ./ccx demo${option}`)
 }
