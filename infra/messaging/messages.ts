@@ -13,7 +13,8 @@ const NodeRef = z.object({
   name: id,
   hostname: id,
   provider: id,
-  address: id,
+  // Empty for a node that has none yet, or never got one: what is deleted may never have been deployed.
+  address: z.string(),
   port: z.number().int().min(1).max(65_535),
   instance: Instance,
 })
