@@ -9,6 +9,18 @@ export const quantile = (values: readonly number[], q: number): number => {
   return sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? Number.NaN
 }
 
+export const median = (values: readonly number[]): number => {
+  const sorted = values.toSorted((a, b) => a - b)
+  const middle = sorted.length / 2
+  return ((sorted[Math.ceil(middle) - 1] ?? Number.NaN) + (sorted[Math.floor(middle)] ?? Number.NaN)) / 2
+}
+
+/** The median, and between which values all others lie. */
+export const spread = (values: readonly number[], unit: string, digits = 0): string => {
+  const [least, most] = [Math.min(...values), Math.max(...values)]
+  return `${median(values).toFixed(digits)} ${unit} (${least.toFixed(digits)} … ${most.toFixed(digits)})`
+}
+
 export const timed = async (work: () => Promise<unknown>): Promise<number> => {
   const began = performance.now()
   await work()
@@ -46,8 +58,9 @@ export const startEventStore = async (): Promise<{ readonly url: string; readonl
   }
 }
 
-/** One line of a result, with its bar where there is one. */
+/** One line of a result, with its bar where there is one; a bar that is missed makes the process's exit code 1. */
 export const report = (what: string, figures: string, bar?: { readonly ok: boolean; readonly text: string }): void => {
   const verdict = bar === undefined ? '' : `   ${bar.ok ? 'reaches' : 'MISSES'} the bar: ${bar.text}`
   console.log(`${what.padEnd(46)} ${figures}${verdict}`)
+  if (bar?.ok === false) process.exitCode = 1
 }
