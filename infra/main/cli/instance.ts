@@ -16,7 +16,10 @@ const SERVICES = [
 const ALL_IN_ONE = 'all-in-one'
 const EMBEDDED = ['event-store', 'dns', 'ingress'] as const
 /** What runs on an HTTP port of its own behind the ingress, and the paths that go there. */
-const BEHIND_INGRESS: Readonly<Record<string, string>> = { 'ccx-auth-service': '/api/auth/', 'ccx-rest': '/' }
+const BEHIND_INGRESS: Readonly<Record<string, readonly string[]>> = {
+  'ccx-auth-service': ['/api/auth/', '/api/v2/auth/'],
+  'ccx-rest': ['/'],
+}
 
 /** All that `./ccx run` can run. */
 export const RUNNABLE: readonly string[] = [...SERVICES, ALL_IN_ONE, ...EMBEDDED]
@@ -114,7 +117,7 @@ const settingsOf = (state: State, binDirs: readonly string[]): Readonly<Record<s
   CCX_DB_URL: postgresUrl(state.port('postgres'), 'ccx', state.secret('postgres-ccx')),
   CMON_DB_URL: mariadbUrl(state.port('mariadb'), 'cmon', state.secret('mariadb-cmon')),
   INGRESS_ROUTES: Object.entries(BEHIND_INGRESS)
-    .map(([name, prefix]) => `${prefix}=${state.port(httpPort(name))}`)
+    .flatMap(([name, prefixes]) => prefixes.map((prefix) => `${prefix}=${state.port(httpPort(name))}`))
     .join(','),
   MASTER_KEY_FILE: state.secretFile('master-key'),
   PUBLIC_URL: `http://127.0.0.1:${state.port('http')}`,
