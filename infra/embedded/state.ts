@@ -136,7 +136,12 @@ const choosePorts = async (options: StateOptions): Promise<Readonly<Record<strin
   const { dir, ports, fixedPorts = {}, wantedPorts = {} } = options
   const path = join(dir, 'ports.json')
   const text = await readFile(path, 'utf8').catch(() => '{}')
-  const chosen: Record<string, number> = { ...Ports.parse(JSON.parse(text)), ...fixedPorts }
+  const before = Ports.parse(JSON.parse(text))
+  for (const [name, port] of Object.entries(fixedPorts)) {
+    // A port that was ours may still be held by what a killed supervisor has left behind.
+    if (before[name] !== port && !(await isFree(port))) throw new Error(`port ${port} is in use; choose another`)
+  }
+  const chosen: Record<string, number> = { ...before, ...fixedPorts }
   // Below the range from which systems draw outgoing ports, and different for each instance, lest they meet.
   let next = 20_000 + (createHash('sha256').update(dir).digest().readUInt16BE(0) % 530) * 24
   for (const name of ports) {

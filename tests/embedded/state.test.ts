@@ -46,14 +46,18 @@ state('keeps its secrets and ports from one start to the next', () =>
     assert.is(new Set(['nats', 'http', 'dns'].map(again.port)).size, 3)
   }))
 
-state('takes the wanted port, the next free one when it is taken, and the fixed one in any case', () =>
+state('takes the wanted port, or the next free one when it is taken; a port asked for by number must be free', () =>
   inFolder(async (dir) => {
     const wanted = await freePort()
     const other = createServer().listen(wanted, '127.0.0.1')
     await once(other, 'listening')
     const first = await openState({ dir, ports: ['http'], wantedPorts: { http: wanted }, user })
     assert.ok(first.port('http') > wanted)
+    const refused = await openState({ dir, ports: ['http'], fixedPorts: { http: wanted }, user })
+      .then(() => '', (error: unknown) => (error instanceof Error ? error.message : ''))
+    assert.is(refused, `port ${wanted} is in use; choose another`)
     other.close()
+    await once(other, 'close')
     const fixed = await openState({ dir, ports: ['http'], fixedPorts: { http: wanted }, user })
     assert.is(fixed.port('http'), wanted)
   }))
