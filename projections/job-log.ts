@@ -6,14 +6,13 @@ import { sortablePosition } from './positions.ts'
 import { projection } from './projection.ts'
 import type { JobLogRow } from './schema.ts'
 
-/** One row per line that a tenant can read about his job; its id is that of the event it tells of. */
+/** One row per line that a tenant can read about his job, told apart by position so that new ones go to the index's end. */
 export const jobLog = projection<JobLogRow>({
   name: 'job-log',
   version: 1,
   table: 'job_log',
-  key: 'entry_id',
+  key: 'position',
   columns: {
-    entry_id: 'text',
     job_id: 'text',
     datastore_id: 'text',
     severity: 'text',
@@ -26,7 +25,7 @@ export const jobLog = projection<JobLogRow>({
     at: 'time',
   },
 
-  keys: (event) => (said(event) === undefined ? [] : [event.id]),
+  keys: (event) => (said(event) === undefined ? [] : [sortablePosition(event.position)]),
 
   apply(row, event, key) {
     const entry = said(event)
@@ -34,7 +33,6 @@ export const jobLog = projection<JobLogRow>({
     const { jobId, datastoreId, at } = entry.about
     const { severity, line, place } = entry
     return {
-      entry_id: key,
       job_id: jobId,
       datastore_id: datastoreId,
       severity,
@@ -43,7 +41,7 @@ export const jobLog = projection<JobLogRow>({
       course: place?.course ?? 'forward',
       attempt: place?.attempt ?? null,
       line,
-      position: sortablePosition(event.position),
+      position: key,
       at,
     }
   },

@@ -90,7 +90,6 @@ const tables: readonly string[] = [
   `create index jobs_by_owner on read.jobs (owner_id, queued_position desc)`,
   `create index jobs_for_operators on read.jobs (queued_position) where needs_attention`,
   `create table read.job_log (
-    entry_id text primary key,
     job_id text not null,
     datastore_id text not null,
     severity text not null,
@@ -99,7 +98,7 @@ const tables: readonly string[] = [
     course text not null,
     attempt integer,
     line text not null,
-    position text collate "C" not null,
+    position text collate "C" primary key,
     at timestamptz not null
   )`,
   `create index job_log_by_job on read.job_log (job_id, position)`,

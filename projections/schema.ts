@@ -95,7 +95,6 @@ export type JobRow = {
 
 /** One line of a job's log, for the tenant to read. Whose it is, its job tells. */
 export type JobLogRow = {
-  readonly entry_id: string
   readonly job_id: string
   readonly datastore_id: string
   readonly severity: 'info' | 'warning' | 'error'
@@ -106,6 +105,7 @@ export type JobLogRow = {
   readonly course: Course
   readonly attempt: number | null
   readonly line: string
+  /** That of the event it tells of (`sortablePosition`). */
   readonly position: string
   readonly at: Instant
 }

@@ -142,7 +142,7 @@ const stepReply = ({ name, title, state, attempts, orders }: JobStep) => ({
 })
 
 const logReply = (entry: LogLine, steps: readonly JobStep[]) => ({
-  id: entry.entry_id,
+  id: entry.position,
   at: entry.at.toISOString(),
   severity: entry.severity,
   step: entry.step,

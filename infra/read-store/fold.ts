@@ -41,9 +41,12 @@ export const foldInto = async (
   await putRows(client, table, put)
 }
 
-/** Runs `work` in a transaction of a connection that is in no other. */
+/**
+ * Runs `work` in a transaction of a connection that is in no other. It does not wait for the disk: what a crash of the
+ * database may take back, rows and checkpoints together, is taken in again from the log.
+ */
 export const inTransaction = async <T>(client: ClientBase, work: () => Promise<T>): Promise<T> => {
-  await client.query('begin')
+  await client.query('begin; set local synchronous_commit = off')
   try {
     const result = await work()
     await client.query('commit')

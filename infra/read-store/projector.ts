@@ -11,7 +11,7 @@ import { foldInto, inTransaction } from './fold.ts'
 import { fill } from './rebuild.ts'
 import { tableName } from './rows.ts'
 
-const BATCH_MAX = 2_000
+const BATCH_MAX = 4_000
 const LOCK_ASK_EVERY_MS = 250
 const RETRY_MS_MAX = 5_000
 
@@ -24,7 +24,7 @@ export type ProjectorOptions = {
   /** Ends the projector; the batch at hand is finished first. */
   readonly signal: AbortSignal
   readonly log: { readonly info: Line; readonly warn: Line }
-  /** Events in one transaction at most; default 2,000. */
+  /** Events in one transaction at most; default 4,000. */
   readonly batchMax?: number
   readonly schema?: string
   /** Told after each commit how far all read models have come, and what it took in. */

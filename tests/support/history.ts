@@ -1,3 +1,4 @@
+import { derivedId, eventId } from '../../command-handlers/ids.ts'
 import { account } from '../../domain/account/account.ts'
 import { datastore } from '../../domain/datastore/datastore.ts'
 import type { DatastoreCommand } from '../../domain/datastore/messages.ts'
@@ -67,11 +68,11 @@ type Ordered = Extract<JobEvent, { type: 'StepOrdered' }>['data']
 const world = (seed: number) => {
   const appends: Append[] = []
   const write = (stream: string, events: readonly Event[]): void => {
-    const commandId = `command-${seed}-${appends.length}`
+    const commandId = derivedId('history', `${seed}`, `${appends.length}`)
     const ids = { commandId, correlationId: commandId, causationId: commandId }
     const actor: Actor = stream.startsWith('job-') ? { kind: 'system', id: 'runner' } : { kind: 'user', id: 'acc_1' }
     const metadata = { ...ids, actor }
-    appends.push({ stream, events: events.map((event, n) => ({ ...event, id: `${commandId}-${n}`, metadata })) })
+    appends.push({ stream, events: events.map((event, n) => ({ ...event, id: eventId(commandId, n), metadata })) })
   }
   const roll = dice(seed)
   return {
