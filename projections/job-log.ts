@@ -6,7 +6,7 @@ import { sortablePosition } from './positions.ts'
 import { projection } from './projection.ts'
 import type { JobLogRow } from './schema.ts'
 
-/** One row per line that a tenant can read about his job, told apart by position so that new ones go to the index's end. */
+/** One row per line that a tenant can read about his job. Keyed by position, so that the index grows at its end. */
 export const jobLog = projection<JobLogRow>({
   name: 'job-log',
   version: 1,

@@ -110,7 +110,8 @@ const tables: readonly string[] = [
     is_admin boolean not null,
     created_at timestamptz not null
   )`,
-  `create unique index accounts_by_login on read.accounts (lower(login))`,
+  // Not unique: the id follows from the login, and the database's idea of lower case must not stop the projector.
+  `create index accounts_by_login on read.accounts (lower(login))`,
   `create table read.oauth_clients (
     client_id text primary key,
     owner_id text not null,

@@ -43,7 +43,8 @@ told('projector catches up', performance.now() - began)
 await running.stop()
 
 began = performance.now()
-await rebuild({ store, readStore, projections, intoSchema: 'proof', ...(reached === undefined ? {} : { upTo: reached }) })
+const upTo = reached === undefined ? {} : { upTo: reached }
+await rebuild({ store, readStore, projections, intoSchema: 'proof', ...upTo })
 told('read models made anew', performance.now() - began)
 
 const differences = await compare(readStore.pool, projections, ['read', 'proof'])
