@@ -30,13 +30,13 @@ const run = async (folder: string, text: string, limitMs = 60_000) => {
 runner('counts the tests of a good file', () =>
   inTemporaryFolder(async (folder) => {
     const { verdict } = await run(folder, GOOD)
-    assert.equal(verdict, { path: 'x.test.ts', passed: 2, failed: 0, skipped: 0, fault: undefined })
+    assert.equal(verdict, { path: 'x.test.ts', passed: 2, failed: 0, skipped: 0, excuses: [], fault: undefined })
   }))
 
 runner('counts the failures of a bad file and keeps its output', () =>
   inTemporaryFolder(async (folder) => {
     const { verdict, output } = await run(folder, BAD)
-    assert.equal(verdict, { path: 'x.test.ts', passed: 1, failed: 1, skipped: 0, fault: undefined })
+    assert.equal(verdict, { path: 'x.test.ts', passed: 1, failed: 1, skipped: 0, excuses: [], fault: undefined })
     assert.match(output, 'wrong')
   }))
 
@@ -44,6 +44,14 @@ runner('fails a file that ran nothing', () =>
   inTemporaryFolder(async (folder) => {
     const { verdict } = await run(folder, GOOD.replace('s.run()', ''))
     assert.equal([verdict.passed, verdict.failed, verdict.fault], [0, 1, 'ran no test (does it end in `.run()`?)'])
+  }))
+
+runner('counts what is skipped apart, and lets a file say why it can run nothing here', () =>
+  inTemporaryFolder(async (folder) => {
+    const skipping = await run(folder, BAD.replace("s('one'", "s.skip('one'"))
+    assert.equal([skipping.verdict.passed, skipping.verdict.failed, skipping.verdict.skipped], [0, 1, 1])
+    const { verdict } = await run(folder, 'console.log("SKIPPED clouds: none is at hand")\n')
+    assert.equal([verdict.failed, verdict.excuses], [0, ['clouds: none is at hand']])
   }))
 
 runner('fails a file that cannot be loaded', () =>

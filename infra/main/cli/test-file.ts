@@ -11,6 +11,8 @@ export type FileResult = {
   /** Tests that failed, and one more for a fault of the file as a whole. */
   readonly failed: number
   readonly skipped: number
+  /** What the file says it cannot test here, and why: its lines that begin with `SKIPPED `. */
+  readonly excuses: readonly string[]
   readonly durationMs: number
   /** What is wrong with the file as a whole; undefined when nothing is. */
   readonly fault: string | undefined
@@ -96,14 +98,16 @@ const sumOf = (output: string, what: string): number => {
   return [...lines].reduce((sum, [, count]) => sum + Number(count), 0)
 }
 
-type Verdict = Pick<FileResult, 'passed' | 'failed' | 'skipped' | 'fault'>
+type Verdict = Pick<FileResult, 'passed' | 'failed' | 'skipped' | 'excuses' | 'fault'>
 
-/** Reads the totals that uvu prints at the end. */
+/** Reads the totals that uvu prints at the end; they leave skipped tests out. */
 const verdict = (output: string, fault: string | undefined): Verdict => {
   const [total, passed, skipped] = [sumOf(output, 'Total'), sumOf(output, 'Passed'), sumOf(output, 'Skipped')]
-  const failed = Math.max(total - passed - skipped, 0)
-  if (total === 0) return { passed: 0, failed: 1, skipped, fault: fault ?? 'ran no test (does it end in `.run()`?)' }
+  const excuses = [...output.matchAll(/^SKIPPED (.+)$/gm)].flatMap(([, why]) => why ?? [])
+  const failed = Math.max(total - passed, 0)
   // A failed test explains the exit code.
-  const unexplained = fault !== undefined && !(failed > 0 && fault === 'ended with exit code 1')
-  return { passed, failed: failed + (unexplained ? 1 : 0), skipped, fault: unexplained ? fault : undefined }
+  const unexplained = failed > 0 && fault === 'ended with exit code 1' ? undefined : fault
+  const idle = total + skipped + excuses.length === 0 ? 'ran no test (does it end in `.run()`?)' : undefined
+  const shown = unexplained ?? idle
+  return { passed, failed: failed + (shown === undefined ? 0 : 1), skipped, excuses, fault: shown }
 }

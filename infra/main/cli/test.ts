@@ -116,11 +116,12 @@ const inParallel = async (
   await Promise.all(Array.from({ length: count }, worker))
 }
 
-const show = ({ path, passed, failed, skipped, durationMs, fault, output }: FileResult): void => {
+const show = ({ path, passed, failed, skipped, excuses, durationMs, fault, output }: FileResult): void => {
   const failures = failed > 0 ? `, ${failed} failed` : ''
   const skips = skipped > 0 ? `, ${skipped} skipped` : ''
   const seconds = (durationMs / 1000).toFixed(1)
   console.log(`${failed > 0 ? 'FAIL' : 'ok  '}  ${path}  ${passed} passed${failures}${skips}  ${seconds} s`)
+  for (const excuse of excuses) console.log(`      skipped: ${excuse}`)
   if (failed === 0) return
   console.log(output.trimEnd())
   if (fault !== undefined) console.log(`${path} ${fault}`)
