@@ -86,11 +86,11 @@ const list = (codes: readonly (string | number)[]): string => codes.join(', ')
 const UNPRINTABLE = /[\p{Cc}\p{Cs}]/u
 
 const planNaming = ({ limits }: Catalogue, { name, tags }: DatastoreRequest): Pick<DatastoreSpec, 'name' | 'tags'> | Refused => {
-  const trimmed = name.trim()
-  if (trimmed === '' || trimmed.length > limits.nameLengthMax) {
+  // Kept as it was given: clients compare what they sent with what they get back.
+  if (name.trim() === '' || name.length > limits.nameLengthMax) {
     return reject('malformed-name', `general.cluster_name must have 1 to ${limits.nameLengthMax} characters`)
   }
-  if (UNPRINTABLE.test(trimmed)) return reject('malformed-name', 'general.cluster_name must not hold control characters')
+  if (UNPRINTABLE.test(name)) return reject('malformed-name', 'general.cluster_name must not hold control characters')
   if (tags.length > limits.tagsMax) return reject('malformed-tags', `general.tags may hold at most ${limits.tagsMax} tags`)
   if (new Set(tags).size < tags.length) return reject('malformed-tags', 'general.tags must not repeat a tag')
   if (tags.some((tag) => tag.trim() === '' || tag.length > limits.tagLengthMax)) {
@@ -99,7 +99,7 @@ const planNaming = ({ limits }: Catalogue, { name, tags }: DatastoreRequest): Pi
   if (tags.some((tag) => UNPRINTABLE.test(tag))) {
     return reject('malformed-tags', 'general.tags must not hold control characters')
   }
-  return { name: trimmed, tags }
+  return { name, tags }
 }
 
 const planDatabase = (
@@ -169,7 +169,8 @@ const planVolume = ({ volumes, code }: Cloud, request: DatastoreRequest): Datast
     return reject('out-of-range', `instance.volume_size must be between ${min} and ${max} GiB`)
   }
   const asked = request.volumeIops
-  if (asked === undefined) return { type: volume.code, sizeGib, iops: volume.iops?.default ?? null }
+  // Not asked for stays unsaid: the provider's default applies, and a client is shown nothing that it did not ask for.
+  if (asked === undefined) return { type: volume.code, sizeGib, iops: null }
   if (volume.iops === null) return reject('not-offered', `instance.volume_iops cannot be chosen for ${volume.code}`)
   return within(asked, volume.iops)
     ? { type: volume.code, sizeGib, iops: asked }

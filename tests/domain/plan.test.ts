@@ -69,7 +69,7 @@ test('what is asked for is taken', () => {
     name: '  mine ', size: 2, tags: ['a', 'b'], version: '15', type: 'Ring', volumeType: 'fast', volumeSizeGib: 100,
     volumeIops: 100, zones: ['n2', 'n2'], notifications: { enabled: true, emails: ['a@b.test'] }, haEnabled: false,
   })
-  assert.is(`${spec.name} ${spec.version} ${spec.type}`, 'mine 15 ring')
+  assert.is(`${spec.name} ${spec.version} ${spec.type}`, '  mine  15 ring')
   assert.equal(spec.tags, ['a', 'b'])
   assert.equal(spec.volume, { type: 'fast', sizeGib: 100, iops: 100 })
   assert.equal(spec.nodes.map(({ zone }) => zone), ['n2', 'n2'])
@@ -77,8 +77,8 @@ test('what is asked for is taken', () => {
   assert.is(spec.network.haEnabled, false)
 })
 
-test('a volume whose speed can be chosen has a default speed', () =>
-  assert.equal(planned({ volumeType: 'fast' }).volume, { type: 'fast', sizeGib: 20, iops: 150 }))
+test('a speed that was not asked for is left to the provider', () =>
+  assert.equal(planned({ volumeType: 'fast' }).volume, { type: 'fast', sizeGib: 20, iops: null }))
 
 test('a vendor is found by its code or an alias, whatever the case', () => {
   for (const name of ['alpha', 'ALPHA', 'alphadb', 'Al']) assert.is(vendorNamed(catalogue, name)?.code, 'alpha')

@@ -43,8 +43,9 @@ const linesOf = ({ steps, log }: z.infer<typeof Job>): readonly { readonly id: s
   const titles = new Map(steps.map(({ name, title }) => [name, title]))
   const begun = new Set<string>()
   return log.flatMap(({ id, step, line }) => {
-    if (step === null) return []
-    const heading = begun.has(step) ? [] : [{ id: `step ${step}`, text: titles.get(step) ?? step }]
+    const title = titles.get(step ?? '')
+    if (step === null || title === undefined) return []
+    const heading = begun.has(step) ? [] : [{ id: `step ${step}`, text: title }]
     begun.add(step)
     return BOOKKEEPING.has(line) ? heading : [...heading, { id, text: `    ${line}` }]
   })
