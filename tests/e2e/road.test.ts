@@ -24,10 +24,6 @@ const Wizard = z.object({ cloud: z.object({ cloud_providers: z.array(z.object({ 
 let instance: RunningInstance
 let api: Api
 
-road.before(async () => {
-  instance = await startInstance({ separate: false })
-  api = instance.api
-})
 road.after(async () => {
   await instance?.down()
 })
@@ -76,6 +72,12 @@ const writesAndReads = (uuid: string, row: string): Promise<void> =>
     await failsWith(sql('select 1', { host: primary, password: 'not-the-password' }), /password authentication failed/)
     await failsWith(sql('select 1', { host: primary, sslmode: 'disable' }), /no encryption|pg_hba/)
   })
+
+// A test of its own, because nothing would be told of an error in a hook.
+road('one command brings everything up', async () => {
+  instance = await startInstance({ separate: false })
+  api = instance.api
+})
 
 road('a tenant is shown what can be deployed', async () => {
   const { status, body } = await api('/api/content/api/v1/deploy-wizard')
