@@ -85,8 +85,10 @@ const ofNode = async (parts: Parts, order: NodeOrder, work: Work): Promise<void>
     }
     case 'cmon.create-account': {
       const { cluster, nodeId, username, database } = order.body
-      const password = await credentials.adminPassword(cluster)
-      const node = await open(parts, { cluster, nodeId }, work)
+      const [password, node] = await Promise.all([
+        credentials.adminPassword(cluster),
+        open(parts, { cluster, nodeId }, work),
+      ])
       return nodes.engine(cluster).createAccount(node, { username, password, database })
     }
     case 'cmon.start-node':

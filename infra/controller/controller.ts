@@ -61,8 +61,10 @@ export const controller = ({
 type Journal = { readonly store: ControllerStore; readonly now: () => string }
 
 const succeeded = async ({ store, now }: Journal, order: PlacedOrder, result: OrderResult): Promise<OrderResult> => {
-  await store.end(order.orderId, { status: 'FINISHED', result }, now())
-  await store.clear(alarmKey(order), now())
+  await Promise.all([
+    store.end(order.orderId, { status: 'FINISHED', result }, now()),
+    store.clear(alarmKey(order), now()),
+  ])
   return result
 }
 

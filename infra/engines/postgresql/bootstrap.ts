@@ -1,16 +1,16 @@
 import type { Engine, NodeContext } from '../engine.ts'
 import { SUPERUSER } from './layout.ts'
-import { psql } from './psql.ts'
 import { ownRoles, slots } from './roles.ts'
 import { configure, hasCluster, isStandby, makeCluster, start, together } from './server.ts'
 
 export const bootstrap: Engine['bootstrap'] = async (node) => {
   const { member, members, note, secrets } = node
-  if (await isStandby(node)) throw new Error('the machine holds a replica, which is not made a primary by a bootstrap')
-  await together(configure(node), (await hasCluster(node)) ? Promise.resolve() : create(node))
+  const [standby, made] = await Promise.all([isStandby(node), hasCluster(node)])
+  if (standby) throw new Error('the machine holds a replica, which is not made a primary by a bootstrap')
+  await together(configure(node), made ? Promise.resolve() : create(node))
+  const roles = await ownRoles(secrets)
   note('starting the database server')
-  await start(node)
-  await psql(node, (await ownRoles(secrets)) + slots(members.filter(({ nodeId }) => nodeId !== member.nodeId)))
+  await start(node, `${roles}${slots(members.filter(({ nodeId }) => nodeId !== member.nodeId))}select 1;`)
 }
 
 const create = (node: NodeContext): Promise<void> => {

@@ -8,15 +8,18 @@ import { STANDBY_SIGNAL, configure, eventually, hasCluster, isStandby, makeClust
 
 export const join: Engine['join'] = async (node, primary) => {
   const { host, member, note, secrets } = node
-  const made = await hasCluster(node)
-  if (made && !(await isStandby(node))) throw new Error("a join does not overwrite a primary's data")
+  const [made, standby] = await Promise.all([hasCluster(node), isStandby(node)])
+  if (made && !standby) throw new Error("a join does not overwrite a primary's data")
   await host.write(layoutOf(host).passfile, passfile(secrets.replicationPassword), 0o600)
   await together(configure(node, primary), made ? psqlAt(node, primary, slots([member])) : copy(node, primary))
   note('starting the database server')
-  await start(node)
+  await start(node, RECEIVES)
   await eventually(node.signal, () => streams(node, primary))
   note(`streaming from ${primary.name}`)
 }
+
+/** Asked first, of the node itself: to ask the primary takes a connection over the network. */
+const RECEIVES = "select count(*) from pg_stat_wal_receiver where status = 'streaming'"
 
 const copy = async (node: NodeContext, primary: Member): Promise<void> => {
   const { host, member, note, signal } = node

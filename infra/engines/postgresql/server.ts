@@ -9,7 +9,8 @@ import { settingsFor } from './settings.ts'
 /** Its presence makes the server begin as a replica; the server removes it when it is promoted. */
 export const STANDBY_SIGNAL = 'standby.signal'
 
-const POLL_MS = 40
+const POLL_MS_MIN = 10
+const POLL_MS_MAX = 40
 const LONG_WORK_MS = 24 * 3_600_000
 
 /**
@@ -18,7 +19,9 @@ const LONG_WORK_MS = 24 * 3_600_000
  * @throws the signal's reason once it has aborted: every wait of a verb ends at the verb's deadline
  */
 export const eventually = async (signal: AbortSignal, holds: () => Promise<boolean>): Promise<void> => {
-  while (!(await holds())) await setTimeout(POLL_MS, undefined, { signal })
+  for (let pauseMs = POLL_MS_MIN; !(await holds()); pauseMs = Math.min(2 * pauseMs, POLL_MS_MAX)) {
+    await setTimeout(pauseMs, undefined, { signal })
+  }
 }
 
 /**
@@ -40,11 +43,12 @@ export const isStandby = async ({ host }: Pick<ReachedNode, 'host'>): Promise<bo
 
 export type Run = (argv: readonly [string, ...string[]]) => Promise<string>
 
-/** $1 is made whole with the empty files $4 and on, and becomes $2 in $3; each is on the disk before the next. */
+/** $1 is made whole with the empty files $4 and on before it becomes $2 in $3; all of it is on the disk at the end. */
 const FINISH = `
 folder=$1 data=$2 volume=$3; shift 3
-for name in "$@"; do : > "$folder/$name" && sync -- "$folder/$name" || exit 1; done
-sync -- "$folder" && mv -T -- "$folder" "$data" && sync -- "$volume"
+cd -- "$folder" || exit 1
+for name in "$@"; do : > "$name" || exit 1; done
+sync -- "$@" . && mv -T -- "$folder" "$data" && sync -- "$volume"
 `
 
 /**
@@ -70,37 +74,41 @@ export const makeCluster = async (
 export const configure = async (node: NodeContext, upstream?: Member): Promise<void> => {
   const { host, member, members, instance } = node
   const layout = layoutOf(host)
-  const machineUser = (await host.run(['id', '--user', '--name'], { signal: node.signal })).trim()
+  const writeIdent = async (): Promise<void> => {
+    const machineUser = (await host.run(['id', '--user', '--name'], { signal: node.signal })).trim()
+    await host.write(layout.ident, pgIdent(machineUser), 0o600)
+  }
   const settings = settingsFor(instance)
   await together(
     host.write(layout.config, postgresqlConf({ layout, settings, member, address: host.address, upstream }), 0o600),
     host.write(layout.hba, pgHba(members), 0o600),
-    host.write(layout.ident, pgIdent(machineUser), 0o600),
+    writeIdent(),
     ...(layout.socket.startsWith('@') ? [] : [host.run(['mkdir', '-p', layout.socket], { signal: node.signal })]),
   )
 }
 
 /**
- * Starts the server, or has it read its configuration anew, and waits until it takes connections.
+ * Starts the server, or has it read its configuration anew, and waits until it answers.
  *
+ * @param sql what it is asked: statements that may be repeated, and of which the last selects 1 when the wait is over
  * @throws when the server ended instead; the cause holds its last words
  */
-export const start = async (node: ReachedNode): Promise<void> => {
+export const start = async (node: ReachedNode, sql = 'select 1'): Promise<void> => {
   const { host, signal } = node
   const unit = unitOf(layoutOf(host))
   const ran = await host.running(unit)
   await host.start(unit)
   if (ran) await host.reload(unit)
   await eventually(signal, async () => {
-    if (await answers(node)) return true
+    if (await answers(node, sql)) return true
     if (await host.running(unit)) return false
     throw new Error('the database server ended as it was started', { cause: new Error(await host.log(unit, 20)) })
   })
 }
 
-const answers = async (node: ReachedNode): Promise<boolean> => {
+const answers = async (node: ReachedNode, sql: string): Promise<boolean> => {
   try {
-    return (await psql(node, 'select 1')).trim() === '1'
+    return (await psql(node, sql)).trim().endsWith('1')
   } catch (error) {
     if (unanswered(error)) return false
     throw error

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { resolve, sep } from 'node:path'
 import { CommandFailed, type Host } from '../../host.ts'
 import { runIn } from './run.ts'
@@ -6,15 +7,25 @@ import { isRunning, logOf, reloadUnit, startUnit, stopUnit } from './units.ts'
 
 /**
  * Runs as the machine's user, so that a link which a database's user has planted leads the control plane nowhere that
- * this user could not go by himself. $1 is the path, $2 its folder, $3 the mode in octal.
+ * this user could not go by himself. $1 is the path, $2 its folder, $3 a new name beside it, $4 the umask that gives the
+ * mode, $5 the mode where a umask cannot give it (a program's), else empty. Every process it starts is waited for, many
+ * times in the setting up of a machine, so they are few.
  */
 const WRITE = `
 umask 077
 [ -d "$2" ] || mkdir -p -- "$2" || exit 1
-beside=$(mktemp -- "$1.XXXXXXXX") || exit 1
-trap 'rm -f -- "$beside"' EXIT
-cat > "$beside" && chmod -- "$3" "$beside" && sync -- "$beside" && mv -T -- "$beside" "$1" && sync -- "$2"
+umask "$4"
+dd of="$3" conv=excl,fsync bs=64k status=none &&
+  { [ -z "$5" ] || { chmod -- "$5" "$3" && sync -- "$3"; }; } &&
+  mv -T -- "$3" "$1" && sync -- "$2" && exit 0
+rm -f -- "$3"
+exit 1
 `
+
+/** The bits of a mode that a new file of dd can have: to run is none of them. */
+const PLAIN_MODE = 0o666
+
+const octal = (mode: number): string => mode.toString(8).padStart(4, '0')
 
 const NO_FILE = 66
 const READ = `[ -e "$1" ] || exit ${NO_FILE}; exec cat -- "$1"`
@@ -42,7 +53,10 @@ export const processHost = (site: Site): Host => {
     async write(path, content, mode) {
       const full = inside(path)
       const folder = full.slice(0, full.lastIndexOf(sep))
-      await runIn(site, ['sh', '-c', WRITE, 'write', full, folder, mode.toString(8)], { stdin: content })
+      const beside = `${full}.${randomBytes(8).toString('hex')}`
+      const special = (mode & ~PLAIN_MODE) === 0 ? '' : octal(mode)
+      const argv = ['sh', '-c', WRITE, 'write', full, folder, beside, octal(0o777 & ~mode), special] as const
+      await runIn(site, argv, { stdin: content })
     },
 
     async read(path) {
