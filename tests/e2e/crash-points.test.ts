@@ -22,6 +22,8 @@ const VICTIMS = [
 const RUNNER = 'ccx-runner-service'
 const JOB_WITHIN_MS = 120_000
 const SIZE = 2
+/** A child that ends before that is kept away for longer and longer. */
+const RECOVERED_MS = 1_000
 
 let instance: RunningInstance
 
@@ -32,8 +34,10 @@ crashes.after(async () => {
 /** Every crash point of a job of that kind. */
 const pointsOf = (kind: JobKind): readonly string[] => sagas[kind].steps.map(({ name }) => name)
 
+const hasRecovered = (name: string): boolean => instance.isUp(name) && instance.ageMs(name) > RECOVERED_MS
+
 /**
- * Kills the victim at each step while `job` is at work. A victim that is not up again yet when a step begins is waited
+ * Kills the victim at each step while `job` is at work. A victim that has not recovered yet when a step begins is waited
  * for, and no step after that one begins before: until then the runner is halted.
  *
  * @returns the steps at which it was killed
@@ -42,9 +46,10 @@ const killedAtEveryStep = async (victim: string, job: () => Promise<void>): Prom
   const killed: string[] = []
   let tail: Promise<void> = Promise.resolve()
   const kill = async ({ step }: Point): Promise<void> => {
-    const halts = victim !== RUNNER && !instance.isUp(victim)
+    const halts = !hasRecovered(victim)
     if (halts) await instance.kill(RUNNER, 'SIGSTOP')
     try {
+      await until(() => hasRecovered(victim), { withinMs: 60_000, what: `${victim} being up` })
       await instance.kill(victim)
       killed.push(step)
     } catch (cause) {

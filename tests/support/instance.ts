@@ -17,7 +17,7 @@ import { liveReport } from '../../infra/main/cli/report.ts'
 import { providersOf } from '../../infra/main/parts/machines.ts'
 import type { Provider } from '../../infra/providers/provider.ts'
 import { freePort } from './free-port.ts'
-import { killProcess, processesAt } from './processes.ts'
+import { ageMsOf, killProcess, processesAt } from './processes.ts'
 import { until } from './until.ts'
 
 const CHILD_UP_WITHIN_MS = 60_000
@@ -56,6 +56,8 @@ export type RunningInstance = {
   readonly children: () => Readonly<Record<string, number>>
   /** Whether it does its work, as its supervisor knows. */
   readonly isUp: (name: string) => boolean
+  /** How long its process has lived; 0 when there is none. */
+  readonly ageMs: (name: string) => number
   /** Sends SIGKILL, or what is given, to a child that is up; waits until it is, first. */
   readonly kill: (name: string, signal?: NodeJS.Signals) => Promise<void>
   /** Kills at one blow: supervisor, children, and every database node. */
@@ -159,6 +161,10 @@ export const startInstance = async ({ separate, settings = {} }: {
     const signIn = (as: Login) => signedIn(`http://127.0.0.1:${port}`, as)
     return {
       stateDir, login, config, signIn, ccx, up, down, isUp,
+      ageMs: (name) => {
+        const process = childOf(name)?.process ?? undefined
+        return process === undefined || !isAlive(process) ? 0 : ageMsOf(process)
+      },
       natsUrl: config.natsUrl,
       ccxDbUrl: required(config.ccxDbUrl, 'CCX_DB_URL'),
       cmonDbUrl: required(config.cmonDbUrl, 'CMON_DB_URL'),

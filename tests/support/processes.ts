@@ -35,3 +35,7 @@ export const killProcess = (target: ProcessIdentity, signal: NodeJS.Signals = 'S
     // Gone between the look and the signal.
   }
 }
+
+/** Start times are counted in ticks of a hundredth of a second since the machine's start: proc(5). */
+export const ageMsOf = ({ startedTicks }: ProcessIdentity): number =>
+  Number.parseFloat(readFileSync('/proc/uptime', 'utf8')) * 1_000 - Number(startedTicks) * 10
