@@ -8,6 +8,7 @@ import { endStaleChildren } from '../../infra/embedded/child.ts'
 import { identityOf, isAlive } from '../../infra/embedded/process-identity.ts'
 import { supervisor, type ChildStatus } from '../../infra/embedded/supervisor.ts'
 import { freePort } from '../support/free-port.ts'
+import { ageMsOf } from '../support/processes.ts'
 import { lightChild, pidAt } from '../support/light-children.ts'
 import { inTemporaryFolder } from '../support/temporary-folder.ts'
 import { until } from '../support/until.ts'
@@ -57,6 +58,29 @@ supervision('starts a killed child again on the same port', () =>
     process.kill(before, 'SIGKILL')
     await until(async () => (await pidAt(port)) !== before, LIMIT)
     await stop()
+  }))
+
+supervision('waits ever longer for a child that ends at once, and no longer for one that had been well', () =>
+  inTemporaryFolder(async (folder) => {
+    const port = await freePort()
+    const pauses: string[] = []
+    const { start, stop } = supervisor({
+      stages: [{ children: [lightChild('child', port, folder)] }],
+      runDir: folder,
+      logsDir: folder,
+      backOffMs: 10,
+      log: (line) => pauses.push(/in (\d+) ms/.exec(line)?.[1] ?? line),
+    })
+    await start()
+    for (const livesMs of [0, 0, 1_100]) {
+      const running = await until(() => identity(port), LIMIT)
+      await until(() => ageMsOf(running) >= livesMs, LIMIT)
+      process.kill(running.pid, 'SIGKILL')
+      await until(() => !isAlive(running), LIMIT)
+    }
+    await until(() => pauses.length === 3, LIMIT)
+    await stop()
+    assert.equal(pauses, ['10', '20', '10'])
   }))
 
 supervision('gives up on a child that never starts, and says where its log is', () =>
