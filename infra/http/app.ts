@@ -13,6 +13,8 @@ import { type Known, type ServeOptions, serveEndpoint } from './serve-endpoint.t
 
 export type AppOptions = ServeOptions & {
   readonly endpoints: readonly Endpoint[]
+  /** What another service behind the same address serves: described here, not served. */
+  readonly elsewhere?: readonly Endpoint[]
   readonly ready: () => Promise<Readiness>
   readonly metricsHandler: MetricsHandler
   /** Told of every answer; `route` is the pattern, not the path. */
@@ -55,7 +57,7 @@ type Route = {
 }
 
 const routesOf = (options: AppOptions): readonly Route[] => {
-  const { endpoints, ready, metricsHandler, info, publicUrl } = options
+  const { endpoints, elsewhere = [], ready, metricsHandler, info, publicUrl } = options
   const json = (ctx: Context, status: number, body: object): void => {
     ctx.status = status
     ctx.type = 'application/json'
@@ -63,7 +65,7 @@ const routesOf = (options: AppOptions): readonly Route[] => {
   }
   return [
     ...endpoints.map((endpoint) => ({ ...endpoint, serve: serveEndpoint(endpoint, options) })),
-    ...apiDocs(openApi(endpoints, { info, publicUrl })).map(({ path, serve }) => ({
+    ...apiDocs(openApi([...elsewhere, ...endpoints], { info, publicUrl })).map(({ path, serve }) => ({
       method: 'GET',
       path,
       serve: async (ctx: Context) => serve(ctx),

@@ -13,5 +13,5 @@ await serve('all-in-one', [
   deployerPart,
   controllerPart,
   runnerPart,
-  httpPart(authCalls, commandCalls, queryCalls),
+  httpPart({ serves: [authCalls, commandCalls, queryCalls] }),
 ])

@@ -1,6 +1,7 @@
 import { serve } from './base.ts'
+import { authCalls } from './parts/auth.ts'
 import { httpPart } from './parts/http.ts'
 import { commandCalls, queryCalls } from './parts/rest.ts'
 
 /** The REST API of the tenants: commands and queries. */
-await serve('ccx-rest', [httpPart(commandCalls, queryCalls)])
+await serve('ccx-rest', [httpPart({ serves: [commandCalls, queryCalls], elsewhere: [authCalls] })])

@@ -11,9 +11,16 @@ import { readPosition } from '../../read-store/position.ts'
 import { readiness } from '../../telemetry/health.ts'
 import type { Base, Part } from '../base.ts'
 
-/** Serves endpoints over HTTP, behind the authentication. */
+type Calls = (base: Base) => Promise<readonly Endpoint[]>
+
+/**
+ * Serves endpoints over HTTP, behind the authentication.
+ *
+ * @param options.serves the calls of this service
+ * @param options.elsewhere calls that another service takes, behind the same address: they are in the description only
+ */
 export const httpPart =
-  (...groups: readonly ((base: Base) => Promise<readonly Endpoint[]>)[]) =>
+  ({ serves, elsewhere = [] }: { readonly serves: readonly Calls[]; readonly elsewhere?: readonly Calls[] }) =>
   async (base: Base): Promise<Part> => {
     const { config, log, metrics, metricsHandler, now, signal, store, ccxDb } = base
     const events = store()
@@ -24,10 +31,11 @@ export const httpPart =
     const url = required(config.ccxDbUrl, 'CCX_DB_URL')
     const position = readPosition({ url, onError: (err) => log.warn({ err }, 'the position of the read models is not known') })
     const checks = { eventStore: events.ping, ccxDb: () => pool.query('select 1') }
-    const endpoints = await Promise.all(groups.map((group) => group(base)))
+    const all = async (calls: readonly Calls[]) => (await Promise.all(calls.map((call) => call(base)))).flat()
     const server = await httpServer({
       ...config.http,
-      endpoints: endpoints.flat(),
+      endpoints: await all(serves),
+      elsewhere: await all(elsewhere),
       authenticate: authenticator({ sessions: auth.sessions, directory: directory({ db }) }),
       waitFor: position.waitFor,
       ready: () => readiness(checks),
