@@ -15,8 +15,9 @@ type Tracked = {
 }
 type StepOrdered = Extract<JobEvent, { type: 'StepOrdered' }>
 
-/** The jobs that have not ended, as far as their events have been seen. Derived from the log alone; nothing here is kept. */
+/** The jobs that have not ended, as far as their events have been seen. All of it derives from the log. */
 export type OpenJobs = {
+  /** @throws for an event that cannot be; its job is not among the open ones any more */
   readonly see: (event: Recorded<JobEvent>) => void
   readonly ids: () => readonly string[]
   readonly correlationOf: (jobId: string) => string
@@ -35,13 +36,24 @@ export const openJobs = (): OpenJobs => {
     const work = job.work[data.key]
     return work?.state === 'ordered' && work.attempt === data.attempt
   }
+  const evolved = (jobId: string, state: Job, event: JobEvent): Job => {
+    try {
+      const job = evolve(state, event)
+      // Of a type that is not known here there comes nothing, not even a state.
+      if (!('status' in job)) throw new Error('BUG: a job without a status')
+      return job
+    } catch (cause) {
+      jobs.delete(jobId)
+      throw new Error(`job ${jobId} cannot be followed past ${event.type}`, { cause })
+    }
+  }
   return {
     see: (event) => {
       const { jobId } = event.data
       const before = jobs.get(jobId)
       if (before !== undefined && event.revision <= before.revision) return
       if (before === undefined && event.type !== 'JobStarted') return
-      const job = evolve(before?.job ?? { status: 'absent' }, event)
+      const job = evolved(jobId, before?.job ?? { status: 'absent' }, event)
       if (job.status !== 'running') {
         jobs.delete(jobId)
         return

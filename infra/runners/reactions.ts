@@ -8,8 +8,9 @@ import { type EndedJob, evolve } from '../../domain/job/state.ts'
 import type { Cause, EventStore, Recorded } from '../../domain/kernel/event-store.ts'
 import type { Carrier, Messaging } from '../messaging/messaging.ts'
 import { carrierFrom, carrierOf, traceparent, withCarrier } from '../telemetry/tracing.ts'
-import { type OpenJobs, placedOrder } from './open-jobs.ts'
+import type { Hops } from './hops.ts'
 import { jobEvents } from './job-events.ts'
+import { type OpenJobs, placedOrder } from './open-jobs.ts'
 
 const NAMESPACE = '0d7b5d0e-52a5-4b2c-8a07-7a1f0c3f0a61'
 const ACTOR = { kind: 'system', id: 'ccx-runner-service' } as const
@@ -20,6 +21,7 @@ export type Reactor = {
   readonly store: EventStore
   readonly messaging: Messaging
   readonly open: OpenJobs
+  readonly hops: Hops
   readonly sendJob: (command: JobCommand, cause: Cause) => Promise<unknown>
   readonly sendDatastore: (command: DatastoreCommand, cause: Cause) => Promise<unknown>
   readonly now: () => string
@@ -58,7 +60,9 @@ export const reactToJob = async (reactor: Reactor, event: Recorded<JobEvent>): P
   if (event.type === 'JobFinished' || event.type === 'JobUnwound') return endJob(reactor, event)
 }
 
-const publish = async (reactor: Reactor, event: Recorded<Extract<JobEvent, { type: 'StepOrdered' }>>): Promise<void> => {
+type StepOrdered = Extract<JobEvent, { type: 'StepOrdered' }>
+
+const publish = async (reactor: Reactor, event: Recorded<StepOrdered>): Promise<void> => {
   const now = reactor.now()
   if (event.data.notAfter <= now) return
   const isOld = Date.parse(now) - Date.parse(event.recordedAt) > STALE_AFTER_MS
@@ -69,11 +73,12 @@ const publish = async (reactor: Reactor, event: Recorded<Extract<JobEvent, { typ
   await withCarrier(carrier, `place ${order.order.subject}`, attributesOf(order), () =>
     reactor.messaging.order(order, { ...carrier, ...carrierOf() }),
   )
+  reactor.hops.left(event.metadata.causationId)
 }
 
 const isStillAwaited = async (
   { store }: Reactor,
-  { data }: Recorded<Extract<JobEvent, { type: 'StepOrdered' }>>,
+  { data }: Recorded<StepOrdered>,
 ): Promise<boolean> => {
   const state = (await jobEvents(store, data.jobId)).reduce(evolve, { status: 'absent' })
   if (state.status !== 'running' || state.step !== data.step || state.course !== data.course) return false
@@ -87,7 +92,9 @@ const endJob = async (
 ): Promise<void> => {
   const { jobId, datastoreId } = event.data
   const state = (await jobEvents(store, jobId)).reduce(evolve, { status: 'absent' })
-  if (state.status === 'absent' || state.status === 'running') throw new Error(`BUG: job ${jobId} has ended and has not`)
+  if (state.status === 'absent' || state.status === 'running') {
+    throw new Error(`BUG: job ${jobId} has ended and has not`)
+  }
   const end: JobEnd = state.status
   const data = { datastoreId, jobId, end, because: state.because, nodes: nodesOf(state), now: now() }
   await sendDatastore({ type: 'RecordJobEnded', data }, causedBy(event, 'end'))
@@ -111,12 +118,13 @@ const attributesOf = ({ orderId, jobId }: { readonly orderId: string; readonly j
 
 /** Takes a worker's answer into its job. */
 export const recordOutcome = (
-  { sendJob, open, now }: Reactor,
+  { sendJob, open, hops, now }: Reactor,
   outcome: OrderOutcome,
   carrier: Carrier,
 ): Promise<void> =>
   withCarrier(carrier, `record ${outcome.kind}`, attributesOf(outcome), async () => {
     const { jobId, orderId } = outcome
+    if (outcome.kind === 'succeeded') hops.arrived(orderId)
     const mark = outcome.kind === 'noted' ? `${outcome.at}:${outcome.line}` : ''
     const parent = traceparent() ?? carrier['traceparent']
     const cause: Cause = {

@@ -1,18 +1,22 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import type { DatastoreCommand } from '../../domain/datastore/messages.ts'
 import type { JobCommand } from '../../domain/job/messages.ts'
-import type { Cause, Delivery, EventStore, Position, Recorded } from '../../domain/kernel/event-store.ts'
+import type { Cause, EventStore, Recorded } from '../../domain/kernel/event-store.ts'
 import type { Messaging } from '../messaging/messaging.ts'
-import { readCheckpoint, writeCheckpoint } from './checkpoint.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import { readCheckpoint } from './checkpoint.ts'
+import { hops } from './hops.ts'
 import { inOrder } from './in-order.ts'
+import { insisting } from './insist.ts'
 import { isDatastoreEvent, isJobEvent, jobEvents } from './job-events.ts'
+import { keeper } from './keeper.ts'
 import { openJobs } from './open-jobs.ts'
-import { type Reactor, passTime, reactToDatastore, reactToJob, recordOutcome } from './reactions.ts'
+import { followOutcomes } from './outcomes.ts'
+import { followTime } from './passing-time.ts'
+import { type Reactor, reactToDatastore, reactToJob } from './reactions.ts'
 
 const PREFIXES = ['datastore-', 'job-']
-const CHECKPOINT_EVERY_MS = 5_000
-const TICK_MS = 200
-const RETRY_MS_MAX = 5_000
+/** Events being carried out at most. So many would have to be stuck before they held up the others. */
+const AT_WORK_MAX = 500
 
 export type RunnerLog = { readonly warn: (fields: object, message: string) => void }
 
@@ -23,6 +27,7 @@ export type RunnerOptions = {
   readonly sendDatastore: (command: DatastoreCommand, cause: Cause) => Promise<unknown>
   readonly now: () => string
   readonly log: RunnerLog
+  readonly metrics?: Pick<Metrics, 'hop'>
   readonly concurrency: number
   /** Ends the runner; what is at work is finished first. */
   readonly signal: AbortSignal
@@ -32,124 +37,88 @@ export type RunnerOptions = {
  * Runs jobs: carries out what follows from events, and turns what comes back into events. Holds no state that is not in
  * the log, so any number of runners may run, and any may be killed at any moment.
  *
- * @returns `ready` resolves when the runner has caught up with the log, `ended` when it has stopped after `signal`
+ * @returns `ready` resolves when the runner has caught up with the log, `ended` when it has stopped after `signal`;
+ *   `ended` rejects when the broker's connection closes for good
  */
 export const runner = (options: RunnerOptions): { readonly ready: Promise<void>; readonly ended: Promise<void> } => {
-  const { store, messaging, now, log, signal } = options
-  const reactor: Reactor = { ...options, open: openJobs() }
-  const streams = inOrder()
+  const { log, concurrency, metrics } = options
+  const failed = new AbortController()
+  const signal = AbortSignal.any([options.signal, failed.signal])
+  const reactor: Reactor = { ...options, open: openJobs(), hops: hops(metrics?.hop ?? (() => undefined)) }
   const readiness = Promise.withResolvers<void>()
+  const background: Promise<void>[] = []
+  const caughtUp = (): void => {
+    readiness.resolve()
+    if (background.length > 0) return
+    const outcomes = followOutcomes({ reactor, log, concurrency, signal })
+    background.push(outcomes.catch((error: unknown) => failed.abort(error)), followTime({ reactor, log, signal }))
+  }
+  const follow = followingLog({ reactor, log, signal, caughtUp })
+  const ended = (async () => {
+    await insisting({ log, signal })('following the log', follow)
+    await Promise.all(background)
+    failed.signal.throwIfAborted()
+  })()
+  return { ready: readiness.promise, ended }
+}
 
-  /** Until it is done: what follows from an event must follow, however long a store or the broker is away. */
-  const insist = async (what: string, work: () => Promise<void>): Promise<boolean> => {
-    for (let attempt = 1; !signal.aborted; attempt++) {
-      try {
-        await work()
-        return true
-      } catch (error) {
-        if (signal.aborted) break
-        log.warn({ err: error, attempt }, `${what} is not done yet`)
-        await pause(Math.min(50 * 2 ** Math.min(attempt, 10), RETRY_MS_MAX), undefined, { signal }).catch(() => undefined)
-      }
+/** Follows the log from the checkpoint until `signal`: what has been carried out up to a position is the next one. */
+const followingLog = ({ reactor, log, signal, caughtUp }: {
+  readonly reactor: Reactor
+  readonly log: RunnerLog
+  readonly signal: AbortSignal
+  readonly caughtUp: () => void
+}) => {
+  const { store, open } = reactor
+  const streams = inOrder()
+  const insist = insisting({ log, signal })
+
+  /** What cannot be understood, a later version's event it may be, must not keep the other jobs from going on. */
+  const see = (event: Recorded): void => {
+    if (!isJobEvent(event)) return
+    try {
+      open.see(event)
+    } catch (err) {
+      log.warn({ err, stream: event.stream, type: event.type }, 'a job is not understood and not followed')
     }
-    return false
   }
 
-  const react = (event: Recorded): Promise<boolean> =>
-    streams.run(event.stream, () =>
+  const react = async (event: Recorded): Promise<Promise<boolean>[]> => {
+    await streams.room(AT_WORK_MAX)
+    const done = streams.run(event.stream, () =>
       insist(`${event.type} on ${event.stream}`, async () => {
         if (isDatastoreEvent(event)) await reactToDatastore(reactor, event)
         else if (isJobEvent(event)) await reactToJob(reactor, event)
       }),
     )
-
-  const recover = async (jobs: readonly string[]): Promise<void> => {
-    for (const jobId of jobs) for (const event of await jobEvents(store, jobId)) reactor.open.see(event)
+    // In a list, or awaiting the room would be awaiting the work.
+    return [done]
+  }
+  const reactTo = async (events: readonly Recorded[]): Promise<readonly Promise<boolean>[]> => {
+    const underWay: Promise<boolean>[] = []
+    for (const event of events) underWay.push(...(await react(event)))
+    return underWay
   }
 
-  /** The log, from the checkpoint: what has been carried out up to a position, in order, is the next checkpoint. */
-  const followLog = async (): Promise<void> => {
+  return async (): Promise<void> => {
     const checkpoint = await readCheckpoint(store)
-    await recover(checkpoint.openJobs)
-    const kept = keeper(store, reactor, log)
+    for (const jobId of checkpoint.openJobs) for (const event of await jobEvents(store, jobId)) see(event)
+    const kept = keeper(store, open, log)
     let live = false
     try {
       for await (const delivery of store.subscribe({ after: checkpoint.position, prefixes: PREFIXES, signal })) {
-        for (const event of delivery.events) if (isJobEvent(event)) reactor.open.see(event)
-        const now = delivery.events.filter((event) => live || event.type !== 'StepOrdered')
-        kept.follow(delivery, Promise.all(now.map(react)))
-        if (!delivery.caughtUp || live) continue
-        live = true
+        delivery.events.forEach(see)
+        const first: boolean = delivery.caughtUp && !live
+        const now = await reactTo(delivery.events.filter(({ type }) => live || type !== 'StepOrdered'))
         // Only now is it known which of the orders seen on the way are still awaited.
-        await Promise.all(reactor.open.awaited().map(react))
-        readiness.resolve()
-        if (background.length === 0) background.push(followOutcomes(), tick())
+        const late = first ? await reactTo(open.awaited()) : []
+        live ||= first
+        kept.follow(delivery, Promise.all([...now, ...late]))
+        if (first) caughtUp()
       }
       await streams.idle()
     } finally {
       await kept.close()
     }
-  }
-
-  const followOutcomes = async (): Promise<void> => {
-    for await (const delivered of messaging.outcomes({ concurrency: options.concurrency, signal })) {
-      void streams.run(`outcome-${delivered.message.jobId}`, async () => {
-        const done = await insist('an outcome', () => recordOutcome(reactor, delivered.message, delivered.carrier))
-        if (done) await insist('an acknowledgement', delivered.ack)
-      })
-    }
-  }
-
-  const tick = async (): Promise<void> => {
-    while (!signal.aborted) {
-      await Promise.all(
-        reactor.open.dueAt(now()).map((jobId) =>
-          passTime(reactor, jobId).catch((error: unknown) => log.warn({ err: error, jobId }, 'time could not pass')),
-        ),
-      )
-      await pause(TICK_MS, undefined, { signal }).catch(() => undefined)
-    }
-  }
-
-  const background: Promise<void>[] = []
-  const ended = (async () => {
-    await insist('following the log', followLog)
-    await Promise.all(background)
-    await streams.idle()
-  })()
-  return { ready: readiness.promise, ended }
-}
-
-/** Keeps the checkpoint at the last position before which everything is carried out. */
-const keeper = (store: EventStore, { open }: Reactor, log: RunnerLog) => {
-  const underWay: { readonly position: Position; done: boolean }[] = []
-  let reached: Position | undefined
-  let written: Position | undefined
-  const write = async (): Promise<void> => {
-    if (reached === undefined || reached === written) return
-    const position = reached
-    try {
-      await writeCheckpoint(store, { position, openJobs: open.ids() })
-      written = position
-    } catch (error) {
-      log.warn({ err: error }, 'the checkpoint could not be written; the next one will do')
-    }
-  }
-  const timer = setInterval(() => void write(), CHECKPOINT_EVERY_MS)
-  return {
-    follow: ({ position, events }: Delivery, carriedOut: Promise<readonly boolean[]>): void => {
-      // Checkpoints of quiet times alone are no reason to write.
-      if (events.length === 0 && underWay.length === 0) return
-      const entry = { position, done: false }
-      underWay.push(entry)
-      void carriedOut.then((results) => {
-        entry.done = results.every(Boolean)
-        while (underWay[0]?.done === true) reached = underWay.shift()?.position
-      })
-    },
-    close: async (): Promise<void> => {
-      clearInterval(timer)
-      await write()
-    },
   }
 }

@@ -20,10 +20,11 @@ export const runnerPart = async ({ config, log, metrics, signal, now, store, mes
     sendDatastore: counted(metrics, handle({ store: events }, datastore, ({ data }) => `datastore-${data.datastoreId}`)),
     now,
     log,
+    metrics,
     concurrency: config.workerConcurrency,
     signal,
   })
   // A store that is away for long makes the service start anew, not wait for ever.
-  await Promise.race([ready, pause(READY_WITHIN_MS, undefined, { ref: false })])
+  await Promise.race([ready, ended, pause(READY_WITHIN_MS, undefined, { ref: false })])
   return { checks: { eventStore: events.ping, nats: broker.ping }, ended }
 }
