@@ -11,7 +11,7 @@ import { createAuthority, issue } from '../../infra/certificates/authority.ts'
 import { unprivilegedUser } from '../../infra/embedded/state.ts'
 import { type Api, startInstance } from '../support/instance.ts'
 import { testPrograms } from '../support/programs.ts'
-import { median, report, spread, timed } from './measure.ts'
+import { atInterrupt, median, report, spread, timed } from './measure.ts'
 
 // A deploy over REST, and the same cluster made by a bare script, by turns.
 const SIZES = [1, 3]
@@ -124,6 +124,7 @@ const bare = async (size: number): Promise<number> => {
 }
 
 const instance = await startInstance({ separate: false })
+atInterrupt(instance.down)
 try {
   for (const size of SIZES) {
     const deployMs: number[] = []

@@ -58,6 +58,13 @@ export const startEventStore = async (): Promise<{ readonly url: string; readonl
   }
 }
 
+/** Cleans up when the bench is interrupted: what it has started outside of its process would go on. */
+export const atInterrupt = (clean: () => Promise<unknown>): void => {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => void clean().finally(() => process.exit(130)))
+  }
+}
+
 /** One line of a result, with its bar where there is one; a bar that is missed makes the process's exit code 1. */
 export const report = (what: string, figures: string, bar?: { readonly ok: boolean; readonly text: string }): void => {
   const verdict = bar === undefined ? '' : `   ${bar.ok ? 'reaches' : 'MISSES'} the bar: ${bar.text}`

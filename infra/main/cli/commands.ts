@@ -55,6 +55,11 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'check types and style, run all tests (or the files whose path holds a pattern)',
     load: async () => (await import('./test.ts')).test,
   },
+  bench: {
+    usage: 'bench [PATTERN…]',
+    summary: 'measure (or only the benches whose path holds a pattern); fails when a bar is missed',
+    load: async () => (await import('./bench.ts')).bench,
+  },
   help: {
     usage: 'help',
     summary: 'show this',
