@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { PoolClient } from 'pg'
 import { z } from 'zod'
-import { type Delivery, type EventStore, type Position, isAfter } from '../../domain/kernel/event-store.ts'
+import { type Delivery, type EventStore, type Position, type Recorded, isAfter } from '../../domain/kernel/event-store.ts'
 import { PREFIXES, isKnown } from '../../projections/known-event.ts'
 import type { Projection } from '../../projections/projection.ts'
 import { READ_SCHEMA, type ReadSchema } from '../../projections/schema.ts'
@@ -27,8 +27,8 @@ export type ProjectorOptions = {
   /** Events in one transaction at most; default 4,000. */
   readonly batchMax?: number
   readonly schema?: string
-  /** Told after each commit how far all read models have come, and what it took in. */
-  readonly onAdvanced?: (position: Position, eventCount: number) => void
+  /** Told after each commit how far all read models have come, and the last event that it took in, if any. */
+  readonly onAdvanced?: (position: Position, last: Pick<Recorded, 'recordedAt'> | undefined) => void
   /** Told whenever the read models have everything that was in the log when the following began. */
   readonly onCaughtUp?: () => void
 }
@@ -47,9 +47,9 @@ export const projector = async (options: ProjectorOptions): Promise<void> => {
     try {
       await session({
         ...options,
-        onAdvanced: (position, eventCount) => {
+        onAdvanced: (position, last) => {
           failures = 0
-          options.onAdvanced?.(position, eventCount)
+          options.onAdvanced?.(position, last)
         },
       })
     } catch (error) {
@@ -163,5 +163,5 @@ const take = async (
     await moveCheckpoints(client, schema, { projections: behind.map(([projection]) => projection), position, reached })
   })
   for (const [projection, at] of after) progress.set(projection, at)
-  if (reached !== 'start') onAdvanced?.(reached, events.length)
+  if (reached !== 'start') onAdvanced?.(reached, events.at(-1))
 }

@@ -137,13 +137,14 @@ fact('an order that fails is repeated, and one that fails for good unwinds the j
     }
     return willing(order, tools)
   })
-  const passing = setInterval(() => on.pass(1_000), 20)
   const made = await on.create()
-  try {
-    assert.is(await on.ended(made), 'failed')
-  } finally {
-    clearInterval(passing)
+  let end: string | undefined
+  void on.ended(made).then((how) => (end = how))
+  const passesUntilItEnds = () => {
+    on.pass(500)
+    return end
   }
+  assert.is(await until(passesUntilItEnds, { withinMs }), 'failed')
   assert.equal([...failures].toSorted(), ['nod_1 1', 'nod_1 2', 'nod_2 1', 'nod_2 2'])
   const last = (await on.events(made)).at(-1)
   assert.ok(last?.type === 'JobUnwound' && last.data.because.endsWith('the disk is too small'))

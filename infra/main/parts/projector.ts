@@ -6,7 +6,7 @@ import { projector } from '../../read-store/projector.ts'
 import type { Base, Part } from '../base.ts'
 
 /** Keeps the read models up with the log. */
-export const projectorPart = async ({ log, metrics, signal, store, ccxDb }: Base): Promise<Part> => {
+export const projectorPart = async ({ log, metrics, now, signal, store, ccxDb }: Base): Promise<Part> => {
   const events = store()
   const readStore = ccxDb()
   await migrateToLatest(readStore.db, { schema: READ_SCHEMA, migrations: readMigrations(READ_SCHEMA) })
@@ -16,7 +16,11 @@ export const projectorPart = async ({ log, metrics, signal, store, ccxDb }: Base
     projections,
     signal,
     log,
-    onAdvanced: ({ commit }, lagSeconds) => metrics.projector('all', { position: commit, lagSeconds }),
+    onAdvanced: ({ commit }, last) => {
+      // The store's clock may be ahead of ours.
+      const lagMs = last === undefined ? 0 : Math.max(0, Date.parse(now()) - Date.parse(last.recordedAt))
+      metrics.projector('all', { position: commit, lagSeconds: lagMs / 1_000 })
+    },
   })
   return { checks: { eventStore: events.ping, ccxDb: () => readStore.pool.query('select 1') }, ended }
 }

@@ -4,12 +4,21 @@ import { readApi } from '../../../read-api/index.ts'
 import { readCatalogue } from '../../catalogue/read-catalogue.ts'
 import { traceparent } from '../../telemetry/tracing.ts'
 import type { Base } from '../base.ts'
+import { counted } from './counted.ts'
 
 /** The calls that change datastores. */
-export const commandCalls = async ({ config, now, store }: Base): Promise<readonly Endpoint[]> => {
+export const commandCalls = async ({ config, metrics, now, store }: Base): Promise<readonly Endpoint[]> => {
   const { domain, ttlSeconds } = config.dns
   const catalogue = readCatalogue(config.catalogueFile)
-  return commandEndpoints({ store: store(), catalogue, domain, ttlSeconds, now, traceparent })
+  return commandEndpoints({
+    store: store(),
+    catalogue,
+    domain,
+    ttlSeconds,
+    now,
+    traceparent,
+    around: (send) => counted(metrics, send),
+  })
 }
 
 /** The calls that look. Secrets are opened for their owner at the moment they are asked for; no read model holds any. */
