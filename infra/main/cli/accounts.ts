@@ -1,14 +1,11 @@
 import type { Registry } from '../../../command-handlers/auth/register.ts'
 import type { Actor, Position } from '../../../domain/kernel/event-store.ts'
 import { authStore } from '../../auth/auth-store.ts'
-import { givenSettings, inheritedEnvironment, readConfig, required } from '../../config.ts'
-import { openState } from '../../embedded/state.ts'
+import { required } from '../../config.ts'
 import { esdbEventStore } from '../../event-store/esdb.ts'
 import { connect } from '../../read-store/connect.ts'
 import { readPosition } from '../../read-store/position.ts'
-import { instance, PORTS } from './instance.ts'
-import { placeOf } from './place.ts'
-import { liveReport } from './report.ts'
+import { runningConfig } from './running.ts'
 
 const WAIT_MS = 10_000
 
@@ -28,14 +25,7 @@ export const onAccounts = async (
     registry: Registry,
   ) => Promise<{ readonly position: Position | undefined; readonly lines: readonly string[] }>,
 ): Promise<void> => {
-  const place = await placeOf(stateDir)
-  if (liveReport(place.stateDir) === undefined)
-    throw new Error(`nothing runs in ${place.stateDir}; start it with ./ccx up`)
-  const state = await openState({ dir: place.stateDir, ports: PORTS, user: place.user })
-  // Nothing is started here, so it does not matter where the programs are.
-  const programs = { bin: (name: string) => name, rootOf: () => undefined, binDirs: [] }
-  const { environmentOf } = instance({ state, programs, given: givenSettings(), inherited: inheritedEnvironment() })
-  const config = readConfig({ ...environmentOf('all-in-one') })
+  const config = await runningConfig(stateDir)
   const now = () => new Date().toISOString()
   const url = required(config.ccxDbUrl, 'CCX_DB_URL')
   const { pool, close } = connect(url, { name: 'ccx-cli' })

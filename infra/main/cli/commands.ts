@@ -50,6 +50,11 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'make OAuth2 client credentials for an account, for Terraform and the like',
     load: async () => (await import('./client.ts')).client,
   },
+  'dead-letters': {
+    usage: 'dead-letters list | replay ID [--state DIR]',
+    summary: 'show messages that nobody could use; put one back where it came from',
+    load: async () => (await import('./dead-letters.ts')).deadLetters,
+  },
   test: {
     usage: 'test [PATTERN…]',
     summary: 'check types and style, run all tests (or the files whose path holds a pattern)',
