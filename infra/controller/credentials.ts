@@ -30,13 +30,15 @@ export const credentials = (secrets: Secrets): Credentials => {
     secrets.ensure(refOf(cluster, name), async () => randomBytes(PASSWORD_BYTES).toString('base64url'))
 
   const authority = async (cluster: ClusterRef): Promise<Authority> => {
-    // The key first: whoever of the racing makes the certificate makes it for the key that was kept.
-    const keyPem = await secrets.ensure(refOf(cluster, 'ca-key'), createKeyPem)
-    const certificatePem = await secrets.ensure(
-      refOf(cluster, 'ca-certificate'),
-      async () => (await createAuthority(`datastore ${cluster.datastoreId}`, keyPem)).certificatePem,
-    )
-    return { certificatePem, keyPem }
+    const certificate = refOf(cluster, 'ca-certificate')
+    const [keyPem, kept] = await Promise.all([
+      secrets.ensure(refOf(cluster, 'ca-key'), createKeyPem),
+      secrets.open(certificate),
+    ])
+    if (kept !== undefined) return { certificatePem: kept, keyPem }
+    // After the key: whoever of the racing makes the certificate makes it for the key that was kept.
+    const signed = async () => (await createAuthority(`datastore ${cluster.datastoreId}`, keyPem)).certificatePem
+    return { certificatePem: await secrets.ensure(certificate, signed), keyPem }
   }
 
   return {
@@ -53,18 +55,21 @@ export const credentials = (secrets: Secrets): Credentials => {
     adminPassword: (cluster) => password(cluster, 'admin-password'),
 
     async nodeCertificate(cluster, node) {
-      const signer = await authority(cluster)
-      const keyPem = await secrets.ensure(refOf(cluster, `node-key/${node.nodeId}`), createKeyPem)
+      const certificate = refOf(cluster, `node-certificate/${node.nodeId}`)
+      const [signer, keyPem, before] = await Promise.all([
+        authority(cluster),
+        secrets.ensure(refOf(cluster, `node-key/${node.nodeId}`), createKeyPem),
+        secrets.open(certificate),
+      ])
       const request = {
         commonName: node.hostname.slice(0, COMMON_NAME_LENGTH_MAX),
         dnsNames: namesOf(node),
         addresses: [node.address],
         keyPem,
       }
-      const certificate = refOf(cluster, `node-certificate/${node.nodeId}`)
       const signed = async (): Promise<string> =>
         (await issue(signer, { ...request, days: CERTIFICATE_DAYS })).certificatePem
-      const kept = await secrets.ensure(certificate, signed)
+      const kept = before ?? (await secrets.ensure(certificate, signed))
       const wanted = { ...request, authorityPem: signer.certificatePem, daysLeft: RENEW_DAYS }
       if (stillServes(kept, wanted)) return { certificatePem: kept, keyPem, authorityPem: signer.certificatePem }
       const certificatePem = await signed()

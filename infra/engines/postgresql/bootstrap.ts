@@ -1,11 +1,11 @@
 import type { Engine, NodeContext } from '../engine.ts'
 import { SUPERUSER } from './layout.ts'
 import { ownRoles, slots } from './roles.ts'
-import { configure, hasCluster, isStandby, makeCluster, start, together } from './server.ts'
+import { clearAttempts, configure, hasCluster, isStandby, makeCluster, start, together } from './server.ts'
 
 export const bootstrap: Engine['bootstrap'] = async (node) => {
   const { member, members, note, secrets } = node
-  const [standby, made] = await Promise.all([isStandby(node), hasCluster(node)])
+  const [standby, made] = await together(isStandby(node), hasCluster(node), clearAttempts(node))
   if (standby) throw new Error('the machine holds a replica, which is not made a primary by a bootstrap')
   await together(configure(node), made ? Promise.resolve() : create(node))
   const roles = await ownRoles(secrets)

@@ -4,13 +4,27 @@ import { layoutOf, slotOf } from './layout.ts'
 import { literal, psqlAt, unanswered } from './psql.ts'
 import { slots } from './roles.ts'
 import type { Run } from './server.ts'
-import { STANDBY_SIGNAL, configure, eventually, hasCluster, isStandby, makeCluster, start, together } from './server.ts'
+import {
+  STANDBY_SIGNAL,
+  clearAttempts,
+  configure,
+  eventually,
+  hasCluster,
+  isStandby,
+  makeCluster,
+  start,
+  together,
+} from './server.ts'
 
 export const join: Engine['join'] = async (node, primary) => {
   const { host, member, note, secrets } = node
-  const [made, standby] = await Promise.all([hasCluster(node), isStandby(node)])
+  const [made, standby] = await together(
+    hasCluster(node),
+    isStandby(node),
+    clearAttempts(node),
+    host.write(layoutOf(host).passfile, passfile(secrets.replicationPassword), 0o600),
+  )
   if (made && !standby) throw new Error("a join does not overwrite a primary's data")
-  await host.write(layoutOf(host).passfile, passfile(secrets.replicationPassword), 0o600)
   await together(configure(node, primary), made ? psqlAt(node, primary, slots([member])) : copy(node, primary))
   note('starting the database server')
   await start(node, RECEIVES)

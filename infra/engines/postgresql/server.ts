@@ -27,10 +27,14 @@ export const eventually = async (signal: AbortSignal, holds: () => Promise<boole
 /**
  * Waits for all of them to end, also when one fails: no part of a verb goes on behind the back of its caller.
  *
+ * @returns what each gave
  * @throws what the first that failed threw
  */
-export const together = async (...parts: readonly Promise<unknown>[]): Promise<void> => {
-  for (const outcome of await Promise.allSettled(parts)) if (outcome.status === 'rejected') throw outcome.reason
+export const together = async <T extends readonly unknown[]>(
+  ...parts: { readonly [K in keyof T]: Promise<T[K]> }
+): Promise<{ -readonly [K in keyof T]: T[K] }> => {
+  await Promise.allSettled(parts)
+  return Promise.all(parts)
 }
 
 /** Whether the machine holds a whole cluster. */
@@ -40,6 +44,15 @@ export const hasCluster = async ({ host }: Pick<ReachedNode, 'host'>): Promise<b
 /** Whether that cluster begins as a replica. */
 export const isStandby = async ({ host }: Pick<ReachedNode, 'host'>): Promise<boolean> =>
   (await host.read(`${layoutOf(host).data}/${STANDBY_SIGNAL}`)) !== undefined
+
+/** Removes what attempts that were cut off have left. */
+export const clearAttempts = async ({ host, signal }: NodeContext): Promise<void> => {
+  const { dataDir } = layoutOf(host)
+  await host.run(
+    ['find', dataDir, '-maxdepth', '1', '-name', `${ATTEMPT_PREFIX}*`, '-exec', 'rm', '-rf', '{}', '+'],
+    { timeoutMs: LONG_WORK_MS, signal },
+  )
+}
 
 export type Run = (argv: readonly [string, ...string[]]) => Promise<string>
 
@@ -53,7 +66,8 @@ sync -- "$@" . && mv -T -- "$folder" "$data" && sync -- "$volume"
 
 /**
  * Makes the cluster's folder: `fill` works in a folder beside it, which takes its name only when it is whole. So an
- * attempt that was interrupted is never taken for a cluster, and what still writes to it finds its folder gone.
+ * attempt that was interrupted is never taken for a cluster, and `clearAttempts` takes the folder away from what still
+ * writes to it.
  *
  * @param signals the empty files by which the server is told how to begin
  */
@@ -64,7 +78,6 @@ export const makeCluster = async (
 ): Promise<void> => {
   const { dataDir, data } = layoutOf(host)
   const run: Run = (argv) => host.run(argv, { env: { LC_ALL: 'C.UTF-8' }, timeoutMs: LONG_WORK_MS, signal })
-  await run(['find', dataDir, '-maxdepth', '1', '-name', `${ATTEMPT_PREFIX}*`, '-exec', 'rm', '-rf', '{}', '+'])
   const folder = `${dataDir}/${ATTEMPT_PREFIX}${randomBytes(4).toString('hex')}`
   await fill(folder, run)
   await run(['sh', '-c', FINISH, 'finish', folder, data, dataDir, ...signals])
