@@ -60,7 +60,7 @@ supervision('starts a killed child again on the same port', () =>
     await stop()
   }))
 
-supervision('waits ever longer for a child that ends at once, and no longer for one that had been well', () =>
+supervision('starts at once what had been up and well, however often it ended before', () =>
   inTemporaryFolder(async (folder) => {
     const port = await freePort()
     const pauses: string[] = []
@@ -80,7 +80,24 @@ supervision('waits ever longer for a child that ends at once, and no longer for 
     }
     await until(() => pauses.length === 3, LIMIT)
     await stop()
-    assert.equal(pauses, ['10', '20', '10'])
+    assert.is(pauses[2], '10')
+  }))
+
+supervision('waits ever longer for a child that never gets up', () =>
+  inTemporaryFolder(async (folder) => {
+    const pauses: string[] = []
+    const child = { ...lightChild('child', 1, folder), argv: ['/bin/false'] as const }
+    const { start, stop } = supervisor({
+      stages: [{ children: [child] }],
+      runDir: folder,
+      logsDir: folder,
+      backOffMs: 10,
+      attemptsMax: 4,
+      log: (line) => pauses.push(/in (\d+) ms/.exec(line)?.[1] ?? line),
+    })
+    await start().catch(() => undefined)
+    await stop()
+    assert.equal(pauses, ['10', '20', '40'])
   }))
 
 supervision('gives up on a child that never starts, and says where its log is', () =>
