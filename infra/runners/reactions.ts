@@ -25,6 +25,7 @@ export type Reactor = {
   readonly sendJob: (command: JobCommand, cause: Cause) => Promise<unknown>
   readonly sendDatastore: (command: DatastoreCommand, cause: Cause) => Promise<unknown>
   readonly now: () => string
+  readonly log: { readonly info?: (fields: object, message: string) => void }
 }
 
 export const jobStream = (jobId: string): string => `job-${jobId}`
@@ -70,9 +71,12 @@ const publish = async (reactor: Reactor, event: Recorded<StepOrdered>): Promise<
   if (isOld && !(await isStillAwaited(reactor, event))) return
   const carrier = carrierFrom(event.metadata)
   const order = placedOrder(event)
-  await withCarrier(carrier, `place ${order.order.subject}`, attributesOf(order), () =>
-    reactor.messaging.order(order, { ...carrier, ...carrierOf() }),
-  )
+  await withCarrier(carrier, `place ${order.order.subject}`, attributesOf(order), async () => {
+    await reactor.messaging.order(order, { ...carrier, ...carrierOf() })
+    const { orderId, jobId, datastoreId, step, key, attempt, course } = order
+    const ids = { orderId, jobId, datastoreId, step, key, attempt, course, subject: order.order.subject }
+    reactor.log.info?.(ids, 'an order is placed')
+  })
   reactor.hops.left(event.metadata.causationId)
 }
 
@@ -87,7 +91,7 @@ const isStillAwaited = async (
 }
 
 const endJob = async (
-  { store, sendDatastore, now }: Reactor,
+  { store, sendDatastore, now, log }: Reactor,
   event: Recorded<Extract<JobEvent, { type: 'JobFinished' | 'JobUnwound' }>>,
 ): Promise<void> => {
   const { jobId, datastoreId } = event.data
@@ -98,6 +102,7 @@ const endJob = async (
   const end: JobEnd = state.status
   const data = { datastoreId, jobId, end, because: state.because, nodes: nodesOf(state), now: now() }
   await sendDatastore({ type: 'RecordJobEnded', data }, causedBy(event, 'end'))
+  log.info?.({ jobId, datastoreId, end }, 'a job has ended')
 }
 
 /** The nodes as the job found or made them. */

@@ -18,7 +18,8 @@ const PREFIXES = ['datastore-', 'job-']
 /** Events being carried out at most. So many would have to be stuck before they held up the others. */
 const AT_WORK_MAX = 500
 
-export type RunnerLog = { readonly warn: (fields: object, message: string) => void }
+type Line = (fields: object, message: string) => void
+export type RunnerLog = { readonly warn: Line; readonly info?: Line }
 
 export type RunnerOptions = {
   readonly store: EventStore
