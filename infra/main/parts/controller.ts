@@ -1,3 +1,4 @@
+import { readCatalogue } from '../../catalogue/read-catalogue.ts'
 import { required } from '../../config.ts'
 import { controllerStore } from '../../controller-store/mysql.ts'
 import { controller } from '../../controller/controller.ts'
@@ -6,11 +7,13 @@ import { engines } from '../../engines/index.ts'
 import { workOn } from '../../messaging/worker.ts'
 import type { Base, Part } from '../base.ts'
 import { providersOf } from './machines.ts'
+import { checkOffered } from './offered.ts'
 
 /** Carries out the orders on database nodes, and watches every datastore. */
 export const controllerPart = async ({
   config, log, metrics, signal, now, messaging, secrets,
 }: Base): Promise<Part> => {
+  checkOffered(readCatalogue(config.catalogueFile), 'engine', engines.map(({ name }) => name))
   const store = controllerStore({ url: required(config.cmonDbUrl, 'CMON_DB_URL') })
   await store.migrate()
   const broker = await messaging()

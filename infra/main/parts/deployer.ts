@@ -1,3 +1,4 @@
+import { readCatalogue } from '../../catalogue/read-catalogue.ts'
 import { bootEveryMachine } from '../../deployer/boot-all.ts'
 import { deployer } from '../../deployer/index.ts'
 import { rfc2136 } from '../../dns/rfc2136.ts'
@@ -6,11 +7,13 @@ import { readSecretFile, required } from '../../config.ts'
 import { workOn } from '../../messaging/worker.ts'
 import type { Base, Part } from '../base.ts'
 import { providersOf } from './machines.ts'
+import { checkOffered } from './offered.ts'
 
 /** Carries out the orders of infrastructure. */
 export const deployerPart = async ({ config, log, metrics, signal, now, messaging }: Base): Promise<Part> => {
   const broker = await messaging()
   const providers = providersOf(config)
+  checkOffered(readCatalogue(config.catalogueFile), 'provider', providers.map(({ name }) => name))
   const [host = '', port] = config.dns.server.split(':')
   const key = tsigKey(config.dns.tsigName, readSecretFile(required(config.dns.tsigSecretFile, 'DNS_TSIG_SECRET_FILE')))
   const dns = rfc2136({ host, port: Number(port), zone: config.dns.domain, key })
