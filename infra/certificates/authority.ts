@@ -1,4 +1,4 @@
-import './metadata-reflection.ts'
+import 'reflect-metadata'
 import { createPrivateKey, createPublicKey, randomBytes, webcrypto, X509Certificate } from 'node:crypto'
 import * as x509 from '@peculiar/x509'
 
