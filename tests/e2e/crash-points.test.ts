@@ -88,7 +88,7 @@ const isWhole = async (datastoreId: string): Promise<void> => {
     const found = await nodesOf(api, datastoreId)
     return found.length === SIZE ? found : undefined
   }, { withinMs: 10_000, what: 'the nodes' })
-  assert.equal(nodes.map(({ role }) => role).toSorted(), ['primary', 'replica'])
+  assert.equal(nodes.map(({ role }) => `${role}`).toSorted(), ['primary', 'replica'])
   for (const { host_uuid: nodeId } of nodes) {
     const servers = processesAt(nodeId).filter(({ command }) => command.includes(' -D '))
     assert.is(servers.length, 1, `database servers of ${nodeId}`)
@@ -116,30 +116,40 @@ crashes('every service comes up as a process of its own', async () => {
   await allUp()
 })
 
-for (const victim of VICTIMS) {
-  crashes(`${victim}: the datastore is deployed and deleted all the same`, async () => {
-    const beganMs = performance.now()
-    let datastoreId = ''
-    const deploying = await killedAtEveryStep(victim, async () => {
-      datastoreId = await createInsistently(instance.api, order({ name: victim, size: SIZE }))
-      await started(instance.api, datastoreId, JOB_WITHIN_MS)
-    })
-    assert.equal(deploying, pointsOf('deploy-datastore'))
-    await allUp()
-    await isWhole(datastoreId)
-    const traces = await tracesOf(instance, datastoreId)
-    const deleting = await killedAtEveryStep(victim, async () => {
-      await removeInsistently(instance.api, datastoreId)
-      await removed(instance.api, datastoreId, JOB_WITHIN_MS)
-    })
-    assert.equal(deleting, pointsOf('delete-datastore'))
-    await allUp()
-    assert.equal(await leftOf(instance, traces), [])
-    const { differences } = await rebuiltDiffers(instance)
-    assert.equal(differences, [])
-    const seconds = ((performance.now() - beganMs) / 1000).toFixed(1)
-    console.log(`${victim}: ${deploying.length + deleting.length} kills, ${seconds} s`)
+/** Deploys a datastore and deletes it, with the victim killed at every step of both. */
+const survives = async (victim: string, cloud: string): Promise<void> => {
+  const beganMs = performance.now()
+  let datastoreId = ''
+  const deploying = await killedAtEveryStep(victim, async () => {
+    datastoreId = await createInsistently(instance.api, order({ name: victim, size: SIZE, cloud }))
+    await started(instance.api, datastoreId, JOB_WITHIN_MS)
   })
+  assert.equal(deploying, pointsOf('deploy-datastore'))
+  await allUp()
+  await isWhole(datastoreId)
+  const traces = await tracesOf(instance, datastoreId)
+  const deleting = await killedAtEveryStep(victim, async () => {
+    await removeInsistently(instance.api, datastoreId)
+    await removed(instance.api, datastoreId, JOB_WITHIN_MS)
+  })
+  assert.equal(deleting, pointsOf('delete-datastore'))
+  await allUp()
+  assert.equal(await leftOf(instance, traces), [])
+  const { differences } = await rebuiltDiffers(instance)
+  assert.equal(differences, [])
+  const seconds = ((performance.now() - beganMs) / 1000).toFixed(1)
+  console.log(`${victim}, ${cloud}: ${deploying.length + deleting.length} kills, ${seconds} s`)
 }
+
+for (const victim of VICTIMS) {
+  crashes(`${victim}: the datastore is deployed and deleted all the same`, () => survives(victim, 'local'))
+}
+
+crashes('ccx-deployer: so it is where machines are network namespaces', async () => {
+  const provider = instance.providers().find(({ capabilities }) => capabilities.has('own-network'))
+  const reason = provider === undefined ? 'there is no such provider' : await provider.unavailable()
+  if (reason === undefined) await survives('ccx-deployer', 'netns')
+  else console.log(`SKIPPED, network namespaces: ${reason}`)
+})
 
 crashes.run()

@@ -105,7 +105,7 @@ road('three nodes are asked for twice under one key, made once, used over TLS, a
 
   await started(api, uuid)
   const nodes = await nodesOf(api, uuid)
-  assert.equal(nodes.map(({ role }) => role).toSorted(), ['primary', 'replica', 'replica'])
+  assert.equal(nodes.map(({ role }) => `${role}`).toSorted(), ['primary', 'replica', 'replica'])
   const at = { port: instance.dnsPort }
   const of = (role: string) => nodes.flatMap((node) => (node.role === role ? (node.private_ip ?? []) : [])).toSorted()
   assert.equal(await addressesOf(at, `${uuid}.ccx.test`), of('primary'))
