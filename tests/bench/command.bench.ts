@@ -1,22 +1,31 @@
 import { randomUUID } from 'node:crypto'
-import { EventStoreDBClient, NO_STREAM, jsonEvent } from '@eventstore/db-client'
+import { type AppendExpectedRevision, EventStoreDBClient, NO_STREAM, jsonEvent } from '@eventstore/db-client'
 import { handle } from '../../command-handlers/handle.ts'
 import { datastore } from '../../domain/datastore/datastore.ts'
-import type { DatastoreCommand } from '../../domain/datastore/messages.ts'
-import { isRejection } from '../../domain/kernel/decider.ts'
+import { type Decider, isRejection } from '../../domain/kernel/decider.ts'
 import type { Cause } from '../../domain/kernel/event-store.ts'
 import { esdbEventStore } from '../../infra/event-store/esdb.ts'
 import { exampleSpec, noon } from '../support/examples.ts'
-import { latency, perSecond, quantile, report, startEventStore, timed } from './measure.ts'
+import { latency, median, perSecond, quantile, report, spread, startEventStore, timed } from './measure.ts'
 
-// The same three events, once appended by the official client alone, once by a command that reads, decides and appends.
-const ROUNDS = 1_000
+// The same events, once appended by the official client alone, once by a command that decides and appends them.
+const ROUNDS = 5
+const CALLS = 400
+const WARM_UP_CALLS = 200
 const WRITERS = 50
+const RATIO_MAX = 2
 
-const command = (): DatastoreCommand => {
-  const spec = exampleSpec(3)
-  return { type: 'CreateDatastore', data: { datastoreId: randomUUID(), jobId: randomUUID(), spec, fingerprint: '', now: noon } }
+type Measured = { readonly type: 'Measured'; readonly data: { readonly n: number; readonly text: string } }
+type Measure = { readonly type: 'Measure'; readonly data: { readonly id: string; readonly count: number } }
+
+/** As many events as are asked for. */
+const several: Decider<Measure, Measured, number, never> = {
+  initial: 0,
+  decide: ({ data: { count } }) =>
+    Array.from({ length: count }, (_, n) => ({ type: 'Measured', data: { n, text: 'x'.repeat(200) } })),
+  evolve: (state) => state + 1,
 }
+
 const cause = (): Cause => {
   const commandId = randomUUID()
   return { commandId, correlationId: commandId, causationId: commandId, actor: { kind: 'system', id: 'bench' } }
@@ -25,38 +34,99 @@ const cause = (): Cause => {
 const server = await startEventStore()
 const client = EventStoreDBClient.connectionString(server.url)
 const store = esdbEventStore({ connectionString: server.url })
-const send = handle({ store }, datastore, ({ data }) => `datastore-${data.datastoreId}`)
-
-const raw = async () => {
-  const asked = command()
-  const events = datastore.decide(asked, datastore.initial)
-  if (isRejection(events)) throw new Error('BUG: refused')
+type Plain = { readonly type: string; readonly data: object }
+const append = async (stream: string, events: readonly Plain[], expectedRevision: AppendExpectedRevision = NO_STREAM) => {
   const metadata = cause()
-  const batch = events.map(({ type, data }) => jsonEvent({ id: randomUUID(), type, data, metadata }))
-  await client.appendToStream(`datastore-${asked.data.datastoreId}`, batch, { expectedRevision: NO_STREAM })
+  const batch = events.map(({ type, data }) => jsonEvent({ id: randomUUID(), type, data: { ...data }, metadata }))
+  await client.appendToStream(stream, batch, { expectedRevision })
 }
 
-const commands = () => send(command(), cause())
+const sendSeveral = handle({ store }, several, ({ data }) => `several-${data.id}`)
+const sendDatastore = handle({ store }, datastore, ({ data }) => `datastore-${data.datastoreId}`)
+const creation = (datastoreId: string) => {
+  const data = { datastoreId, jobId: randomUUID(), spec: exampleSpec(3), fingerprint: '', now: noon }
+  return { type: 'CreateDatastore', data } as const
+}
+const measure = (id: string, count: number) => ({ type: 'Measure', data: { id, count } }) as const
 
-for (let n = 0; n < 200; n++) {
-  await raw()
-  await commands()
+const rawSeveral = async (id: string, count: number, expectedRevision?: AppendExpectedRevision) => {
+  const events = several.decide(measure(id, count), several.initial)
+  if (isRejection(events)) throw new Error('BUG: refused')
+  await append(`several-${id}`, events, expectedRevision)
 }
-const rawMs: number[] = []
-const commandMs: number[] = []
-// Turn by turn, so that the noise of the machine meets both alike.
-for (let n = 0; n < ROUNDS; n++) {
-  rawMs.push(await timed(raw))
-  commandMs.push(await timed(commands))
+const rawDatastore = async (id: string) => {
+  const events = datastore.decide(creation(id), datastore.initial)
+  if (isRejection(events)) throw new Error('BUG: refused')
+  await append(`datastore-${id}`, events)
 }
-report('raw append, one after the other', latency(rawMs))
-report('command, one after the other', latency(commandMs))
-const ratio = quantile(commandMs, 0.99) / quantile(rawMs, 0.99)
-report('command p99 / raw append p99', ratio.toFixed(2), { ok: ratio <= 2, text: '≤ 2' })
-const rawRate = await perSecond(ROUNDS * 4, WRITERS, raw)
-const commandRate = await perSecond(ROUNDS * 4, WRITERS, commands)
-report(`raw append, ${WRITERS} writers`, `${rawRate.toFixed(0)}/s`)
-report(`command, ${WRITERS} writers`, `${commandRate.toFixed(0)}/s, ${(commandRate / rawRate).toFixed(2)} of raw`)
+
+type Case = {
+  readonly what: string
+  readonly raw: (id: string) => Promise<unknown>
+  readonly command: (id: string) => Promise<unknown>
+  /** Outside of the time that is taken. */
+  readonly before?: (id: string) => Promise<unknown>
+}
+const CASES: readonly Case[] = [
+  { what: '1 event', raw: (id) => rawSeveral(id, 1), command: (id) => sendSeveral(measure(id, 1), cause()) },
+  { what: '10 events', raw: (id) => rawSeveral(id, 10), command: (id) => sendSeveral(measure(id, 10), cause()) },
+  { what: 'a new datastore', raw: rawDatastore, command: (id) => sendDatastore(creation(id), cause()) },
+  {
+    what: 'a stream written from here',
+    before: (id) => sendSeveral(measure(id, 1), cause()),
+    raw: (id) => rawSeveral(id, 1, 0n),
+    command: (id) => sendSeveral(measure(id, 1), cause()),
+  },
+  {
+    // The worst case: what is presumed of the stream is wrong, so it is appended in vain, read, and appended.
+    what: 'a stream written elsewhere',
+    before: (id) => rawSeveral(id, 1),
+    raw: (id) => rawSeveral(id, 1, 0n),
+    command: (id) => sendSeveral(measure(id, 1), cause()),
+  },
+]
+
+for (const { what, before, raw, command } of CASES) {
+  const prepared = async (): Promise<string> => {
+    const id = randomUUID()
+    await before?.(id)
+    return id
+  }
+  const once = async (work: (id: string) => Promise<unknown>): Promise<number> => {
+    const id = await prepared()
+    return timed(() => work(id))
+  }
+  for (let n = 0; n < WARM_UP_CALLS; n++) {
+    await once(raw)
+    await once(command)
+  }
+  const all: { readonly raw: number[]; readonly command: number[] } = { raw: [], command: [] }
+  const ratios: number[] = []
+  const rates: { readonly raw: number[]; readonly command: number[] } = { raw: [], command: [] }
+  for (let round = 0; round < ROUNDS; round++) {
+    const rawMs: number[] = []
+    const commandMs: number[] = []
+    // Turn by turn, so that the noise of the machine meets both alike.
+    for (let n = 0; n < CALLS; n++) {
+      rawMs.push(await once(raw))
+      commandMs.push(await once(command))
+    }
+    all.raw.push(...rawMs)
+    all.command.push(...commandMs)
+    ratios.push(quantile(commandMs, 0.99) / quantile(rawMs, 0.99))
+    for (const [rate, work] of [[rates.raw, raw], [rates.command, command]] as const) {
+      const ids: string[] = []
+      for (let n = 0; n < CALLS; n++) ids.push(await prepared())
+      rate.push(await perSecond(CALLS, WRITERS, (n) => work(ids[n] ?? '')))
+    }
+  }
+  report(`${what}: raw append`, latency(all.raw))
+  report(`${what}: command`, latency(all.command))
+  const ok = median(ratios) <= RATIO_MAX
+  report(`${what}: command p99 / raw p99, by round`, spread(ratios, '×', 2), { ok, text: `≤ ${RATIO_MAX}` })
+  report(`${what}: raw append, ${WRITERS} writers`, spread(rates.raw, '/s'))
+  report(`${what}: command, ${WRITERS} writers`, spread(rates.command, '/s'))
+}
 await store.close()
 await client.dispose()
 await server.stop()

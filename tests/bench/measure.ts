@@ -68,6 +68,6 @@ export const atInterrupt = (clean: () => Promise<unknown>): void => {
 /** One line of a result, with its bar where there is one; a bar that is missed makes the process's exit code 1. */
 export const report = (what: string, figures: string, bar?: { readonly ok: boolean; readonly text: string }): void => {
   const verdict = bar === undefined ? '' : `   ${bar.ok ? 'reaches' : 'MISSES'} the bar: ${bar.text}`
-  console.log(`${what.padEnd(46)} ${figures}${verdict}`)
+  console.log(`${what.padEnd(58)} ${figures}${verdict}`)
   if (bar?.ok === false) process.exitCode = 1
 }
