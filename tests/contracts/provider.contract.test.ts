@@ -163,8 +163,10 @@ const contract = (provider: Provider, { folder }: Bench): void => {
     assert.ok((await provider.list()).some(({ nodeId }) => nodeId === ids.nodeId))
     await provider.deleteMachine(ids.nodeId)
     assert.equal((await provider.list(ids.datastoreId)).map(({ kind }) => kind), ['network'])
-    await up(provider, ids)
+    const another = { ...ids, nodeId: randomUUID() }
+    await up(provider, another)
     assert.is((await provider.list(ids.datastoreId)).length, 4)
+    await provider.deleteMachine(another.nodeId)
   })
 
   test('a boot brings back every enabled unit and no other', async (ids) => {

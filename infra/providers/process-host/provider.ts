@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { CannotProvide } from '../provider.ts'
 import type { LinkFaults, Machine, MachineSpec, Provider, Resource } from '../provider.ts'
 import { claims, type Claims, type Holder } from './claims.ts'
+import { onceOnly } from './graves.ts'
 import { processHost } from './index.ts'
 import { machines, type MachineRecord } from './machines.ts'
 import { eraseRecord, readRecord, writeRecord } from './records.ts'
@@ -216,13 +217,14 @@ const distinct = (holders: readonly Holder[]): readonly Holder[] => [
  *
  * What it holds is found in its folder alone: `<nodeId>/` per machine, `.addresses/` and `.networks/` with one claim
  * each. A claim is written before what it stands for is made, and removed after that is gone, so whatever a crash
- * leaves is listed.
+ * leaves is listed. `.deleted/` remembers for a day what was deleted.
  */
 export const processProvider = (options: LocalOptions, ground: Ground): Provider => {
   const store = machines(options.machinesDir)
   const addresses = claims(join(options.machinesDir, '.addresses'))
   const networks = claims(join(options.machinesDir, '.networks'))
   const parts: Parts = { options, ground, store, addresses, networks }
+  const verbs = { ...networkVerbs(parts), ...machineVerbs(parts), ...volumeVerbs(parts), ...addressVerbs(parts) }
   return {
     name: ground.name,
     get capabilities() {
@@ -230,10 +232,8 @@ export const processProvider = (options: LocalOptions, ground: Ground): Provider
     },
     unavailable: ground.unavailable,
     ...(ground.linkFaults === undefined ? {} : { linkFaults: ground.linkFaults }),
-    ...networkVerbs(parts),
-    ...machineVerbs(parts),
-    ...volumeVerbs(parts),
-    ...addressVerbs(parts),
+    ...verbs,
+    ...onceOnly(verbs, join(options.machinesDir, '.deleted')),
 
     async list(datastoreId) {
       const isOurs = (holder: Holder): boolean => datastoreId === undefined || holder.datastoreId === datastoreId
