@@ -3,8 +3,8 @@
 #
 #   bare-cluster.sh up|down FOLDER ADDRESS…
 #
-# FOLDER/1, FOLDER/2, … belong to whoever runs this and hold tls/server.pem (certificate and key, for the name node-<n>)
-# and tls/ca.crt. The programs of PostgreSQL are in PATH. The settings are those of the instance size `nano`.
+# FOLDER/1, FOLDER/2, … belong to whoever runs this and hold tls/server.pem (certificate and key, for the name
+# node-<n>) and tls/ca.crt. The programs of PostgreSQL are in PATH. The settings are those of the instance size `nano`.
 set -euo pipefail
 verb=$1 folder=$2
 shift 2
@@ -54,7 +54,8 @@ CONF
 }
 
 start() {
-  pg_ctl start --silent --no-wait -D "$folder/$1/data" -l "$folder/$1/log" -o "-c config_file=$folder/$1/postgresql.conf"
+  pg_ctl start --silent --no-wait -D "$folder/$1/data" -l "$folder/$1/log" \
+    -o "-c config_file=$folder/$1/postgresql.conf"
   until pg_isready --quiet --host "$folder/$1" --port $port; do sleep 0.02; done
 }
 
@@ -94,8 +95,9 @@ up() {
   local replicas=()
   for ((n = 2; n <= size; n++)); do make_replica $n & replicas+=($!); done
   for n in ${replicas[@]+"${replicas[@]}"}; do wait "$n"; done
-  until [ "$(echo "select count(*) from pg_stat_replication where state = 'streaming' and application_name like 'node\\_%'" |
-    sql)" = $((size - 1)) ]; do sleep 0.02; done
+  local streaming="select count(*) from pg_stat_replication
+                    where state = 'streaming' and application_name like 'node\\_%'"
+  until [ "$(echo "$streaming" | sql)" = $((size - 1)) ]; do sleep 0.02; done
 }
 
 down() {

@@ -35,7 +35,8 @@ const server = await startEventStore()
 const client = EventStoreDBClient.connectionString(server.url)
 const store = esdbEventStore({ connectionString: server.url })
 type Plain = { readonly type: string; readonly data: object }
-const append = async (stream: string, events: readonly Plain[], expectedRevision: AppendExpectedRevision = NO_STREAM) => {
+type Expected = AppendExpectedRevision
+const append = async (stream: string, events: readonly Plain[], expectedRevision: Expected = NO_STREAM) => {
   const metadata = cause()
   const batch = events.map(({ type, data }) => jsonEvent({ id: randomUUID(), type, data: { ...data }, metadata }))
   await client.appendToStream(stream, batch, { expectedRevision })
@@ -49,7 +50,7 @@ const creation = (datastoreId: string) => {
 }
 const measure = (id: string, count: number) => ({ type: 'Measure', data: { id, count } }) as const
 
-const rawSeveral = async (id: string, count: number, expectedRevision?: AppendExpectedRevision) => {
+const rawSeveral = async (id: string, count: number, expectedRevision?: Expected) => {
   const events = several.decide(measure(id, count), several.initial)
   if (isRejection(events)) throw new Error('BUG: refused')
   await append(`several-${id}`, events, expectedRevision)

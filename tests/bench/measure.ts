@@ -28,7 +28,11 @@ export const timed = async (work: () => Promise<unknown>): Promise<number> => {
 }
 
 /** Runs `work` for every number below `count`, at most `writers` at once; how many a second. */
-export const perSecond = async (count: number, writers: number, work: (n: number) => Promise<unknown>): Promise<number> => {
+export const perSecond = async (
+  count: number,
+  writers: number,
+  work: (n: number) => Promise<unknown>,
+): Promise<number> => {
   let next = 0
   const writer = async () => {
     for (let n = next++; n < count; n = next++) await work(n)
