@@ -143,11 +143,15 @@ try {
     const nodes = `${size} node${size === 1 ? '' : 's'}`
     report(`deploy of ${nodes}`, spread(deployMs, 'ms'))
     report(`the bare script, ${nodes}`, spread(bareMs, 'ms'))
-    const ratio = median(deployMs) / median(bareMs)
-    const overMs = median(deployMs) - median(bareMs)
-    report(`deploy / bare script, ${nodes}`, ratio.toFixed(2), { ok: ratio <= RATIO_MAX, text: `≤ ${RATIO_MAX}` })
-    report(`deploy over bare script, ${nodes}`, `${overMs.toFixed(0)} ms`, {
-      ok: overMs <= OVER_MS_MAX,
+    // Within a round, because the machine's noise is much the same for both of it.
+    const ratios = deployMs.map((ms, round) => ms / (bareMs[round] ?? Number.NaN))
+    const overMs = deployMs.map((ms, round) => ms - (bareMs[round] ?? Number.NaN))
+    report(`deploy / bare script, ${nodes}, by round`, spread(ratios, '×', 2), {
+      ok: median(ratios) <= RATIO_MAX,
+      text: `≤ ${RATIO_MAX}`,
+    })
+    report(`deploy over bare script, ${nodes}, by round`, spread(overMs, 'ms'), {
+      ok: median(overMs) <= OVER_MS_MAX,
       text: `≤ ${OVER_MS_MAX} ms`,
     })
     for (const [key, ms] of stepMs) if (key.startsWith(`${size} `)) report(`  step ${key}`, spread(ms, 'ms'))
