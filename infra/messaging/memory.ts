@@ -3,7 +3,7 @@ import { decoded, OutcomeMessage, PlacedOrderMessage } from './messages.ts'
 import type { Carrier, DeadLetter, Messaging, Reading } from './messaging.ts'
 import { bell, places, type Taken } from './places.ts'
 
-const DUPLICATE_WINDOW_MS = 120_000
+const DUPLICATE_WINDOW_MS = 1_200_000
 
 type Letter = {
   readonly subject: string

@@ -14,7 +14,8 @@ import {
 } from 'nats'
 import type { Link } from './nats-link.ts'
 
-export const DUPLICATE_WINDOW_MS = 120_000
+/** Longer than any order may take: one that is placed again while the first may still be carried out is dropped. */
+export const DUPLICATE_WINDOW_MS = 1_200_000
 export const DEAD_LETTERS_MAX = 10_000
 const ACK_PENDING_MAX = 10_000
 const REMOVAL_PAUSE_MS = 200

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { OrderOutcome, OrderResult, PlacedOrder } from '../../domain/job/orders.ts'
 import { type Instant, reached } from '../../domain/kernel/time.ts'
-import { inOrder } from '../runners/in-order.ts'
+import { type InOrder, inOrder } from '../runners/in-order.ts'
 import type { Log } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { carrierOf, withCarrier } from '../telemetry/tracing.ts'
@@ -9,6 +9,7 @@ import { held } from './held.ts'
 import { outcomeIdOf } from './ids.ts'
 import type { Delivered, Messaging } from './messaging.ts'
 
+const TIMER_MS_MAX = 2 ** 31 - 1
 const DRAIN_TIMEOUT_MS = 10_000
 const RETRY_DELAY_MS = 2_000
 const RETRY_DELAY_MAX_MS = 60_000
@@ -59,6 +60,8 @@ export type WorkOptions = {
 type Answer =
   | { readonly kind: 'succeeded'; readonly result: OrderResult }
   | { readonly kind: 'failed'; readonly because: string; readonly final: boolean }
+const NOT_BEGUN: Answer = { kind: 'failed', because: TOO_LATE, final: false }
+
 type Shell = WorkOptions & { readonly forced: AbortSignal }
 
 /** Publishes lines while the order runs; `told` resolves when all that could be published have been. */
@@ -88,13 +91,15 @@ const answered = ({ orderId, jobId, step, key, attempt, course }: PlacedOrder, a
 const idsOf = ({ orderId, jobId, datastoreId, step, key, attempt, course, order }: PlacedOrder) =>
   ({ orderId, jobId, datastoreId, step, key, attempt, course, subject: order.subject })
 
+const leftMs = ({ notAfter }: PlacedOrder, now: Instant): number =>
+  Math.min(Date.parse(notAfter) - Date.parse(now), TIMER_MS_MAX)
+
 /** Runs the handler once and makes an answer of what comes of it. Undefined: it was stopped because the worker goes. */
 const attempted = async (shell: Shell, order: PlacedOrder, note: Work['note']): Promise<Answer | undefined> => {
   const { handle, now, log, forced } = shell
-  if (reached(order.notAfter, now())) return { kind: 'failed', because: TOO_LATE, final: false }
+  if (reached(order.notAfter, now())) return NOT_BEGUN
   const overdue = new AbortController()
-  const leftMs = Math.min(Date.parse(order.notAfter) - Date.parse(now()), 2 ** 31 - 1)
-  const timer = setTimeout(() => overdue.abort(), leftMs)
+  const timer = setTimeout(() => overdue.abort(), leftMs(order, now()))
   try {
     const signal = AbortSignal.any([overdue.signal, forced])
     return { kind: 'succeeded', result: await handle(order, { signal, note }) }
@@ -113,12 +118,16 @@ const attempted = async (shell: Shell, order: PlacedOrder, note: Work['note']): 
 }
 
 /** One order from its beginning to its acknowledgement. The outcome is with the broker before the order leaves it. */
-const carryOut = async (shell: Shell, { message: order, carrier, ack, nak, deliveries }: Delivered<PlacedOrder>) => {
+const carryOut = async (
+  shell: Shell,
+  { message: order, carrier, ack, nak, deliveries }: Delivered<PlacedOrder>,
+  isTooLate: boolean,
+): Promise<void> => {
   const { messaging, now, log, metrics } = shell
   const began = performance.now()
   const notes = noting(shell, order)
   try {
-    const answer = await attempted(shell, order, notes.note)
+    const answer = isTooLate ? NOT_BEGUN : await attempted(shell, order, notes.note)
     await notes.told()
     if (answer === undefined) return await nak(0)
     const outcome: OrderOutcome = { ...answered(order, now()), ...answer }
@@ -132,6 +141,28 @@ const carryOut = async (shell: Shell, { message: order, carrier, ack, nak, deliv
     log.error({ ...idsOf(order), err }, 'an order could not be answered')
     await nak(Math.min(RETRY_DELAY_MS * deliveries, RETRY_DELAY_MAX_MS))
   }
+}
+
+/**
+ * Does `work` when the turn of its key has come, or at the end of its time without waiting any longer: orders behind one
+ * that does not end must not take the room of all others.
+ */
+const inTurn = async (
+  turns: InOrder,
+  { key, waitMs }: { readonly key: string; readonly waitMs: number },
+  work: (isTooLate: boolean) => Promise<void>,
+): Promise<void> => {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  let isTaken = false
+  const take = async (isTooLate: boolean): Promise<void> => {
+    if (isTaken) return
+    isTaken = true
+    clearTimeout(limit)
+    await work(isTooLate).then(resolve, reject)
+  }
+  const limit = setTimeout(() => void take(true), waitMs)
+  void turns.run(key, () => take(false))
+  await promise
 }
 
 /**
@@ -153,10 +184,12 @@ export const workOn = async (options: WorkOptions): Promise<void> => {
   const run = async (delivered: Delivered<PlacedOrder>): Promise<void> => {
     const { orderId, jobId, datastoreId, key, order } = delivered.message
     const attributes = { 'ccx.order': orderId, 'ccx.job': jobId, 'ccx.datastore': datastoreId }
-    await turns.run(JSON.stringify([datastoreId, key]), async () => {
+    const turn = { key: JSON.stringify([datastoreId, key]), waitMs: leftMs(delivered.message, options.now()) }
+    await inTurn(turns, turn, async (isTooLate) => {
       // Not begun when the drain began: another worker can have it at once.
       if (signal.aborted) return delivered.nak(0)
-      await withCarrier(delivered.carrier, `order ${order.subject}`, attributes, () => carryOut(shell, delivered))
+      const work = () => carryOut(shell, delivered, isTooLate)
+      await withCarrier(delivered.carrier, `order ${order.subject}`, attributes, work)
     })
   }
 

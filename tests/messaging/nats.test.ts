@@ -172,7 +172,7 @@ test('processes that start at the same moment agree on the streams, and change t
     ['runner', 'outcome.>', 7e9],
   ])
   const { config } = await manager.streams.info('ORDERS')
-  assert.equal([config.retention, config.storage, config.duplicate_window], ['workqueue', 'file', 120e9])
+  assert.equal([config.retention, config.storage, config.duplicate_window], ['workqueue', 'file', 1_200e9])
 })
 
 test('wrong credentials are refused at once, and not repeated in the message', async () => {

@@ -171,6 +171,28 @@ fact('orders for one key run one after the other, orders for different keys side
   await until(() => on.answers().length === 3, { withinMs })
 })
 
+fact('orders that wait behind one that does not end make room once their time is up', async (on) => {
+  const gate = door()
+  const begun: string[] = []
+  on.worker(
+    async ({ orderId }) => {
+      begun.push(orderId)
+      if (orderId === 'ord_stuck') await gate.opened
+      return {}
+    },
+    { concurrency: 2 },
+  )
+  await on.messaging.order(placed('ord_stuck', { key: 'nod_1' }), {})
+  await on.messaging.order(placed('ord_behind', { key: 'nod_1', notAfter: '2026-01-01T12:00:00.050Z' }), {})
+  await on.messaging.order(placed('ord_other', { key: 'nod_2' }), {})
+  await until(() => on.answers().length === 2, { withinMs })
+  gate.open()
+  await until(() => on.answers().length === 3, { withinMs })
+  assert.equal(begun, ['ord_stuck', 'ord_other'])
+  const behind = on.answers().find(({ orderId }) => orderId === 'ord_behind')
+  assert.is(behind?.kind === 'failed' && behind.because, 'It took too long to begin.')
+})
+
 fact('work longer than the acknowledgement time stays with its worker', async (on) => {
   let begun = 0
   const gate = door()

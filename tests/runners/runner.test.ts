@@ -3,7 +3,8 @@ import * as assert from 'uvu/assert'
 import { memoryEventStore } from '../../infra/event-store/memory.ts'
 import { memoryMessaging } from '../../infra/messaging/memory.ts'
 import type { Messaging } from '../../infra/messaging/messaging.ts'
-import { type Handle, Failure } from '../../infra/messaging/worker.ts'
+import { DUPLICATE_WINDOW_MS } from '../../infra/messaging/nats-topology.ts'
+import { Failure } from '../../infra/messaging/worker.ts'
 import type { OrderOutcome, PlacedOrder } from '../../domain/job/orders.ts'
 import { sagas } from '../../sagas/index.ts'
 import {
@@ -148,6 +149,11 @@ fact('an order that fails is repeated, and one that fails for good unwinds the j
   assert.equal([...failures].toSorted(), ['nod_1 1', 'nod_1 2', 'nod_2 1', 'nod_2 2'])
   const last = (await on.events(made)).at(-1)
   assert.ok(last?.type === 'JobUnwound' && last.data.because.endsWith('the disk is too small'))
+})
+
+test('an order that is placed again is known as a repeat for as long as it may be carried out', () => {
+  const steps = Object.values(sagas).flatMap((saga) => saga.steps)
+  for (const { name, timeoutMs } of steps) assert.ok(timeoutMs < DUPLICATE_WINDOW_MS, name)
 })
 
 test.run()
