@@ -26,6 +26,8 @@ export const connect = <DB>(url: string, { max = 10, name = 'ccx', onError }: Co
   const pool = new Pool({ connectionString: url, max, application_name: name, connectionTimeoutMillis: 10_000 })
   // Without a listener a server that restarts would end the process (57P01 on an idle connection).
   pool.on('error', (error) => onError?.(error))
+  // Nor does the pool listen to connections that are in use: the query that breaks with one says so itself.
+  pool.on('connect', (client) => client.on('error', () => undefined))
   const db = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) })
   let closing: Promise<void> | undefined
   const close = async (): Promise<void> => {
