@@ -15,7 +15,7 @@ const forwarded = (headers: NodeJS.Dict<string | string[]>): NodeJS.Dict<string 
 
 /**
  * What a cluster's ingress does, for services side by side on one machine: one address in front, and the longest
- * matching prefix wins. The path goes on as it came. The asker's address is passed on as X-Forwarded-For, whatever he said himself.
+ * matching prefix wins. The path goes on as it came, and the address of who asks as X-Forwarded-For, whatever he said.
  */
 export const ingress = async ({
   host,

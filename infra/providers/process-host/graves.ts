@@ -29,7 +29,7 @@ const graves = (folder: string) => {
     }
   }
   return {
-    async bury(id: string): Promise<void> {
+    bury: async (id: string): Promise<void> => {
       await mkdir(folder, { recursive: true, mode: 0o755 })
       await writeSynced(fileOf(id), '')
       await clearOld()
