@@ -175,7 +175,6 @@ road('a deployment that cannot succeed leaves nothing, says why, and can be dele
     return seen.cluster_status === 'DEPLOY_FAILED' ? seen : undefined
   }, { withinMs: 10_000, what: 'DEPLOY_FAILED' })
   assert.match(failed.cluster_status_text, /Set up the primary/)
-  console.log(failed.cluster_status_text)
   const left = await leftOf(instance, traces)
   assert.equal(left.filter((one) => !one.includes('read.')), [])
   assert.is((await remove(api, uuid)).status, 200)
