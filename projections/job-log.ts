@@ -1,6 +1,6 @@
 import type { JobEvent } from '../domain/job/messages.ts'
 import type { Place } from '../domain/job/orders.ts'
-import { ONLY } from '../domain/job/saga.ts'
+import { isNodeKey } from '../domain/job/saga.ts'
 import type { KnownEvent } from './known-event.ts'
 import { sortablePosition } from './positions.ts'
 import { projection } from './projection.ts'
@@ -37,7 +37,7 @@ export const jobLog = projection<JobLogRow>({
       datastore_id: datastoreId,
       severity,
       step: place?.step ?? null,
-      node_id: place === undefined || place.key === ONLY ? null : place.key,
+      node_id: place !== undefined && isNodeKey(place.key) ? place.key : null,
       course: place?.course ?? 'forward',
       attempt: place?.attempt ?? null,
       line,

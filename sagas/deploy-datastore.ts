@@ -10,6 +10,7 @@ import {
   withdrawEndpoint,
   withdrawNodeNames,
 } from './cluster.ts'
+import { sideBySide } from './side-by-side.ts'
 
 const ids = ({ input }: Facts) => ({ provider: input.spec.provider, datastoreId: input.datastoreId })
 
@@ -73,31 +74,33 @@ export const deployDatastore: Saga = {
       undo: (facts, nodeId) => ({ subject: 'infra.delete-volume', body: { ...ids(facts), nodeId } }),
       timeoutMs: 120_000, attemptsMax: 5, backoffMs: 1_000,
     },
-    {
-      name: 'node-names',
-      title: 'Publish the names of the nodes',
-      does: (facts) => {
-        const { datastoreId } = facts.input
-        return { subject: 'infra.publish-names', body: { datastoreId, names: nodeNames(facts) } }
+    sideBySide('boot', 'Boot the machines and publish their names', [
+      {
+        name: 'node-names',
+        title: 'Publish the names of the nodes',
+        does: (facts) => {
+          const { datastoreId } = facts.input
+          return { subject: 'infra.publish-names', body: { datastoreId, names: nodeNames(facts) } }
+        },
+        undo: withdrawNodeNames,
+        timeoutMs: 60_000, attemptsMax: 8, backoffMs: 1_000,
       },
-      undo: withdrawNodeNames,
-      timeoutMs: 60_000, attemptsMax: 8, backoffMs: 1_000,
-    },
-    {
-      // What a boot leaves behind goes with the machine.
-      name: 'boot',
-      title: 'Boot the machines',
-      keys: everyNode,
-      does: (facts, nodeId) => ({ subject: 'infra.boot-machine', body: { ...ids(facts), nodeId } }),
-      timeoutMs: 900_000, attemptsMax: 3, backoffMs: 2_000,
-    },
-    {
-      name: 'cluster',
-      title: 'Hand the datastore to the controller',
-      does: (facts) => ({ subject: 'cmon.register-cluster', body: { cluster: clusterOf(facts) } }),
-      undo: (facts) => ({ subject: 'cmon.forget-cluster', body: { cluster: clusterOf(facts) } }),
-      timeoutMs: 60_000, attemptsMax: 5, backoffMs: 500,
-    },
+      {
+        // What a boot leaves behind goes with the machine.
+        name: 'boot',
+        title: 'Boot the machines',
+        keys: everyNode,
+        does: (facts, nodeId) => ({ subject: 'infra.boot-machine', body: { ...ids(facts), nodeId } }),
+        timeoutMs: 900_000, attemptsMax: 3, backoffMs: 2_000,
+      },
+      {
+        name: 'cluster',
+        title: 'Hand the datastore to the controller',
+        does: (facts) => ({ subject: 'cmon.register-cluster', body: { cluster: clusterOf(facts) } }),
+        undo: (facts) => ({ subject: 'cmon.forget-cluster', body: { cluster: clusterOf(facts) } }),
+        timeoutMs: 60_000, attemptsMax: 5, backoffMs: 500,
+      },
+    ]),
     {
       name: 'software',
       title: 'Install the database software and certificates',
@@ -114,27 +117,29 @@ export const deployDatastore: Saga = {
       undo: eraseNode,
       timeoutMs: 300_000, attemptsMax: 3, backoffMs: 2_000,
     },
-    {
-      name: 'replicas',
-      title: 'Set up the replicas',
-      keys: otherNodes,
-      does: (facts, nodeId) => ({
-        subject: 'cmon.join-replica',
-        body: { cluster: clusterOf(facts), nodeId, primaryId: firstNode(facts) },
-      }),
-      undo: eraseNode,
-      timeoutMs: 900_000, attemptsMax: 3, backoffMs: 2_000,
-    },
-    {
-      // The account lives in the primary's data, and goes with it.
-      name: 'account',
-      title: 'Create the first database and its administrator',
-      does: (facts) => ({
-        subject: 'cmon.create-account',
-        body: { cluster: clusterOf(facts), nodeId: firstNode(facts), ...facts.input.spec.account },
-      }),
-      timeoutMs: 60_000, attemptsMax: 5, backoffMs: 1_000,
-    },
+    sideBySide('replicas', 'Set up the replicas and the first database', [
+      {
+        name: 'replicas',
+        title: 'Set up the replicas',
+        keys: otherNodes,
+        does: (facts, nodeId) => ({
+          subject: 'cmon.join-replica',
+          body: { cluster: clusterOf(facts), nodeId, primaryId: firstNode(facts) },
+        }),
+        undo: eraseNode,
+        timeoutMs: 900_000, attemptsMax: 3, backoffMs: 2_000,
+      },
+      {
+        // The account lives in the primary's data, and goes with it.
+        name: 'account',
+        title: 'Create the first database and its administrator',
+        does: (facts) => ({
+          subject: 'cmon.create-account',
+          body: { cluster: clusterOf(facts), nodeId: firstNode(facts), ...facts.input.spec.account },
+        }),
+        timeoutMs: 60_000, attemptsMax: 5, backoffMs: 1_000,
+      },
+    ]),
     {
       name: 'check',
       title: 'Check that every node does its part',

@@ -43,4 +43,7 @@ export type Sagas = Readonly<Record<JobKind, Saga>>
 /** The key of a step that has only one order. */
 export const ONLY = 'all'
 
+/** Whether an order's key is the id of the node it is about. */
+export const isNodeKey = (key: string): boolean => key !== ONLY && !key.startsWith(`${ONLY}/`)
+
 export const keysOf = (step: Step, facts: Facts): readonly string[] => step.keys?.(facts) ?? [ONLY]

@@ -219,7 +219,7 @@ test('a job shows its step while it runs, and its log', async () => {
     ['machines', 'done'],
     ['addresses', 'done'],
     ['volumes', 'running'],
-    ['node-names', 'pending'],
+    ['boot', 'pending'],
   ])
   assert.equal(log.slice(0, 3).map(({ step_title, line }) => [step_title, line]), [
     [null, 'Deploy the datastore: begun'],

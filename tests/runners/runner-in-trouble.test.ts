@@ -98,7 +98,7 @@ fact('the checkpoint knows the open jobs, so that a start does not read the log 
   const done = await on.create()
   await until(async () => orderedBy(await on.events(done)).some(({ step }) => step === 'boot'), { withinMs })
   // Nothing is under way once these have been placed.
-  await until(async () => on.lines.filter((line) => line.includes('an order is answered')).length >= 8, { withinMs })
+  await until(async () => on.lines.filter((line) => line.includes('an order is answered')).length >= 7, { withinMs })
   await first.stop()
   const checkpoint = await readCheckpoint(on.store)
   assert.equal(checkpoint.openJobs, [done.jobId])

@@ -58,7 +58,7 @@ fact('a job that is cancelled unwinds, and the next one in the queue begins', as
     return willing(order, tools)
   })
   const made = await on.create()
-  await until(() => worker.orders.filter(({ step }) => step === 'boot').length === 2, { withinMs })
+  await until(() => worker.orders.filter(({ step }) => step === 'boot').length === 4, { withinMs })
   const removal = await on.remove(made)
   await until(async () => (await on.events(made)).some(({ type }) => type === 'JobCancelled'), { withinMs })
   const undone = async () =>
@@ -66,7 +66,7 @@ fact('a job that is cancelled unwinds, and the next one in the queue begins', as
   assert.equal(await undone(), [], 'what is under way is waited for')
   gate.resolve()
   assert.is(await on.ended(made), 'cancelled')
-  assert.equal([...new Set(await undone())], ['node-names', 'volumes', 'addresses', 'machines', 'network'])
+  assert.equal([...new Set(await undone())], ['boot', 'volumes', 'addresses', 'machines', 'network'])
   assert.is(await on.ended(removal), 'finished')
 })
 
