@@ -37,8 +37,8 @@ const pointsOf = (kind: JobKind): readonly string[] => sagas[kind].steps.map(({ 
 const hasRecovered = (name: string): boolean => instance.isUp(name) && instance.ageMs(name) > RECOVERED_MS
 
 /**
- * Kills the victim at each step while `job` is at work. A victim that has not recovered yet when a step begins is waited
- * for, and no step after that one begins before: until then the runner is halted.
+ * Kills the victim at each step while `job` is at work. A victim that has not recovered yet when a step begins is
+ * waited for, and no step after that one begins before: until then the runner is halted.
  *
  * @returns the steps at which it was killed
  */

@@ -67,7 +67,8 @@ const writesAndReads = (uuid: string, row: string): Promise<void> =>
     assert.ok(primary !== null && replica !== null)
     await sql(`create table if not exists road (line text); insert into road values ('${row}')`, { host: primary })
     const asked = `select count(*) from road where line = '${row}'`
-    await until(async () => (await sql(asked, { host: replica })) === '1', { withinMs: 20_000, what: 'the row on a replica' })
+    const isThere = async () => (await sql(asked, { host: replica })) === '1'
+    await until(isThere, { withinMs: 20_000, what: 'the row on a replica' })
     await failsWith(sql(`insert into road values ('no')`, { host: replica }), /read-only/)
     await failsWith(sql('select 1', { host: primary, password: 'not-the-password' }), /password authentication failed/)
     await failsWith(sql('select 1', { host: primary, sslmode: 'disable' }), /no encryption|pg_hba/)
@@ -85,7 +86,7 @@ road('a tenant is shown what can be deployed', async () => {
   assert.equal(Wizard.parse(body).cloud.cloud_providers.map(({ code }) => code), ['local', 'netns'])
 })
 
-road('three nodes are asked for twice under one key, made once, used over TLS, and deleted without a trace', async () => {
+road('three nodes are asked for twice, made once, used over TLS, and deleted without a trace', async () => {
   const key = randomUUID()
   const json = order({ name: 'three', size: 3 })
   const first = await create(api, json, key)
@@ -95,7 +96,8 @@ road('three nodes are asked for twice under one key, made once, used over TLS, a
   assert.ok(deploy)
   const running = await until(async () => {
     const job = await jobOf(api, uuid, deploy.job_id)
-    return job.steps.some(({ state }) => state === 'running') && job.steps.some(({ state }) => state === 'done') ? job : undefined
+    const has = (wanted: string): boolean => job.steps.some(({ state }) => state === wanted)
+    return has('running') && has('done') ? job : undefined
   }, { withinMs: 30_000, what: 'a step at work after one that is done' })
   assert.ok(running.log.length > 0)
   assert.is(running.status, 'JOB_STATUS_RUNNING')

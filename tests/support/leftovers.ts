@@ -34,7 +34,10 @@ export const tracesOf = async ({ providers }: World, datastoreId: string): Promi
   }
 }
 
-const rowsLeft = async ({ ccxDbUrl, cmonDbUrl }: World, { datastoreId, nodeIds }: Traces): Promise<readonly string[]> => {
+const rowsLeft = async (
+  { ccxDbUrl, cmonDbUrl }: World,
+  { datastoreId, nodeIds }: Traces,
+): Promise<readonly string[]> => {
   const ids = [datastoreId, ...nodeIds]
   const ccx = new pg.Client({ connectionString: ccxDbUrl })
   // Heard by the query that breaks with it.
