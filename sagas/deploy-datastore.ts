@@ -1,5 +1,5 @@
 import type { Order } from '../domain/job/orders.ts'
-import type { Facts, Saga } from '../domain/job/saga.ts'
+import type { Facts, Saga, Step } from '../domain/job/saga.ts'
 import {
   clusterOf,
   endpointNames,
@@ -18,6 +18,14 @@ const eraseNode = (facts: Facts, nodeId: string): Order => ({
   subject: 'cmon.erase-node',
   body: { cluster: clusterOf(facts), nodeId },
 })
+
+const software: Omit<Step, 'keys'> = {
+  name: 'software',
+  title: 'Install the database software and certificates',
+  does: (facts, nodeId) => ({ subject: 'cmon.install-node', body: { cluster: clusterOf(facts), nodeId } }),
+  undo: eraseNode,
+  timeoutMs: 900_000, attemptsMax: 3, backoffMs: 2_000,
+}
 
 /** From nothing to a database that a tenant can connect to. */
 export const deployDatastore: Saga = {
@@ -102,21 +110,20 @@ export const deployDatastore: Saga = {
       },
     ]),
     {
-      name: 'software',
-      title: 'Install the database software and certificates',
-      keys: everyNode,
-      does: (facts, nodeId) => ({ subject: 'cmon.install-node', body: { cluster: clusterOf(facts), nodeId } }),
-      undo: eraseNode,
-      timeoutMs: 900_000, attemptsMax: 3, backoffMs: 2_000,
-    },
-    {
-      name: 'primary',
-      title: 'Set up the primary',
+      ...software,
       keys: (facts) => [firstNode(facts)],
-      does: (facts, nodeId) => ({ subject: 'cmon.bootstrap-primary', body: { cluster: clusterOf(facts), nodeId } }),
-      undo: eraseNode,
-      timeoutMs: 300_000, attemptsMax: 3, backoffMs: 2_000,
     },
+    sideBySide('primary', 'Set up the primary, prepare the replicas', [
+      { ...software, keys: otherNodes },
+      {
+        name: 'primary',
+        title: 'Set up the primary',
+        keys: (facts) => [firstNode(facts)],
+        does: (facts, nodeId) => ({ subject: 'cmon.bootstrap-primary', body: { cluster: clusterOf(facts), nodeId } }),
+        undo: eraseNode,
+        timeoutMs: 300_000, attemptsMax: 3, backoffMs: 2_000,
+      },
+    ]),
     sideBySide('replicas', 'Set up the replicas and the first database', [
       {
         name: 'replicas',

@@ -1,5 +1,5 @@
 import type { Engine, Member, NodeContext } from '../engine.ts'
-import { memberConninfo, passfile } from './config.ts'
+import { memberConninfo } from './config.ts'
 import { layoutOf, slotOf } from './layout.ts'
 import { literal, psqlAt, unanswered } from './psql.ts'
 import { slots } from './roles.ts'
@@ -17,12 +17,11 @@ import {
 } from './server.ts'
 
 export const join: Engine['join'] = async (node, primary) => {
-  const { host, member, note, secrets } = node
+  const { member, note } = node
   const [made, standby] = await together(
     hasCluster(node),
     isStandby(node),
     clearAttempts(node),
-    host.write(layoutOf(host).passfile, passfile(secrets.replicationPassword), 0o600),
   )
   if (made && !standby) throw new Error("a join does not overwrite a primary's data")
   await together(configure(node, primary), made ? psqlAt(node, primary, slots([member])) : copy(node, primary))
