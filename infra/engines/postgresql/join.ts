@@ -1,3 +1,4 @@
+import { CommandFailed } from '../../host.ts'
 import type { Engine, Member, NodeContext } from '../engine.ts'
 import { memberConninfo } from './config.ts'
 import { layoutOf, slotOf } from './layout.ts'
@@ -34,9 +35,12 @@ export const join: Engine['join'] = async (node, primary) => {
 /** Asked first, of the node itself: to ask the primary takes a connection over the network. */
 const RECEIVES = "select count(*) from pg_stat_wal_receiver where status = 'streaming'"
 
+/**
+ * Copies the primary's data. The primary has a slot for each member it was set up with, and that will do if nobody holds it; only when
+ * the copy fails is it asked for one.
+ */
 const copy = async (node: NodeContext, primary: Member): Promise<void> => {
   const { host, member, note, signal } = node
-  await eventually(signal, () => takeSlot(node, primary))
   const from = memberConninfo(layoutOf(host), member, primary)
   const fill = (folder: string, run: Run): Promise<string> =>
     run([
@@ -44,7 +48,15 @@ const copy = async (node: NodeContext, primary: Member): Promise<void> => {
       '--checkpoint=fast', '--no-manifest', '--no-password',
     ])
   note(`copying the data of ${primary.name}`)
-  await makeCluster(node, fill, [STANDBY_SIGNAL])
+  try {
+    await makeCluster(node, fill, [STANDBY_SIGNAL])
+  } catch (error) {
+    if (!(error instanceof CommandFailed)) throw error
+    signal.throwIfAborted()
+    await clearAttempts(node)
+    await eventually(signal, () => takeSlot(node, primary))
+    await makeCluster(node, fill, [STANDBY_SIGNAL])
+  }
 }
 
 /**
