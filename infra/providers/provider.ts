@@ -57,6 +57,8 @@ export type Provider = {
   readonly deleteVolume: (nodeId: string) => Promise<void>
   /** Powers the machine on and waits until it takes commands; every enabled unit is started. */
   readonly boot: (nodeId: string) => Promise<void>
+  /** Powers the machine off: nothing of it runs or is held on its host. Its volume stays, and `boot` brings it back. */
+  readonly halt: (nodeId: string) => Promise<void>
   readonly host: (nodeId: string) => Promise<Host>
   /** Everything tagged as ours, or only what belongs to one datastore. */
   readonly list: (datastoreId?: string) => Promise<readonly Resource[]>

@@ -1,22 +1,19 @@
-import { readdir } from 'node:fs/promises'
-import { join } from 'node:path'
-import { cutPower } from '../../providers/process-host/units.ts'
-
-/** The names in a folder, without those of what is not a machine (claims, half-made ones). */
-const namesIn = async (folder: string): Promise<readonly string[]> =>
-  (await readdir(folder).catch(() => [])).filter((name) => !name.startsWith('.'))
+import { providers } from '../../providers/index.ts'
 
 /**
- * Ends whatever runs on the local machines. Their disks stay, and the deployer boots them at the next start.
+ * Powers the local machines off. Their disks stay, and the deployer boots them at the next start.
  *
- * @param machinesDir holds a folder for each provider, and that one for each of its machines
+ * @param machinesDir where all providers keep theirs
  * @param log told of each machine that could not be stopped
  */
 export const endMachines = async (machinesDir: string, log: (line: string) => void): Promise<void> => {
-  for (const provider of await namesIn(machinesDir)) {
-    for (const name of await namesIn(join(machinesDir, provider))) {
-      await cutPower(join(machinesDir, provider, name)).catch((error: unknown) => {
-        log(`the machine ${name} could not be stopped: ${error instanceof Error ? error.message : String(error)}`)
+  // Nothing is run on the machines, so neither programs nor their user matter.
+  for (const provider of providers({ machinesDir, binDirs: [], libraryPaths: [], user: undefined, ports: [] })) {
+    const resources = await provider.list().catch(() => [])
+    const nodes = resources.flatMap(({ kind, nodeId }) => (kind === 'machine' && nodeId !== null ? [nodeId] : []))
+    for (const nodeId of nodes) {
+      await provider.halt(nodeId).catch((error: unknown) => {
+        log(`the machine ${nodeId} could not be stopped: ${error instanceof Error ? error.message : String(error)}`)
       })
     }
   }

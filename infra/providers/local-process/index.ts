@@ -54,11 +54,13 @@ export const localProcess = ({ ports = [], ...options }: LocalProcessOptions): P
     cidrOf: () => '127.0.0.0/8',
     raiseNetwork: async () => undefined,
     razeNetwork: async () => undefined,
+    lowerNetwork: async () => undefined,
     addressCandidates: loopbackAddresses,
     isAddressFree: (address) => allFree(address, ports),
     plug: async () => undefined,
     unplug: async () => undefined,
     enter: () => [],
     mount: async () => undefined,
+    detach: async () => undefined,
     unmount: (folder) => rm(volumeOf(folder), { recursive: true, force: true }),
   })

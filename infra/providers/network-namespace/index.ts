@@ -4,8 +4,8 @@ import { whyNot } from '../process-host/readiness.ts'
 import { isRoot } from '../process-host/site.ts'
 import { system } from './ip.ts'
 import { cut, enter, heal, plug, unplug } from './machine.ts'
-import { bridgeOf, cidrOf, hosts, isSubnetFree, raiseBridge, removeLink, subnets } from './network.ts'
-import { canMountImages, mountImage, removeVolume } from './volume.ts'
+import { bridgeOf, cidrOf, hosts, isSubnetFree, lowerBridge, raiseBridge, removeLink, subnets } from './network.ts'
+import { canMountImages, detachVolume, mountImage, removeVolume } from './volume.ts'
 
 /** Tried in a user's own namespaces, which end with the program: a trial leaves nothing behind. */
 const NEEDS = 'ip link add name probe0 type veth peer name probe1 && ip link add name probe2 type bridge'
@@ -42,12 +42,14 @@ export const networkNamespace = (options: LocalOptions): Provider => {
     cidrOf,
     raiseNetwork: raiseBridge,
     razeNetwork: (networkId) => removeLink(bridgeOf(networkId)),
+    lowerNetwork: lowerBridge,
     addressCandidates: hosts,
     isAddressFree: async () => true,
     plug,
     unplug,
     enter,
     mount: async (folder, sizeGib) => (isLimited() ? mountImage(folder, sizeGib) : undefined),
+    detach: detachVolume,
     unmount: removeVolume,
   })
 }

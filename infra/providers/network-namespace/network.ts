@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { writeFile } from 'node:fs/promises'
+import { readdir, writeFile } from 'node:fs/promises'
 import { NetworkTaken } from '../process-host/provider.ts'
 import { ensure, ip, links } from './ip.ts'
 
@@ -58,6 +58,13 @@ export const raiseBridge = async (networkId: string, network: string): Promise<v
   // Networks do not reach each other or the world through this machine, even where it forwards for others.
   await writeFile(`/proc/sys/net/ipv4/conf/${bridge}/forwarding`, '0')
   await ip('link', 'set', 'dev', bridge, 'up')
+}
+
+/** Removes the bridge when no machine is plugged into it; the next boot of one makes it again. */
+export const lowerBridge = async (networkId: string): Promise<void> => {
+  const bridge = bridgeOf(networkId)
+  const members = await readdir(`/sys/class/net/${bridge}/brif`).catch(() => [])
+  if (members.length === 0) await removeLink(bridge)
 }
 
 export const removeLink = async (name: string): Promise<void> =>

@@ -73,11 +73,16 @@ export const mountImage = async (folder: string, sizeGib: number): Promise<void>
   await rmdir(join(volumeOf(folder), 'lost+found')).catch(() => undefined)
 }
 
-/** Unmounts and removes the machine's volume, of either kind. */
-export const removeVolume = async (folder: string): Promise<void> => {
+/** Unmounts the machine's volume. */
+export const detachVolume = async (folder: string): Promise<void> => {
   const isFree = async (): Promise<boolean> => !(await isMounted(folder))
   // Two workers at once may have mounted it twice.
   while (!(await isFree())) await ensure(isFree, () => system('umount', volumeOf(folder)))
+}
+
+/** Unmounts and removes the machine's volume, of either kind. */
+export const removeVolume = async (folder: string): Promise<void> => {
+  await detachVolume(folder)
   await rm(volumeOf(folder), { recursive: true, force: true })
   for (const file of await filesIn(folder)) {
     if (file.startsWith(IMAGE)) await rm(join(folder, file), { force: true })

@@ -35,6 +35,8 @@ export type Ground = Pick<Provider, 'name' | 'capabilities' | 'unavailable'> & {
   /** Makes the network exist; may be repeated, and after a reboot must be. Throws `NetworkTaken`. */
   readonly raiseNetwork: (networkId: string, network: string) => Promise<void>
   readonly razeNetwork: (networkId: string) => Promise<void>
+  /** Takes the network down while no machine is on it. */
+  readonly lowerNetwork: (networkId: string) => Promise<void>
   readonly addressCandidates: (nodeId: string, network: string) => Iterable<string>
   readonly isAddressFree: (address: string) => Promise<boolean>
   /** Puts the machine on its network; may be repeated, and after a reboot must be. */
@@ -43,6 +45,8 @@ export type Ground = Pick<Provider, 'name' | 'capabilities' | 'unavailable'> & {
   readonly enter: (nodeId: string) => readonly string[]
   /** Makes the volume's folder hold the volume; may be repeated, and after a reboot must be. */
   readonly mount: (folder: string, sizeGib: number) => Promise<void>
+  /** Takes the volume off the folder; what is in it stays. */
+  readonly detach: (folder: string) => Promise<void>
   /** Removes the volume with all in it. */
   readonly unmount: (folder: string) => Promise<void>
 }
@@ -126,7 +130,9 @@ const createMachine = async (parts: Parts, spec: MachineSpec): Promise<Machine> 
   return machineOf(record)
 }
 
-const machineVerbs = (parts: Parts): Pick<Provider, 'createMachine' | 'deleteMachine' | 'find' | 'boot' | 'host'> => ({
+type MachineVerbs = Pick<Provider, 'createMachine' | 'deleteMachine' | 'find' | 'boot' | 'halt' | 'host'>
+
+const machineVerbs = (parts: Parts): MachineVerbs => ({
   createMachine: (spec) => createMachine(parts, spec),
 
   async deleteMachine(nodeId) {
@@ -154,6 +160,16 @@ const machineVerbs = (parts: Parts): Pick<Provider, 'createMachine' | 'deleteMac
     if (volume === undefined) throw new Error(`the machine ${nodeId} has no volume`)
     await ground.mount(store.folderOf(nodeId), volume.sizeGib)
     await startEnabled(siteOf(parts, record))
+  },
+
+  async halt(nodeId) {
+    const { ground, store } = parts
+    const folder = store.folderOf(nodeId)
+    await cutPower(folder)
+    await ground.unplug(nodeId)
+    await ground.detach(folder)
+    const record = await store.read(nodeId)
+    if (record !== undefined) await ground.lowerNetwork(record.networkId)
   },
 
   host: async (nodeId) => processHost(siteOf(parts, await needed(parts, nodeId))),
