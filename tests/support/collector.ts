@@ -3,7 +3,12 @@ import { createServer } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { z } from 'zod'
 
-const Span = z.object({ traceId: z.string(), spanId: z.string(), name: z.string() })
+const Span = z.object({
+  traceId: z.string(),
+  spanId: z.string(),
+  parentSpanId: z.string().optional(),
+  name: z.string(),
+})
 const Attribute = z.object({ key: z.string(), value: z.object({ stringValue: z.string().optional() }) })
 const Exported = z.object({
   resourceSpans: z.array(

@@ -1,9 +1,5 @@
-import { once } from 'node:events'
-import { createServer } from 'node:http'
-import { json } from 'node:stream/consumers'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { z } from 'zod'
 import { memoryMessaging } from '../../infra/messaging/memory.ts'
 import { workOn } from '../../infra/messaging/worker.ts'
 import {
@@ -14,46 +10,15 @@ import {
   withCarrier,
   withSpan,
 } from '../../infra/telemetry/tracing.ts'
+import { startCollector, type SpanSeen } from '../support/collector.ts'
 import { keptLog } from '../support/log.ts'
 import { placed } from '../support/orders.ts'
 import { until } from '../support/until.ts'
 
 const test = suite('a trace')
 
-const Span = z.object({
-  traceId: z.string(),
-  spanId: z.string(),
-  parentSpanId: z.string().optional(),
-  name: z.string(),
-})
-type Span = z.infer<typeof Span>
-const Scope = z.object({ spans: z.array(Span) })
-const Exported = z.object({ resourceSpans: z.array(z.object({ scopeSpans: z.array(Scope) })) })
-
-/** A collector that keeps what it is sent. */
-const collector = async () => {
-  const spans: Span[] = []
-  const server = createServer((request, response) => {
-    void json(request).then((body) => {
-      const { resourceSpans } = Exported.parse(body)
-      const scopes = resourceSpans.flatMap(({ scopeSpans }) => scopeSpans)
-      if (request.url === '/v1/traces') spans.push(...scopes.flatMap((scope) => scope.spans))
-      response.setHeader('Content-Type', 'application/json').end('{}')
-    })
-  }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('BUG: a TCP server has a port')
-  const close = async (): Promise<void> => {
-    server.close()
-    server.closeAllConnections()
-    await once(server, 'close')
-  }
-  return { spans, url: `http://127.0.0.1:${address.port}/`, close }
-}
-
 test('one request is one trace through the event, the order, its worker and the outcome', async () => {
-  const sink = await collector()
+  const sink = await startCollector()
   const telemetry = startTelemetry({ service: 'test', otlpEndpoint: sink.url })
   const messaging = memoryMessaging({ ackWaitMs: 5_000 })
   const { log, lines } = keptLog()
@@ -78,7 +43,7 @@ test('one request is one trace through the event, the order, its worker and the 
   await sink.close()
 
   const byId = new Map(sink.spans.map((span) => [span.spanId, span]))
-  const lineage = (span: Span | undefined): string[] =>
+  const lineage = (span: SpanSeen | undefined): string[] =>
     span === undefined ? [] : [...lineage(byId.get(span.parentSpanId ?? '')), span.name]
   assert.equal(lineage(sink.spans.find(({ name }) => name === 'outcome succeeded')), [
     'POST /datastores',
