@@ -9,6 +9,9 @@ const ackWaitMs = 700
 const withinMs = 15_000
 const trace = { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' }
 
+/** What reads or acknowledges at the moment: the broker is closed only after that. */
+const readers = new Set<Promise<unknown>>()
+
 /** Reads in the background and remembers; what `each` does not settle stays in hand. */
 const reading = <T>(source: AsyncIterable<Delivered<T>>, each: (delivered: Delivered<T>) => unknown = () => {}) => {
   const taken: Delivered<T>[] = []
@@ -18,6 +21,7 @@ const reading = <T>(source: AsyncIterable<Delivered<T>>, each: (delivered: Deliv
       await each(delivered)
     }
   })()
+  readers.add(done)
   return { taken, done }
 }
 
@@ -46,6 +50,8 @@ for (const { name, start } of messagings) {
         await body(bench, ending.signal)
       } finally {
         ending.abort()
+        await Promise.allSettled(readers)
+        readers.clear()
         await bench.close()
       }
     })
@@ -120,11 +126,13 @@ for (const { name, start } of messagings) {
   })
 
   fact('two readers share the orders of a family', async ({ messaging }, signal) => {
-    const readers = [1, 2].map(() =>
-      reading(messaging.orders('infra', { concurrency: 2, signal }), (each) => setImmediate(() => void each.ack())),
+    const sharing = [1, 2].map(() =>
+      reading(messaging.orders('infra', { concurrency: 2, signal }), (each) => {
+        readers.add(Promise.resolve().then(() => each.ack()))
+      }),
     )
     for (let n = 0; n < 40; n++) await messaging.order(placed(`ord_${n}`), {})
-    const all = () => readers.flatMap(({ taken }) => ids(taken))
+    const all = () => sharing.flatMap(({ taken }) => ids(taken))
     await until(() => all().length === 40, { withinMs })
     assert.equal(new Set(all()).size, 40)
   })
