@@ -168,7 +168,7 @@ road('a deployment that cannot succeed leaves nothing, says why, and can be dele
   try {
     const job = await endedJob(api, uuid, DEPLOY, 240_000)
     assert.is(job.status, 'JOB_STATUS_ERRORED')
-    assert.match(job.text, /^Failed: Set up the primary: \S+ \S+/)
+    assert.match(job.text, /^Failed: Set up the primary, prepare the replicas: \S+ \S+/)
   } finally {
     for (const squatter of squatters) squatter.close()
   }

@@ -36,8 +36,8 @@ export const join: Engine['join'] = async (node, primary) => {
 const RECEIVES = "select count(*) from pg_stat_wal_receiver where status = 'streaming'"
 
 /**
- * Copies the primary's data. The primary has a slot for each member it was set up with, and that will do if nobody holds it; only when
- * the copy fails is it asked for one.
+ * Copies the primary's data. The primary has a slot for each member it was set up with, and that will do if nobody holds
+ * it; only when the copy fails is it asked for one.
  */
 const copy = async (node: NodeContext, primary: Member): Promise<void> => {
   const { host, member, note, signal } = node
