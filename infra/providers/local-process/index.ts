@@ -14,10 +14,13 @@ export type LocalProcessOptions = LocalOptions & {
 
 const ADDRESSES_TRIED_MAX = 64
 
-/** All of 127.0.0.0/8 is this machine (RFC 1122, 3.2.1.3); 127.0.0.0/16 is left to everybody else. */
-function* loopbackAddresses(nodeId: string): Generator<string> {
+/**
+ * All of 127.0.0.0/8 is this machine (RFC 1122, 3.2.1.3); 127.0.0.0/16 is left to everybody else. Ids are derived, so two
+ * installations may have nodes of the same id: the folder of the machines sets them apart.
+ */
+function* loopbackAddresses(machinesDir: string, nodeId: string): Generator<string> {
   for (let attempt = 0; attempt < ADDRESSES_TRIED_MAX; attempt++) {
-    const [a = 0, b = 0, c = 0] = createHash('sha256').update(`${nodeId} ${attempt}`).digest()
+    const [a = 0, b = 0, c = 0] = createHash('sha256').update(`${machinesDir} ${nodeId} ${attempt}`).digest()
     yield `127.${1 + (a % 254)}.${b}.${1 + (c % 254)}`
   }
 }
@@ -55,7 +58,7 @@ export const localProcess = ({ ports = [], ...options }: LocalProcessOptions): P
     raiseNetwork: async () => undefined,
     razeNetwork: async () => undefined,
     lowerNetwork: async () => undefined,
-    addressCandidates: loopbackAddresses,
+    addressCandidates: (nodeId) => loopbackAddresses(options.machinesDir, nodeId),
     isAddressFree: (address) => allFree(address, ports),
     plug: async () => undefined,
     unplug: async () => undefined,
