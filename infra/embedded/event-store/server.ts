@@ -1,19 +1,12 @@
 import { isIPv4 } from 'node:net'
-import features from '@eventstore/db-client/generated/serverfeatures_grpc_pb.js'
-import streams from '@eventstore/db-client/generated/streams_grpc_pb.js'
-import type { ReadReq } from '@eventstore/db-client/generated/streams_pb.js'
-import { type handleServerStreamingCall, Server, ServerCredentials, status } from '@grpc/grpc-js'
-import { appendCall } from './append.ts'
-import { batchAppendCall } from './batch-append.ts'
-import { supportedMethodsCall, type ServedMethod } from './features.ts'
+import { Server, ServerCredentials } from '@grpc/grpc-js'
+import { featuresService } from './features.ts'
 import { flowing } from './flow.ts'
 import { type Log, openLog } from './log.ts'
-import { outlet } from './outlet.ts'
-import { readRequestOf } from './read-request.ts'
-import { read } from './read.ts'
-import { Refusal, refusalOf } from './refusal.ts'
+import { openCalls } from './open-calls.ts'
+import type { Service, Serving } from './service.ts'
 import { postgresStorage } from './storage.ts'
-import { subscribe } from './subscribe.ts'
+import { streamsService } from './streams-service.ts'
 
 /** Clients accept and send messages of this size, in bytes, whatever an append may weigh. */
 const MESSAGE_BYTES_MAX = 17 * 1_048_576
@@ -32,43 +25,8 @@ export type EventStoreServer = {
   readonly close: () => Promise<void>
 }
 
-const STREAMS = 'event_store.client.streams.Streams'
-
-const SERVED: readonly ServedMethod[] = [
-  { service: 'event_store.client.server_features.ServerFeatures', method: 'GetSupportedMethods' },
-  { service: STREAMS, method: 'Read', features: ['position', 'events'] },
-  { service: STREAMS, method: 'Append' },
-  { service: STREAMS, method: 'BatchAppend', features: ['deadline_duration'] },
-]
-
-/** Reads answer with bytes that are protobuf already. */
-const readMethod = { ...streams.StreamsService.read, responseSerialize: (bytes: Buffer): Buffer => bytes }
-
-type OpenCall = { emit(event: 'error', error: Error): boolean; once(event: 'close', listener: () => void): unknown }
-
-/** The calls under way, so that a shutdown can end them in the way that makes clients reconnect. */
-const openCalls = () => {
-  const open = new Set<OpenCall>()
-  return {
-    add: <T extends OpenCall>(call: T): T => {
-      open.add(call)
-      call.once('close', () => open.delete(call))
-      return call
-    },
-    cancel: (): void => {
-      for (const call of open) call.emit('error', new Refusal(status.CANCELLED, 'the event store is shutting down'))
-    },
-  }
-}
-
-const readCall = (log: Log): handleServerStreamingCall<ReadReq, Buffer> => (call) => {
-  const to = outlet(call)
-  const answer = async (): Promise<void> => {
-    const request = readRequestOf(call.request)
-    await (request.limit === undefined ? subscribe(log, request, to) : read(log, request, to))
-  }
-  answer().catch((error: unknown) => to.fail(refusalOf(error)))
-}
+/** Who answers which call. */
+const servicesOf = (serving: Serving): readonly Service[] => [streamsService(serving)]
 
 const grpcServer = (log: Log) => {
   const calls = openCalls()
@@ -77,14 +35,10 @@ const grpcServer = (log: Log) => {
     'grpc.max_receive_message_length': MESSAGE_BYTES_MAX,
     'grpc.max_send_message_length': MESSAGE_BYTES_MAX,
   })
-  const reads = readCall(log)
-  const batches = batchAppendCall(log)
-  server.addService({ ...streams.StreamsService, read: readMethod }, {
-    read: (call: Parameters<typeof reads>[0]) => reads(calls.add(call)),
-    append: appendCall(log),
-    batchAppend: (call: Parameters<typeof batches>[0]) => batches(calls.add(call)),
-  })
-  server.addService(features.ServerFeaturesService, { getSupportedMethods: supportedMethodsCall(SERVED) })
+  const services = servicesOf({ log, calls })
+  for (const { definition, implementation } of [...services, featuresService(services)]) {
+    server.addService(definition, implementation)
+  }
   const shutdown = async (): Promise<void> => {
     calls.cancel()
     const { promise, resolve } = Promise.withResolvers<void>()

@@ -1,0 +1,43 @@
+import streams from '@eventstore/db-client/generated/streams_grpc_pb.js'
+import type { ReadReq } from '@eventstore/db-client/generated/streams_pb.js'
+import type { handleServerStreamingCall } from '@grpc/grpc-js'
+import { appendCall } from './append.ts'
+import { batchAppendCall } from './batch-append.ts'
+import { outlet } from './outlet.ts'
+import { readRequestOf } from './read-request.ts'
+import { read } from './read.ts'
+import { refusalOf } from './refusal.ts'
+import type { Service, Serving } from './service.ts'
+import { subscribe } from './subscribe.ts'
+
+const STREAMS = 'event_store.client.streams.Streams'
+
+/** Reads answer with bytes that are protobuf already. */
+const readMethod = { ...streams.StreamsService.read, responseSerialize: (bytes: Buffer): Buffer => bytes }
+
+const readCall = ({ log, calls }: Serving): handleServerStreamingCall<ReadReq, Buffer> => (call) => {
+  const to = outlet(calls.add(call))
+  const answer = async (): Promise<void> => {
+    const request = readRequestOf(call.request)
+    await (request.limit === undefined ? subscribe(log, request, to) : read(log, request, to))
+  }
+  answer().catch((error: unknown) => to.fail(refusalOf(error)))
+}
+
+/** Appends, reads and catch-up subscriptions. */
+export const streamsService = (serving: Serving): Service => {
+  const batches = batchAppendCall(serving.log)
+  return {
+    definition: { ...streams.StreamsService, read: readMethod },
+    implementation: {
+      read: readCall(serving),
+      append: appendCall(serving.log),
+      batchAppend: (call: Parameters<typeof batches>[0]) => batches(serving.calls.add(call)),
+    },
+    served: [
+      { service: STREAMS, method: 'Read', features: ['position', 'events'] },
+      { service: STREAMS, method: 'Append' },
+      { service: STREAMS, method: 'BatchAppend', features: ['deadline_duration'] },
+    ],
+  }
+}
