@@ -1,5 +1,5 @@
 import features from '@eventstore/db-client/generated/serverfeatures_grpc_pb.js'
-import { SupportedMethod, SupportedMethods } from '@eventstore/db-client/generated/serverfeatures_pb.js'
+import messages from '@eventstore/db-client/generated/serverfeatures_pb.js'
 import type shared from '@eventstore/db-client/generated/shared_pb.js'
 import type { handleUnaryCall } from '@grpc/grpc-js'
 import type { Service } from './service.ts'
@@ -16,12 +16,12 @@ const OWN: ServedMethod = {
 }
 
 const supportedMethodsCall =
-  (served: readonly ServedMethod[]): handleUnaryCall<shared.Empty, SupportedMethods> =>
+  (served: readonly ServedMethod[]): handleUnaryCall<shared.Empty, messages.SupportedMethods> =>
   (_call, callback) => {
-    const answer = new SupportedMethods().setEventStoreServerVersion(SERVER_VERSION)
+    const answer = new messages.SupportedMethods().setEventStoreServerVersion(SERVER_VERSION)
     for (const { service, method, features: names = [] } of served) {
       answer.addMethods(
-        new SupportedMethod()
+        new messages.SupportedMethod()
           .setServiceName(service)
           .setMethodName(method.toLowerCase())
           .setFeaturesList([...names]),
