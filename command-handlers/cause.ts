@@ -1,30 +1,33 @@
 import type { Principal, Request } from '../domain/kernel/endpoint.ts'
 import type { Actor, Cause } from '../domain/kernel/event-store.ts'
+import type { PersonalData, Sealed } from '../domain/kernel/sealed.ts'
 
 type Asked = Pick<Request<unknown, unknown, unknown>, 'principal' | 'requestId' | 'address'>
 
-const actorOf = ({ kind, userId, isAdmin }: Principal, address: string): Actor => ({
+const actorOf = ({ kind, userId, clientId, isAdmin }: Principal, address: Sealed): Actor => ({
   kind,
   id: userId,
-  ...(isAdmin ? { role: 'admin' } : {}),
+  ...(clientId === undefined ? {} : { clientId }),
+  role: isAdmin ? 'admin' : 'owner',
   address,
 })
 
 /**
- * What an event says of the request that led to it.
+ * What an event says of the request that led to it. The address is sealed under the key of the one who acts.
  *
  * @param commandId the same for a repeat of the request, so that both lead to the same events
  * @param traceparent of the span at work, if there is one
  */
-export const causeOf = (
+export const causeOf = async (
   { principal, requestId, address }: Asked,
   commandId: string,
-  traceparent: string | undefined,
-): Cause => ({
+  { seal, traceparent }: { readonly seal: PersonalData['seal']; readonly traceparent: string | undefined },
+): Promise<Cause> => ({
   commandId,
   correlationId: commandId,
   causationId: requestId,
-  actor: actorOf(principal, address),
+  actor: actorOf(principal, await seal(principal.userId, address)),
+  organisationId: principal.ownerId,
   requestId,
   ...(traceparent === undefined ? {} : { traceparent }),
 })

@@ -41,6 +41,8 @@ export type Folded<E extends Event, S> = {
   readonly revision: Revision
 }
 
+type Asked<C extends Command> = { readonly command: C; readonly cause: Cause }
+
 /** A stream is written through its decider alone, so every event in it is one of the decider's. */
 const isOwn = <E extends Event>(_event: Recorded): _event is Recorded<E> => true
 
@@ -82,9 +84,14 @@ export const handle = <C extends Command, E extends Event, S, Code extends strin
     stream: string,
     presumed: Presumed<S>,
     events: readonly E[],
-    cause: Cause,
+    { command, cause }: Asked<C>,
   ): Promise<Handled<E, S, Code>> => {
-    const batch = events.map((event, n) => ({ ...event, id: eventId(cause.commandId, n), metadata: cause }))
+    // The first event carries what was asked, so that a later release can be shown to decide the same on it.
+    const batch = events.map((event, n) => ({
+      ...event,
+      id: eventId(cause.commandId, n),
+      metadata: n === 0 ? { ...cause, command } : cause,
+    }))
     const appended = await store.append(stream, batch, { expected: presumed.revision })
     const state = events.reduce(decider.evolve, presumed.state)
     left.set(stream, { state, revision: appended.revision, taken: new Set([...presumed.taken, cause.commandId]) })
@@ -95,7 +102,7 @@ export const handle = <C extends Command, E extends Event, S, Code extends strin
     const presumed = left.get(stream) ?? absent
     if (presumed.taken.has(cause.commandId)) return undefined
     const decision = decider.decide(command, presumed.state)
-    return isRejection(decision) || decision.length === 0 ? undefined : write(stream, presumed, decision, cause)
+    return isRejection(decision) || decision.length === 0 ? undefined : write(stream, presumed, decision, { command, cause })
   }
 
   const onRead = async (stream: string, command: C, cause: Cause): Promise<Handled<E, S, Code>> => {
@@ -107,7 +114,7 @@ export const handle = <C extends Command, E extends Event, S, Code extends strin
     if (isRejection(decision)) return { rejection: decision }
     if (decision.length === 0) return { events: [], state, position, revision }
     const known = new Set(events.map(({ metadata }) => metadata.commandId))
-    return write(stream, { state, revision, taken: known }, decision, cause)
+    return write(stream, { state, revision, taken: known }, decision, { command, cause })
   }
 
   return async (command, cause) => {

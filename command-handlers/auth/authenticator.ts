@@ -28,6 +28,7 @@ export const authenticator =
     return {
       kind: session.kind === 'token' ? 'client' : isAdmin ? 'operator' : 'user',
       userId: account.accountId,
+      ...(session.clientId === null ? {} : { clientId: session.clientId }),
       login: account.login,
       isAdmin,
       ownerId: account.accountId,

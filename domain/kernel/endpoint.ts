@@ -7,6 +7,8 @@ export type Schema<T> = { readonly parse: (input: unknown) => T }
 export type Principal = {
   readonly kind: 'user' | 'client' | 'operator'
   readonly userId: string
+  /** The OAuth2 client that acts for the user, if one does. */
+  readonly clientId?: string
   readonly login: string
   readonly isAdmin: boolean
   /** The tenant in whose name the request acts (the CCX-Owner header, else the user's own scope). */
@@ -24,14 +26,32 @@ export type Request<P, Q, B> = {
   readonly idempotencyKey: string | undefined
   readonly address: string
   readonly header: (name: string) => string | undefined
+  /** Aborts when the caller has gone, or the service must end: for replies that go on. */
+  readonly signal: AbortSignal
 }
 
 export type Reply = {
   readonly status: number
   readonly body?: JsonValue | undefined
+  /** In place of a body: text that is sent as it comes, no faster than the caller takes it. */
+  readonly stream?: ReplyStream | undefined
   readonly headers?: Readonly<Record<string, string | readonly string[]>>
   /** What the reply's reader will want to see in the read models: the answer is held until they have it (within a limit). */
   readonly position?: { readonly commit: bigint; readonly prepare: bigint } | undefined
+}
+
+export type ReplyStream = {
+  /** Media type, such as `text/event-stream`. */
+  readonly type: string
+  /** Ends the answer when it ends. Once it has begun, an error can only break it off. */
+  readonly chunks: AsyncIterable<string>
+}
+
+export type ReplyDescription = {
+  readonly description: string
+  readonly schema?: Schema<unknown>
+  /** What a stream comes as, in place of JSON. */
+  readonly types?: readonly string[]
 }
 
 /** One call of the REST contract. The same value is mounted, documented (OpenAPI) and fuzzed. */
@@ -48,7 +68,7 @@ export type Endpoint = {
   readonly body?: Schema<unknown>
   /** `form`: application/x-www-form-urlencoded, for the token call alone. */
   readonly bodyType?: 'json' | 'form'
-  readonly replies: Readonly<Record<number, { readonly description: string; readonly schema?: Schema<unknown> }>>
+  readonly replies: Readonly<Record<number, ReplyDescription>>
   readonly handle: (request: Request<unknown, unknown, unknown>) => Promise<Reply>
 }
 

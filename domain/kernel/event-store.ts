@@ -1,4 +1,5 @@
-import type { Event } from './decider.ts'
+import type { Command, Event } from './decider.ts'
+import type { Sealed } from './sealed.ts'
 
 /** A place in the whole log. Opaque: strictly increasing, never dense, compared and stored, never calculated with. */
 export type Position = { readonly commit: bigint; readonly prepare: bigint }
@@ -10,8 +11,11 @@ export type Revision = 'absent' | bigint
 export type Actor = {
   readonly kind: 'user' | 'client' | 'operator' | 'system'
   readonly id: string
+  /** The OAuth2 client that acted for the user. */
+  readonly clientId?: string
   readonly role?: string
-  readonly address?: string
+  /** The network address the request came from: personal data, so it is sealed. */
+  readonly address?: Sealed
 }
 
 /** Why an event was written: the chain from an API call to the last consequence. */
@@ -23,13 +27,17 @@ export type Metadata = {
   /** What caused the command: a request, an event or an order. */
   readonly causationId: string
   readonly actor: Actor
+  /** Whose affair it is: the tenant who sees the event in his audit trail. Absent for what concerns no tenant. */
+  readonly organisationId?: string
   readonly requestId?: string
   /** W3C trace context (https://www.w3.org/TR/trace-context/), so that a trace follows the log. */
   readonly traceparent?: string
+  /** What was decided on; with the first event of the decision only, so that a decision can be made again. */
+  readonly command?: Command
 }
 
 /** What a command needs to say about itself beside its data. */
-export type Cause = Metadata
+export type Cause = Omit<Metadata, 'command'>
 
 export type NewEvent = Event & { readonly id: string; readonly metadata: Metadata }
 

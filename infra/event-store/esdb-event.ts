@@ -1,21 +1,30 @@
 import type { ReadResp } from '@eventstore/db-client/generated/streams_pb.js'
 import { z } from 'zod'
 import type { Metadata, Position, Recorded } from '../../domain/kernel/event-store.ts'
+import type { Sealed } from '../../domain/kernel/sealed.ts'
+
+// The first events ever written hold it as plain text.
+const Address = z.custom<Sealed>((value) => typeof value === 'string')
 
 const Actor = z.object({
   kind: z.enum(['user', 'client', 'operator', 'system']),
   id: z.string(),
+  clientId: z.string().exactOptional(),
   role: z.string().exactOptional(),
-  address: z.string().exactOptional(),
+  address: Address.exactOptional(),
 })
+
+const Command = z.object({ type: z.string(), data: z.looseObject({}) })
 
 const EventMetadata = z.object({
   commandId: z.string(),
   correlationId: z.string(),
   causationId: z.string(),
   actor: Actor,
+  organisationId: z.string().exactOptional(),
   requestId: z.string().exactOptional(),
   traceparent: z.string().exactOptional(),
+  command: Command.exactOptional(),
 }) satisfies z.ZodType<Metadata>
 
 const EventData = z.looseObject({})

@@ -179,7 +179,6 @@ const note = (
     path: ctx.path.slice(0, PATH_LENGTH_MAX),
     status,
     tookMs: Math.round(seconds * 1000),
-    address: ctx.ip,
     userId: principal?.userId,
     ownerId: principal?.ownerId,
   }

@@ -55,12 +55,10 @@ const bodyOf = ({ body, bodyType }: Endpoint): JsonObject => {
 
 const repliesOf = ({ replies }: Endpoint): JsonObject => ({
   ...Object.fromEntries(
-    Object.entries(replies).map(([status, { description, schema }]) => [
-      status,
-      status === '204'
-        ? { description }
-        : { description, content: { 'application/json': { schema: described(schema ?? NOTHING, 'output') } } },
-    ]),
+    Object.entries(replies).map(([status, { description, schema, types = ['application/json'] }]) => {
+      const content = types.map((type) => [type, { schema: described(schema ?? NOTHING, 'output') }] as const)
+      return [status, status === '204' ? { description } : { description, content: Object.fromEntries(content) }]
+    }),
   ),
   default: { $ref: '#/components/responses/problem' },
 })

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import type { Context } from 'koa'
 import type { Endpoint, Principal, Reply } from '../../domain/kernel/endpoint.ts'
 import { type Position, parsePosition, positionText } from '../../domain/kernel/event-store.ts'
@@ -17,6 +18,8 @@ export type ServeOptions = {
   readonly waitFor: (position: Position, withinMs: number) => Promise<boolean>
   readonly readYourWritesMs: number
   readonly handleTimeoutMs: number
+  /** Aborts when the server is to end: answers that go on end with it. */
+  readonly closing: AbortSignal
   readonly log: Log
 }
 
@@ -100,11 +103,16 @@ const within = async <T>(work: Promise<T>, limitMs: number): Promise<T> => {
   }
 }
 
-const send = (ctx: Context, { status, body, headers = {}, position }: Reply): void => {
+const send = (ctx: Context, { status, body, stream, headers = {}, position }: Reply, fail: (err: unknown) => void): void => {
   for (const [name, value] of Object.entries(headers)) ctx.set(name, typeof value === 'string' ? value : [...value])
   if (position !== undefined) ctx.set('CCX-Position', positionText(position))
   ctx.status = status
   if (status === 204) return
+  if (stream !== undefined) {
+    ctx.type = stream.type
+    ctx.body = Readable.from(stream.chunks).on('error', fail)
+    return
+  }
   ctx.type = 'application/json'
   ctx.body = JSON.stringify(body ?? {})
 }
@@ -121,6 +129,9 @@ export const serveEndpoint =
     known.principal = principal
     const seen = askedPosition(header)
     const body = await bodyOf(ctx, endpoint)
+    const gone = new AbortController()
+    ctx.res.once('close', () => gone.abort())
+    const signal = AbortSignal.any([gone.signal, options.closing])
     const request = {
       params: paramsOf(ctx),
       query: queryOf(ctx),
@@ -130,9 +141,13 @@ export const serveEndpoint =
       idempotencyKey: header('Idempotency-Key'),
       address: ctx.ip,
       header,
+      signal,
     }
     if (seen !== undefined) await settle(seen, options)
     const reply = await within(endpoint.handle(request), options.handleTimeoutMs)
     if (reply.position !== undefined) await settle(reply.position, options)
-    send(ctx, reply)
+    send(ctx, reply, (err) => {
+      if (!signal.aborted) options.log.error({ err, requestId: known.requestId }, 'an answer broke off')
+      ctx.res.destroy()
+    })
   }

@@ -12,7 +12,7 @@ const HEADERS_TIMEOUT_MS = 10_000
 const KEEP_ALIVE_TIMEOUT_MS = 65_000
 const CLOSE_WITHIN_MS = 10_000
 
-export type HttpServerOptions = Omit<AppOptions, 'handleTimeoutMs' | 'info' | 'readYourWritesMs'> & {
+export type HttpServerOptions = Omit<AppOptions, 'handleTimeoutMs' | 'info' | 'readYourWritesMs' | 'closing'> & {
   readonly host: string
   /** 0 for any free one. */
   readonly port: number
@@ -72,11 +72,12 @@ const closer =
 export const httpServer = async (options: HttpServerOptions): Promise<HttpServer> => {
   const { host, port, info = INFO, readYourWritesMs = 5_000, handleTimeoutMs = HANDLE_TIMEOUT_MS } = options
   let closing: Promise<void> | undefined
+  const ending = new AbortController()
   const ready = async () => {
     const found = await options.ready()
     return closing === undefined ? found : { ready: false, checks: { ...found.checks, http: 'closing' } }
   }
-  const app = httpApp({ ...options, info, readYourWritesMs, handleTimeoutMs, ready })
+  const app = httpApp({ ...options, info, readYourWritesMs, handleTimeoutMs, ready, closing: ending.signal })
   const handle = app.callback()
   const server = createServer((request, response) => {
     // A connection that is kept would hold the server open.
@@ -97,6 +98,10 @@ export const httpServer = async (options: HttpServerOptions): Promise<HttpServer
   return {
     port: address.port,
     url: `http://${host}:${address.port}`,
-    close: (withinMs = CLOSE_WITHIN_MS) => (closing ??= close(withinMs)),
+    close: (withinMs = CLOSE_WITHIN_MS) => {
+      closing ??= close(withinMs)
+      ending.abort()
+      return closing
+    },
   }
 }

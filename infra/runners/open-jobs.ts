@@ -2,17 +2,18 @@ import type { JobEvent } from '../../domain/job/messages.ts'
 import { due } from '../../domain/job/job.ts'
 import type { PlacedOrder } from '../../domain/job/orders.ts'
 import { type Job, evolve } from '../../domain/job/state.ts'
-import type { Recorded } from '../../domain/kernel/event-store.ts'
+import type { Metadata, Recorded } from '../../domain/kernel/event-store.ts'
 import type { Instant } from '../../domain/kernel/time.ts'
 import { orderIdOf } from '../messaging/ids.ts'
 
 type Tracked = {
   readonly job: Job
   readonly revision: bigint
-  readonly correlationId: string
+  readonly origin: Origin
   /** The last order of each key of the step at hand. */
   readonly orders: ReadonlyMap<string, Recorded<StepOrdered>>
 }
+type Origin = Pick<Metadata, 'correlationId' | 'organisationId'>
 type StepOrdered = Extract<JobEvent, { type: 'StepOrdered' }>
 
 /** The jobs that have not ended, as far as their events have been seen. All of it derives from the log. */
@@ -20,7 +21,8 @@ export type OpenJobs = {
   /** @throws for an event that cannot be; its job is not among the open ones any more */
   readonly see: (event: Recorded<JobEvent>) => void
   readonly ids: () => readonly string[]
-  readonly correlationOf: (jobId: string) => string
+  /** What every event of the job says of the request behind it. */
+  readonly originOf: (jobId: string) => Origin
   /** The orders that are awaited: what must be on the broker, or have been answered. */
   readonly awaited: () => readonly Recorded<StepOrdered>[]
   readonly isAwaited: (event: Recorded<StepOrdered>) => boolean
@@ -60,16 +62,20 @@ export const openJobs = (): OpenJobs => {
       }
       const orders = new Map(before?.orders)
       if (event.type === 'StepOrdered') orders.set(event.data.key, event)
-      const correlationId = before?.correlationId ?? event.metadata.correlationId
-      jobs.set(jobId, { job, revision: event.revision, correlationId, orders })
+      jobs.set(jobId, { job, revision: event.revision, origin: before?.origin ?? originOf(event.metadata), orders })
     },
     ids: () => [...jobs.keys()],
-    correlationOf: (jobId) => jobs.get(jobId)?.correlationId ?? jobId,
+    originOf: (jobId) => jobs.get(jobId)?.origin ?? { correlationId: jobId },
     awaited: () => [...jobs.values()].flatMap(({ orders }) => [...orders.values()]).filter(isAwaited),
     isAwaited,
     dueAt: (now) => [...jobs].flatMap(([jobId, { job }]) => ((due(job) ?? '~') <= now ? [jobId] : [])),
   }
 }
+
+const originOf = ({ correlationId, organisationId }: Metadata): Origin => ({
+  correlationId,
+  ...(organisationId === undefined ? {} : { organisationId }),
+})
 
 /** The order as it goes out; its id is derived from its place, so that a repeat is known as one. */
 export const placedOrder = ({ data }: StepOrdered): PlacedOrder => {

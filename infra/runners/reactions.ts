@@ -36,6 +36,7 @@ const causedBy = ({ id, metadata }: Recorded, what: string): Cause => ({
   correlationId: metadata.correlationId,
   causationId: id,
   actor: ACTOR,
+  ...(metadata.organisationId === undefined ? {} : { organisationId: metadata.organisationId }),
   ...(metadata.traceparent === undefined ? {} : { traceparent: metadata.traceparent }),
 })
 
@@ -134,7 +135,7 @@ export const recordOutcome = (
     const parent = traceparent() ?? carrier['traceparent']
     const cause: Cause = {
       commandId: v5(`${outcome.kind}:${orderId}:${mark}`, NAMESPACE),
-      correlationId: open.correlationOf(jobId),
+      ...open.originOf(jobId),
       causationId: orderId,
       actor: ACTOR,
       ...(parent === undefined ? {} : { traceparent: parent }),
@@ -145,6 +146,6 @@ export const recordOutcome = (
 /** Lets time pass for a job whose deadline or retry is due. */
 export const passTime = async ({ sendJob, open, now }: Reactor, jobId: string): Promise<void> => {
   const commandId = randomUUID()
-  const cause: Cause = { commandId, correlationId: open.correlationOf(jobId), causationId: commandId, actor: ACTOR }
+  const cause: Cause = { commandId, ...open.originOf(jobId), causationId: commandId, actor: ACTOR }
   await sendJob({ type: 'PassTime', data: { jobId, now: now() } }, cause)
 }

@@ -12,6 +12,8 @@ export type VaultSchema = {
     wrapped: Buffer
     made_at: Generated<Date>
   }
+  /** Owners whose key is destroyed: they never get another. */
+  'vault.erased_owner': { owner_id: string; erased_at: Generated<Date> }
   'vault.secret': {
     key_id: string
     subject_id: string
@@ -45,6 +47,16 @@ export const vaultMigrations: Migrations = {
         .addPrimaryKeyConstraint('secret_pk', ['key_id', 'subject_id', 'name'])
         .execute()
       await schema.createIndex('secret_subject').on('secret').column('subject_id').execute()
+    },
+  },
+  '0002-erased-owners': {
+    up: async (db) => {
+      await db.schema
+        .withSchema(VAULT)
+        .createTable('erased_owner')
+        .addColumn('owner_id', 'text', (column) => column.primaryKey())
+        .addColumn('erased_at', 'timestamptz', (column) => column.notNull().defaultTo(db.fn('now')))
+        .execute()
     },
   },
 }

@@ -6,7 +6,7 @@ export type Secrets = {
   readonly seal: (secret: SecretRef, value: string) => Promise<void>
   /** Destroys every secret about `subjectId`. */
   readonly destroySubject: (subjectId: string) => Promise<void>
-  /** Destroys the owner's data key: whatever was sealed under it can never be opened again. */
+  /** Destroys the owner's data key: whatever was sealed under it can never be opened again, and nothing more is sealed. */
   readonly destroyOwner: (ownerId: string) => Promise<void>
 }
 
