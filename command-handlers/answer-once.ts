@@ -10,15 +10,17 @@ import {
   positionText,
 } from '../domain/kernel/event-store.ts'
 import type { JsonValue } from '../domain/kernel/json.ts'
+import type { PersonalData, Sealed } from '../domain/kernel/sealed.ts'
 import { derivedId, freshId } from './ids.ts'
 
 /** The reply to a request that named an idempotency key; its stream holds this one event. */
 type RequestAnswered = Event<
-  'RequestAnswered',
+  'RequestAnswered.v2',
   {
     readonly fingerprint: string
     readonly status: number
-    readonly body: JsonValue
+    /** The body as JSON: it repeats the tenant's own words. */
+    readonly answer: Sealed
     /** Of what the request led to, for the reader who waits for it. */
     readonly position: string | null
   }
@@ -56,10 +58,12 @@ const canonical = (value: JsonValue): string => {
 export const answerOnce =
   ({
     store,
+    personal,
     cause,
   }: {
     readonly store: Pick<EventStore, 'read' | 'append'>
-    readonly cause: (request: Request<unknown, unknown, unknown>, commandId: string) => Cause
+    readonly personal: PersonalData
+    readonly cause: (request: Request<unknown, unknown, unknown>, commandId: string) => Promise<Cause>
   }) =>
   async (
     request: Request<unknown, unknown, unknown>,
@@ -77,35 +81,35 @@ export const answerOnce =
     const commandId = derivedId('request', request.principal.ownerId, method, path, key)
     const stream = `request-${commandId}`
     const fingerprint = fingerprintOf(body)
-    const before = await recall(store, stream, fingerprint)
+    const before = await recall({ store, personal }, stream, fingerprint)
     if (before !== undefined) return before
 
     const reply = await run(commandId)
     const answered: RequestAnswered = {
-      type: 'RequestAnswered',
+      type: 'RequestAnswered.v2',
       data: {
         fingerprint,
         status: reply.status,
-        body: reply.body ?? null,
+        answer: await personal.seal(request.principal.ownerId, JSON.stringify(reply.body ?? null)),
         position: reply.position === undefined ? null : positionText(reply.position),
       },
     }
-    const event = { ...answered, id: derivedId('answer', commandId), metadata: cause(request, commandId) }
+    const event = { ...answered, id: derivedId('answer', commandId), metadata: await cause(request, commandId) }
     try {
       await store.append(stream, [event], { expected: 'absent' })
       return reply
     } catch (error) {
       if (!(error instanceof RevisionConflict)) throw error
       // The same request, sent twice at once: both get the reply of the one that was recorded.
-      return (await recall(store, stream, fingerprint)) ?? reply
+      return (await recall({ store, personal }, stream, fingerprint)) ?? reply
     }
   }
 
 const isAnswer = (event: Recorded | undefined): event is Recorded<RequestAnswered> =>
-  event?.type === 'RequestAnswered'
+  event?.type === 'RequestAnswered.v2'
 
 const recall = async (
-  store: Pick<EventStore, 'read'>,
+  { store, personal }: { readonly store: Pick<EventStore, 'read'>; readonly personal: Pick<PersonalData, 'open'> },
   stream: string,
   fingerprint: string,
 ): Promise<Reply | undefined> => {
@@ -118,7 +122,9 @@ const recall = async (
       because: 'this idempotency key was used for another request',
     })
   }
-  const { status, body, position } = answer.data
+  const { status, position } = answer.data
+  const [text = 'null'] = await personal.open([answer.data.answer])
+  const body: JsonValue = JSON.parse(text)
   const seen = position === null ? undefined : parsePosition(position)
   return {
     status,

@@ -1,6 +1,7 @@
 import { z } from 'zod'
-import type { DatastoreRequest } from '../domain/datastore/plan.ts'
-import type { DatastoreSpec } from '../domain/datastore/spec.ts'
+import type { DatastoreRequest, Plan } from '../domain/datastore/plan.ts'
+import type { Wording } from '../domain/datastore/spec.ts'
+import type { PersonalData, Sealed } from '../domain/kernel/sealed.ts'
 import { countOrNone, flagOrNone, listOrNone, textOrNone } from './not-given.ts'
 
 const CODE_LENGTH_MAX = 128
@@ -105,7 +106,7 @@ export const createdBody = z.object({
   azs: z.array(z.string()),
 })
 
-export const createdOf = (datastoreId: string, spec: DatastoreSpec): z.infer<typeof createdBody> => ({
+export const createdOf = (datastoreId: string, spec: Plan): z.infer<typeof createdBody> => ({
   uuid: datastoreId,
   cluster_uuid: datastoreId,
   cluster_name: spec.name,
@@ -124,3 +125,17 @@ export const createdOf = (datastoreId: string, spec: DatastoreSpec): z.infer<typ
   tags: [...spec.tags],
   azs: spec.nodes.map(({ zone }) => zone),
 })
+
+/** The tenant's own words, sealed under his key. */
+export const sealedWording = async (
+  seal: PersonalData['seal'],
+  { ownerId, name, tags, notifications: { enabled, emails } }: Plan,
+): Promise<Wording<Sealed>> => {
+  const all = (texts: readonly string[]): Promise<readonly Sealed[]> =>
+    Promise.all(texts.map((text) => seal(ownerId, text)))
+  return {
+    name: await seal(ownerId, name),
+    tags: await all(tags),
+    notifications: { enabled, emails: await all(emails) },
+  }
+}

@@ -5,10 +5,11 @@ import { plan } from '../domain/datastore/plan.ts'
 import type { Command, Event } from '../domain/kernel/decider.ts'
 import { type Endpoint, endpoint, Refused, type Request } from '../domain/kernel/endpoint.ts'
 import type { EventStore } from '../domain/kernel/event-store.ts'
+import type { PersonalData } from '../domain/kernel/sealed.ts'
 import type { Instant } from '../domain/kernel/time.ts'
 import { answerOnce, fingerprintOf } from './answer-once.ts'
 import { causeOf } from './cause.ts'
-import { createBody, createdBody, createdOf, requestOf } from './create-datastore.ts'
+import { createBody, createdBody, createdOf, requestOf, sealedWording } from './create-datastore.ts'
 import { fold, handle, type Send } from './handle.ts'
 import { derivedId, nodesOf } from './ids.ts'
 
@@ -20,6 +21,7 @@ export type CommandEndpoints = {
   /** How long a resolver may keep such a name. */
   readonly ttlSeconds: number
   readonly now: () => Instant
+  readonly personal: PersonalData
   /** Of the span at work. */
   readonly traceparent: () => string | undefined
   /** Put around the sending of commands, to count and trace them. */
@@ -41,18 +43,18 @@ const streamOf = (datastoreId: string): string => `datastore-${datastoreId}`
  */
 export const commandEndpoints = (options: CommandEndpoints): readonly Endpoint[] => [create(options), remove(options)]
 
-const toolsOf = ({ store, traceparent, around = (send) => send }: CommandEndpoints) => {
+const toolsOf = ({ store, personal, traceparent, around = (send) => send }: CommandEndpoints) => {
   const cause = (request: Request<unknown, unknown, unknown>, commandId: string) =>
-    causeOf(request, commandId, traceparent())
+    causeOf(request, commandId, { seal: personal.seal, traceparent: traceparent() })
   return {
     cause,
-    once: answerOnce({ store, cause }),
+    once: answerOnce({ store, personal, cause }),
     send: around(handle({ store }, datastore, ({ data }) => streamOf(data.datastoreId))),
   }
 }
 
 const create = (options: CommandEndpoints): Endpoint => {
-  const { catalogue, domain, ttlSeconds, now } = options
+  const { catalogue, domain, ttlSeconds, now, personal } = options
   const { cause, once, send } = toolsOf(options)
   return endpoint({
     method: 'POST',
@@ -68,30 +70,32 @@ const create = (options: CommandEndpoints): Endpoint => {
       const body = z.json().parse(JSON.parse(JSON.stringify(wanted)))
       return once(request, { method: 'POST', path: PATH, body }, async (commandId) => {
         const fingerprint = fingerprintOf(body)
-        const spec = plan(catalogue, wanted, {
+        const planned = plan(catalogue, wanted, {
           ownerId: request.principal.ownerId,
           networkId: derivedId('network', commandId),
           nodes: nodesOf(commandId, catalogue.limits.nodesMax),
           domain,
           ttlSeconds,
         })
-        if ('rejected' in spec) throw new Refused(spec)
+        if ('rejected' in planned) throw new Refused(planned)
         const data = {
           datastoreId: derivedId('datastore', commandId),
           jobId: derivedId('job', commandId),
-          spec,
+          spec: { ...planned, ...(await sealedWording(personal.seal, planned)) },
           fingerprint,
           now: now(),
         }
         // Another request under the same key is another command, for the datastore to refuse.
         const outcome = await send(
           { type: 'CreateDatastore', data },
-          cause(request, derivedId('create', commandId, fingerprint)),
+          await cause(request, derivedId('create', commandId, fingerprint)),
         )
         if ('rejection' in outcome) throw new Refused(outcome.rejection)
         const { state, position } = outcome
         if (state.status === 'absent') throw new Error('BUG: a datastore that was created is known')
-        return { status: 201, body: createdOf(state.datastoreId, state.spec), position }
+        // A repeat has the same words, or it would have been refused.
+        const { name, tags } = planned
+        return { status: 201, body: createdOf(state.datastoreId, { ...state.spec, name, tags }), position }
       })
     },
   })
@@ -117,7 +121,7 @@ const remove = (options: CommandEndpoints): Endpoint => {
           throw new Refused({ rejected: 'datastore-not-found', because: `there is no datastore ${datastoreId}` })
         }
         const data = { datastoreId, jobId: derivedId('job', commandId), now: now() }
-        const outcome = await send({ type: 'DeleteDatastore', data }, cause(request, commandId))
+        const outcome = await send({ type: 'DeleteDatastore', data }, await cause(request, commandId))
         if ('rejection' in outcome) throw new Refused(outcome.rejection)
         return { status: 200, body: {}, position: outcome.position }
       })

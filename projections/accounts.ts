@@ -16,9 +16,10 @@ export const accounts = projection<AccountRow>({
     created_at: 'time',
   },
 
-  keys: ({ type, data }) => (type === 'AccountRegistered' ? [data.accountId] : []),
+  keys: ({ type, data }) => (type === 'AccountRegistered' || type === 'OrganisationErased' ? [data.accountId] : []),
 
   apply(row, { type, data }) {
+    if (type === 'OrganisationErased') return undefined
     if (type !== 'AccountRegistered') return row
     return {
       account_id: data.accountId,

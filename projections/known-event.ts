@@ -37,6 +37,7 @@ const PREFIX_OF: Readonly<Record<DomainEvent['type'], (typeof PREFIXES)[number]>
   AccountRegistered: 'account-',
   ClientCreated: 'account-',
   ClientRevoked: 'account-',
+  OrganisationErased: 'account-',
 }
 
 const prefixes = new Map<string, string>(Object.entries(PREFIX_OF))

@@ -1,10 +1,12 @@
 import type { Kysely, Selectable } from 'kysely'
 import type { Catalogue } from '../domain/catalogue/catalogue.ts'
 import { type Endpoint, endpoint } from '../domain/kernel/endpoint.ts'
+import type { PersonalData } from '../domain/kernel/sealed.ts'
 import type { ReadSchema } from '../projections/schema.ts'
 import { datastoreParams, noDatastore, pageQuery } from './asked.ts'
 import { type DatastoreReply, datastoreReply, datastoresReply } from './datastore-reply.ts'
 import { regionOf } from './places.ts'
+import { worded } from './words.ts'
 
 type Datastore = Selectable<ReadSchema['datastores']>
 type Job = Pick<
@@ -15,6 +17,7 @@ type Job = Pick<
 export type DatastoreQueries = {
   readonly db: Kysely<ReadSchema>
   readonly catalogue: Catalogue
+  readonly personal: Pick<PersonalData, 'open'>
   /** The password of the datastore's administrator; undefined as long as there is none. */
   readonly openPassword: (
     datastore: Readonly<Pick<Datastore, 'datastore_id' | 'owner_id'>>,
@@ -27,7 +30,7 @@ const tag = 'Datastores'
 /** The datastores of the one who asks, in a list or one by one. */
 export const datastores = (queries: DatastoreQueries): readonly Endpoint[] => [list(queries), get(queries)]
 
-const list = ({ db, catalogue }: DatastoreQueries): Endpoint =>
+const list = ({ db, catalogue, personal }: DatastoreQueries): Endpoint =>
   endpoint({
     method: 'GET',
     path: PATH,
@@ -43,7 +46,7 @@ const list = ({ db, catalogue }: DatastoreQueries): Endpoint =>
         owned.selectAll().orderBy('created_at', 'desc').orderBy('datastore_id').limit(limit).offset(offset).execute(),
       ])
       const jobs = await openJobs(db, rows)
-      const items = rows.map((row) => reply(catalogue, row, jobs, null))
+      const items = (await worded(personal.open, rows)).map((row) => reply(catalogue, row, jobs, null))
       const page = { page: Math.floor(offset / limit) + 1, per_page: limit, total: Number(total) }
       return principal.ownerNamed
         ? { status: 200, body: { pagination: page, data_stores: items } }
@@ -51,7 +54,7 @@ const list = ({ db, catalogue }: DatastoreQueries): Endpoint =>
     },
   })
 
-const get = ({ db, catalogue, openPassword }: DatastoreQueries): Endpoint =>
+const get = ({ db, catalogue, personal, openPassword }: DatastoreQueries): Endpoint =>
   endpoint({
     method: 'GET',
     path: `${PATH}/:uuid`,
@@ -67,12 +70,13 @@ const get = ({ db, catalogue, openPassword }: DatastoreQueries): Endpoint =>
         .where('datastore_id', '=', uuid)
         .where('owner_id', '=', principal.ownerId)
         .executeTakeFirst()
-      if (row === undefined) throw noDatastore(uuid)
+      const [opened] = await worded(personal.open, row === undefined ? [] : [row])
+      if (row === undefined || opened === undefined) throw noDatastore(uuid)
       const [jobs, password] = await Promise.all([
         openJobs(db, [row]),
         row.deployed ? openPassword(row) : Promise.resolve(undefined),
       ])
-      return { status: 200, body: reply(catalogue, row, jobs, password ?? null) }
+      return { status: 200, body: reply(catalogue, opened, jobs, password ?? null) }
     },
   })
 

@@ -11,21 +11,23 @@ import { nodes } from './nodes.ts'
  *
  * @param options.db where the read models are
  * @param options.catalogue what can be deployed, and how its parts are called
+ * @param options.personal opens what the tenant wrote in his own words
  * @param options.openPassword opens the sealed password of a datastore's administrator
  * @param options.openAuthority opens the certificate of a datastore's authority
  */
 export const readApi = ({
   db,
   catalogue,
+  personal,
   openPassword,
   openAuthority,
 }: DatastoreQueries & AuthorityQueries): readonly Endpoint[] => {
   const read = db.withSchema(READ_SCHEMA)
   return [
     deployWizard(catalogue),
-    ...datastores({ db: read, catalogue, openPassword }),
+    ...datastores({ db: read, catalogue, personal, openPassword }),
     nodes({ db: read, catalogue }),
     authority({ db: read, openAuthority }),
-    ...jobs(read),
+    ...jobs({ db: read, personal }),
   ]
 }

@@ -1,12 +1,14 @@
 import type { Kysely, Selectable } from 'kysely'
 import { z } from 'zod'
 import { type Endpoint, endpoint, Refused } from '../domain/kernel/endpoint.ts'
+import type { PersonalData } from '../domain/kernel/sealed.ts'
 import type { JobStep, ReadSchema } from '../projections/schema.ts'
 import { datastoreParams, noDatastore, pageQuery } from './asked.ts'
 import { jobDetailReply, type jobReply, jobsReply } from './jobs-reply.ts'
 
 type Job = Selectable<ReadSchema['jobs']> & { readonly login: string | null }
 type JobReply = z.infer<typeof jobReply>
+type JobQueries = { readonly db: Kysely<ReadSchema>; readonly personal: Pick<PersonalData, 'open'> }
 type LogLine = Selectable<ReadSchema['job_log']>
 
 const PATH = '/api/deployment/v2/data-stores/:uuid/jobs'
@@ -29,12 +31,18 @@ const STATUSES: Readonly<Record<Job['state'], JobReply['status']>> = {
 }
 
 /** The jobs of a datastore, also of one that is deleted. */
-export const jobs = (db: Kysely<ReadSchema>): readonly Endpoint[] => [list(db), get(db)]
+export const jobs = (queries: JobQueries): readonly Endpoint[] => [list(queries), get(queries)]
 
 const jobsOf = (db: Kysely<ReadSchema>, datastoreId: string, ownerId: string) =>
   db.selectFrom('jobs').where('jobs.datastore_id', '=', datastoreId).where('jobs.owner_id', '=', ownerId)
 
-const list = (db: Kysely<ReadSchema>): Endpoint =>
+/** The same jobs with the logins of those who asked for them. */
+const named = async ({ personal }: JobQueries, rows: readonly Job[]): Promise<readonly Job[]> => {
+  const logins = await personal.open(rows.map(({ login }) => login ?? ''))
+  return rows.map((row, n) => ({ ...row, login: logins[n] || null }))
+}
+
+const list = (queries: JobQueries): Endpoint =>
   endpoint({
     method: 'GET',
     path: PATH,
@@ -45,7 +53,7 @@ const list = (db: Kysely<ReadSchema>): Endpoint =>
     query: pageQuery(10),
     replies: { 200: { description: 'A part of the list, and how many there are in all.', schema: jobsReply } },
     handle: async ({ params: { uuid }, query: { limit, offset }, principal }) => {
-      const owned = jobsOf(db, uuid, principal.ownerId)
+      const owned = jobsOf(queries.db, uuid, principal.ownerId)
       const [{ total }, rows] = await Promise.all([
         owned.select(({ fn }) => fn.countAll<string>().as('total')).executeTakeFirstOrThrow(),
         owned
@@ -59,11 +67,11 @@ const list = (db: Kysely<ReadSchema>): Endpoint =>
       ])
       // Every datastore was deployed by a job, so who sees none has none.
       if (Number(total) === 0) throw noDatastore(uuid)
-      return { status: 200, body: { jobs: rows.map(reply), total: Number(total) } }
+      return { status: 200, body: { jobs: (await named(queries, rows)).map(reply), total: Number(total) } }
     },
   })
 
-const get = (db: Kysely<ReadSchema>): Endpoint =>
+const get = (queries: JobQueries): Endpoint =>
   endpoint({
     method: 'GET',
     path: `${PATH}/:jobId`,
@@ -73,7 +81,7 @@ const get = (db: Kysely<ReadSchema>): Endpoint =>
     params: datastoreParams.extend({ jobId: z.uuid().toLowerCase() }),
     replies: { 200: { description: 'The job.', schema: jobDetailReply } },
     handle: async ({ params: { uuid, jobId }, principal }) => {
-      const owned = jobsOf(db, uuid, principal.ownerId).where('jobs.job_id', '=', jobId)
+      const owned = jobsOf(queries.db, uuid, principal.ownerId).where('jobs.job_id', '=', jobId)
       const [row, lines] = await Promise.all([
         owned
           .leftJoin('accounts', 'accounts.account_id', 'jobs.queued_by')
@@ -87,9 +95,10 @@ const get = (db: Kysely<ReadSchema>): Endpoint =>
           .limit(LOG_LINES_MAX)
           .execute(),
       ])
-      if (row === undefined) throw new Refused({ rejected: 'job-not-found', because: `there is no job ${jobId}` })
-      const log = lines.toReversed().map((line) => logReply(line, row.steps))
-      return { status: 200, body: { ...reply(row), steps: row.steps.map(stepReply), log } }
+      const [job] = await named(queries, row === undefined ? [] : [row])
+      if (job === undefined) throw new Refused({ rejected: 'job-not-found', because: `there is no job ${jobId}` })
+      const log = lines.toReversed().map((line) => logReply(line, job.steps))
+      return { status: 200, body: { ...reply(job), steps: job.steps.map(stepReply), log } }
     },
   })
 

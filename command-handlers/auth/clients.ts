@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { type Endpoint, endpoint, type Principal, Refused } from '../../domain/kernel/endpoint.ts'
 import type { EventStore } from '../../domain/kernel/event-store.ts'
+import type { PersonalData } from '../../domain/kernel/sealed.ts'
 import type { Instant } from '../../domain/kernel/time.ts'
 import { causeOf } from '../cause.ts'
 import { freshId } from '../ids.ts'
@@ -13,6 +14,7 @@ export type Clients = {
   readonly directory: Pick<Directory, 'clientsOf'>
   readonly credentials: Credentials
   readonly sessions: Pick<Sessions, 'endAllOf'>
+  readonly personal: PersonalData
   readonly now: () => Instant
   readonly traceparent: () => string | undefined
 }
@@ -81,7 +83,7 @@ const create = (options: Clients): Endpoint =>
     handle: async (request) => {
       refuseClients(request.principal)
       const { name, expires_at: expiresAt } = request.body
-      const cause = causeOf(request, freshId(), options.traceparent())
+      const cause = await causeOf(request, freshId(), { seal: options.personal.seal, traceparent: options.traceparent() })
       const made = await createClient(options, { accountId: request.principal.userId, name, expiresAt }, cause)
       if ('rejection' in made) throw new Refused(made.rejection)
       const { clientId, secret, position } = made
@@ -106,7 +108,7 @@ const revoke = (options: Clients): Endpoint =>
       refuseClients(request.principal)
       const { client_id: clientId } = request.params
       const data = { accountId: request.principal.userId, clientId, now: options.now() }
-      const cause = causeOf(request, freshId(), options.traceparent())
+      const cause = await causeOf(request, freshId(), { seal: options.personal.seal, traceparent: options.traceparent() })
       const outcome = await sendToAccount(options)({ type: 'RevokeClient', data }, cause)
       if ('rejection' in outcome) throw new Refused(outcome.rejection)
       await options.sessions.endAllOf(clientId)

@@ -1,6 +1,7 @@
 import { account, type AccountCommand, type AccountRejection } from '../../domain/account/account.ts'
 import type { Rejection } from '../../domain/kernel/decider.ts'
 import type { Actor, Cause, EventStore, Position } from '../../domain/kernel/event-store.ts'
+import type { PersonalData } from '../../domain/kernel/sealed.ts'
 import type { Instant } from '../../domain/kernel/time.ts'
 import { handle } from '../handle.ts'
 import { accountIdOf, freshId } from '../ids.ts'
@@ -9,6 +10,7 @@ import type { Credentials } from './ports.ts'
 export type Registry = {
   readonly store: Pick<EventStore, 'read' | 'append'>
   readonly credentials: Pick<Credentials, 'keep' | 'issue'>
+  readonly personal: Pick<PersonalData, 'seal'>
   readonly now: () => Instant
 }
 
@@ -18,9 +20,9 @@ type Refusal = { readonly rejection: Rejection<AccountRejection> }
 export const sendToAccount = ({ store }: Pick<Registry, 'store'>) =>
   handle({ store }, account, ({ data }: AccountCommand) => `account-${data.accountId}`)
 
-const causeBy = (actor: Actor): Cause => {
+const causeBy = (actor: Actor, organisationId: string): Cause => {
   const commandId = freshId()
-  return { commandId, correlationId: commandId, causationId: commandId, actor }
+  return { commandId, correlationId: commandId, causationId: commandId, actor, organisationId }
 }
 
 export type NewAccount = {
@@ -39,13 +41,21 @@ export type NewAccount = {
  * @returns the account's id, or `login-taken` when it exists and has a password
  */
 export const registerAccount = async (
-  { store, credentials, now }: Registry,
+  { store, credentials, personal, now }: Registry,
   { login, password, firstName, lastName, isAdmin }: NewAccount,
   actor: Actor,
 ): Promise<Refusal | { readonly accountId: string; readonly position: Position | undefined }> => {
   const accountId = accountIdOf(login)
-  const data = { accountId, login: login.trim().normalize('NFC'), firstName, lastName, isAdmin, now: now() }
-  const outcome = await sendToAccount({ store })({ type: 'RegisterAccount', data }, causeBy(actor))
+  const sealed = (text: string) => personal.seal(accountId, text)
+  const data = {
+    accountId,
+    login: await sealed(login.trim().normalize('NFC')),
+    firstName: await sealed(firstName),
+    lastName: await sealed(lastName),
+    isAdmin,
+    now: now(),
+  }
+  const outcome = await sendToAccount({ store })({ type: 'RegisterAccount', data }, causeBy(actor, accountId))
   const isNew = await credentials.keep(accountId, password)
   if ('rejection' in outcome) return isNew ? { accountId, position: undefined } : outcome
   return { accountId, position: outcome.position }
@@ -72,7 +82,7 @@ export const ensureOperator = async (
  * @returns the client's id and its secret, which cannot be told again
  */
 export const createClient = async (
-  { store, credentials, now }: Registry,
+  { store, credentials, personal, now }: Registry,
   {
     accountId,
     name,
@@ -83,7 +93,7 @@ export const createClient = async (
   Refusal | { readonly clientId: string; readonly secret: string; readonly position: Position | undefined }
 > => {
   const clientId = freshId()
-  const data = { accountId, clientId, name, expiresAt, now: now() }
+  const data = { accountId, clientId, name: await personal.seal(accountId, name), expiresAt, now: now() }
   const outcome = await sendToAccount({ store })({ type: 'CreateClient', data }, cause)
   if ('rejection' in outcome) return outcome
   return { clientId, secret: await credentials.issue(clientId), position: outcome.position }
@@ -94,5 +104,7 @@ export const createClientFor = (
   registry: Registry,
   { login, name, expiresAt }: { readonly login: string; readonly name: string; readonly expiresAt: Instant | null },
   actor: Actor,
-): ReturnType<typeof createClient> =>
-  createClient(registry, { accountId: accountIdOf(login), name, expiresAt }, causeBy(actor))
+): ReturnType<typeof createClient> => {
+  const accountId = accountIdOf(login)
+  return createClient(registry, { accountId, name, expiresAt }, causeBy(actor, accountId))
+}

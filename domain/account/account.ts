@@ -1,27 +1,30 @@
 import { type Decider, type Event, reject } from '../kernel/decider.ts'
+import type { Sealed } from '../kernel/sealed.ts'
 import { type Instant, reached } from '../kernel/time.ts'
 
 type About<Data extends object = object> = Data & { readonly accountId: string; readonly at: Instant }
 
 export type AccountRegistered = Event<
   'AccountRegistered',
-  About<{ readonly login: string; readonly firstName: string; readonly lastName: string; readonly isAdmin: boolean }>
+  About<{ readonly login: Sealed; readonly firstName: Sealed; readonly lastName: Sealed; readonly isAdmin: boolean }>
 >
 /** OAuth2 client credentials; the secret itself is kept, hashed, by the authentication service. */
 export type ClientCreated = Event<
   'ClientCreated',
-  About<{ readonly clientId: string; readonly name: string; readonly expiresAt: Instant | null }>
+  About<{ readonly clientId: string; readonly name: Sealed; readonly expiresAt: Instant | null }>
 >
 export type ClientRevoked = Event<'ClientRevoked', About<{ readonly clientId: string }>>
-export type AccountEvent = AccountRegistered | ClientCreated | ClientRevoked
+/** The account is closed for ever, and its key is to be destroyed. The clients are those that were not revoked. */
+export type OrganisationErased = Event<'OrganisationErased', About<{ readonly clientIds: readonly string[] }>>
+export type AccountEvent = AccountRegistered | ClientCreated | ClientRevoked | OrganisationErased
 
 export type RegisterAccount = {
   readonly type: 'RegisterAccount'
   readonly data: {
     readonly accountId: string
-    readonly login: string
-    readonly firstName: string
-    readonly lastName: string
+    readonly login: Sealed
+    readonly firstName: Sealed
+    readonly lastName: Sealed
     readonly isAdmin: boolean
     readonly now: Instant
   }
@@ -31,7 +34,7 @@ export type CreateClient = {
   readonly data: {
     readonly accountId: string
     readonly clientId: string
-    readonly name: string
+    readonly name: Sealed
     readonly expiresAt: Instant | null
     readonly now: Instant
   }
@@ -40,12 +43,17 @@ export type RevokeClient = {
   readonly type: 'RevokeClient'
   readonly data: { readonly accountId: string; readonly clientId: string; readonly now: Instant }
 }
-export type AccountCommand = RegisterAccount | CreateClient | RevokeClient
-export type AccountRejection = 'login-taken' | 'account-not-found' | 'client-not-found' | 'expiry-in-the-past'
+/** An operator's; whoever sends it has seen that nothing of the organisation is at work any more. */
+export type EraseOrganisation = {
+  readonly type: 'EraseOrganisation'
+  readonly data: { readonly accountId: string; readonly now: Instant }
+}
+export type AccountCommand = RegisterAccount | CreateClient | RevokeClient | EraseOrganisation
+export type AccountRejection = 'login-taken' | 'account-not-found' | 'account-erased' | 'client-not-found' | 'expiry-in-the-past'
 
 export type Account =
   | { readonly status: 'absent' }
-  | { readonly status: 'registered'; readonly login: string; readonly clients: ReadonlyMap<string, 'live' | 'revoked'> }
+  | { readonly status: 'registered' | 'erased'; readonly clients: ReadonlyMap<string, 'live' | 'revoked'> }
 
 /**
  * Someone who may sign in: the owner of datastores, or an operator. The stream's id is derived from the login, so a login
@@ -62,6 +70,12 @@ export const account: Decider<AccountCommand, AccountEvent, Account, AccountReje
       return [{ type: 'AccountRegistered', data: { ...about, login, firstName, lastName, isAdmin } }]
     }
     if (state.status === 'absent') return reject('account-not-found', 'there is no such account')
+    if (type === 'EraseOrganisation') {
+      if (state.status === 'erased') return []
+      const clientIds = [...state.clients].flatMap(([clientId, standing]) => (standing === 'live' ? [clientId] : []))
+      return [{ type: 'OrganisationErased', data: { ...about, clientIds } }]
+    }
+    if (state.status === 'erased') return reject('account-erased', 'this account is erased')
     const { clientId } = data
     const known = state.clients.get(clientId)
     if (type === 'CreateClient') {
@@ -76,8 +90,9 @@ export const account: Decider<AccountCommand, AccountEvent, Account, AccountReje
   },
 
   evolve(state, { type, data }) {
-    if (type === 'AccountRegistered') return { status: 'registered', login: data.login, clients: new Map() }
+    if (type === 'AccountRegistered') return { status: 'registered', clients: new Map() }
     if (state.status === 'absent') throw new Error(`BUG: ${type} before AccountRegistered`)
+    if (type === 'OrganisationErased') return { status: 'erased', clients: new Map() }
     const standing = type === 'ClientCreated' ? 'live' : 'revoked'
     return { ...state, clients: new Map([...state.clients, [data.clientId, standing]]) }
   },

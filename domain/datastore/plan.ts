@@ -2,7 +2,7 @@ import type { Catalogue, Cloud, Region, Vendor, VolumeType } from '../catalogue/
 import { vendorNamed } from '../catalogue/catalogue.ts'
 import { type Rejection, reject } from '../kernel/decider.ts'
 import type { Instance } from '../job/orders.ts'
-import type { DatastoreSpec, NodePlan } from './spec.ts'
+import type { DatastoreSpec, NodePlan, Wording } from './spec.ts'
 
 /** What a tenant may say when he asks for a datastore; an absent part is for the catalogue to choose. */
 export type DatastoreRequest = {
@@ -35,6 +35,9 @@ export type PlanContext = {
   readonly ttlSeconds: number
 }
 
+/** A specification whose words are not sealed yet. */
+export type Plan = Omit<DatastoreSpec, keyof Wording<string>> & Wording<string>
+
 export type PlanRejection = 'not-offered' | 'out-of-range' | 'malformed-name' | 'malformed-tags'
 
 type Refused = Rejection<PlanRejection>
@@ -45,7 +48,7 @@ const isRefused = (part: object): part is Refused => 'rejected' in part
  *
  * @returns the specification, or a refusal that names the field and the rule
  */
-export const plan = (catalogue: Catalogue, request: DatastoreRequest, context: PlanContext): DatastoreSpec | Refused => {
+export const plan = (catalogue: Catalogue, request: DatastoreRequest, context: PlanContext): Plan | Refused => {
   const naming = planNaming(catalogue, request)
   if (isRefused(naming)) return naming
   const database = planDatabase(catalogue, request)
@@ -85,7 +88,7 @@ const list = (codes: readonly (string | number)[]): string => codes.join(', ')
 /** Control characters and halves of characters: what a text column cannot hold or a terminal would obey. */
 const UNPRINTABLE = /[\p{Cc}\p{Cs}]/u
 
-const planNaming = ({ limits }: Catalogue, { name, tags }: DatastoreRequest): Pick<DatastoreSpec, 'name' | 'tags'> | Refused => {
+const planNaming = ({ limits }: Catalogue, { name, tags }: DatastoreRequest): Pick<Plan, 'name' | 'tags'> | Refused => {
   // Kept as it was given: clients compare what they sent with what they get back.
   if (name.trim() === '' || name.length > limits.nameLengthMax) {
     return reject('malformed-name', `general.cluster_name must have 1 to ${limits.nameLengthMax} characters`)

@@ -1,4 +1,5 @@
 import type { Instance } from '../job/orders.ts'
+import type { Sealed } from '../kernel/sealed.ts'
 
 /** A node as it was planned; it keeps its id and name for life. */
 export type NodePlan = {
@@ -9,9 +10,15 @@ export type NodePlan = {
   readonly instance: Instance
 }
 
-/** What the tenant asked for, with every default resolved: from here on no catalogue is consulted. */
-export type DatastoreSpec = {
-  readonly name: string
+/** What the tenant asked for in his own words. */
+export type Wording<Text extends string> = {
+  readonly name: Text
+  readonly tags: readonly Text[]
+  readonly notifications: { readonly enabled: boolean; readonly emails: readonly Text[] }
+}
+
+/** What the tenant asked for, with every default resolved: from here on no catalogue is consulted. His own words are sealed. */
+export type DatastoreSpec = Wording<Sealed> & {
   readonly ownerId: string
   readonly vendor: string
   readonly engine: string
@@ -28,8 +35,6 @@ export type DatastoreSpec = {
   readonly ttlSeconds: number
   /** The tenant's first database and its administrator. */
   readonly account: { readonly username: string; readonly database: string }
-  readonly tags: readonly string[]
-  readonly notifications: { readonly enabled: boolean; readonly emails: readonly string[] }
   /** `dayOfWeek` 1 is Monday; hours in UTC. */
   readonly maintenance: { readonly dayOfWeek: number; readonly startHour: number; readonly endHour: number }
   readonly nodes: readonly NodePlan[]

@@ -17,7 +17,6 @@ export type NodeRef = {
 export type ClusterRef = {
   readonly datastoreId: string
   readonly ownerId: string
-  readonly name: string
   readonly engine: string
   readonly version: string
   readonly nodes: readonly NodeRef[]

@@ -1,44 +1,45 @@
-import type { Kysely } from 'kysely'
+import type { Kysely, Selectable } from 'kysely'
 import type { AccountView, ClientView, Directory } from '../../command-handlers/auth/ports.ts'
 import { accountIdOf } from '../../command-handlers/ids.ts'
+import type { PersonalData } from '../../domain/kernel/sealed.ts'
 import { READ_SCHEMA, type ReadSchema } from '../../projections/schema.ts'
 
-const accountOf = (row: {
-  readonly account_id: string
-  readonly login: string
-  readonly first_name: string
-  readonly last_name: string
-  readonly is_admin: boolean
-  readonly created_at: Date
-}): AccountView => ({
-  accountId: row.account_id,
-  login: row.login,
-  firstName: row.first_name,
-  lastName: row.last_name,
-  isAdmin: row.is_admin,
-  createdAt: row.created_at.toISOString(),
-})
+type AccountRow = Selectable<ReadSchema['accounts']>
+type ClientRow = Selectable<ReadSchema['oauth_clients']>
+type Open = PersonalData['open']
 
-const clientOf = (row: {
-  readonly client_id: string
-  readonly owner_id: string
-  readonly name: string
-  readonly created_at: Date
-  readonly expires_at: Date | null
-}): ClientView => ({
-  clientId: row.client_id,
-  accountId: row.owner_id,
-  name: row.name,
-  createdAt: row.created_at.toISOString(),
-  expiresAt: row.expires_at?.toISOString() ?? null,
-})
+const accountOf = async (open: Open, row: AccountRow): Promise<AccountView> => {
+  const [login = '', firstName = '', lastName = ''] = await open([row.login, row.first_name, row.last_name])
+  return {
+    accountId: row.account_id,
+    login,
+    firstName,
+    lastName,
+    isAdmin: row.is_admin,
+    createdAt: row.created_at.toISOString(),
+  }
+}
+
+const clientsOf = async (open: Open, rows: readonly ClientRow[]): Promise<readonly ClientView[]> => {
+  const names = await open(rows.map(({ name }) => name))
+  return rows.map((row, n) => ({
+    clientId: row.client_id,
+    accountId: row.owner_id,
+    name: names[n] ?? '',
+    createdAt: row.created_at.toISOString(),
+    expiresAt: row.expires_at?.toISOString() ?? null,
+  }))
+}
 
 /** Who there is, from the read models. */
-export const directory = ({ db }: { readonly db: Kysely<ReadSchema> }): Directory => {
+export const directory = ({ db, personal: { open } }: {
+  readonly db: Kysely<ReadSchema>
+  readonly personal: Pick<PersonalData, 'open'>
+}): Directory => {
   const read = db.withSchema(READ_SCHEMA)
   const accountById = async (accountId: string): Promise<AccountView | undefined> => {
     const row = await read.selectFrom('accounts').selectAll().where('account_id', '=', accountId).executeTakeFirst()
-    return row && accountOf(row)
+    return row && accountOf(open, row)
   }
   return {
     // An account's id derives from its login, so nobody need agree with the database on what a lower-case letter is.
@@ -50,7 +51,7 @@ export const directory = ({ db }: { readonly db: Kysely<ReadSchema> }): Director
         .selectAll()
         .where('client_id', '=', clientId)
         .executeTakeFirst()
-      return row && clientOf(row)
+      return row && (await clientsOf(open, [row]))[0]
     },
     clientsOf: async (accountId) => {
       const rows = await read
@@ -60,7 +61,7 @@ export const directory = ({ db }: { readonly db: Kysely<ReadSchema> }): Director
         .orderBy('created_at')
         .orderBy('client_id')
         .execute()
-      return rows.map(clientOf)
+      return clientsOf(open, rows)
     },
   }
 }

@@ -36,7 +36,6 @@ export const clusterTables = (asking: Asking): Tables => ({
       return clusters.map((row): ClusterRef => ({
         datastoreId: row.datastore_id,
         ownerId: row.owner_id,
-        name: row.name,
         engine: row.engine,
         version: row.version,
         nodes: (nodesOf.get(row.datastore_id) ?? []).map(nodeFrom),
@@ -74,8 +73,8 @@ export const clusterTables = (asking: Asking): Tables => ({
 const UNSEEN = { role: 'unknown', status: 'CmonHostUnknown', lag_bytes: null, last_seen: null, shut_down: 0 } as const
 
 const register = async (db: Kysely<ControllerDb>, cluster: ClusterRef, at: Instant): Promise<void> => {
-  const { datastoreId, ownerId, name, engine, version, nodes } = cluster
-  const row = { owner_id: ownerId, name, engine, version }
+  const { datastoreId, ownerId, engine, version, nodes } = cluster
+  const row = { owner_id: ownerId, engine, version }
   await db
     .insertInto('clusters')
     .values({ datastore_id: datastoreId, ...row, registered_at: new Date(at) })

@@ -74,4 +74,12 @@ export const migrations: Readonly<Record<string, Migration>> = {
          ) character set utf8mb4`,
       ),
   },
+  // A datastore's name is the tenant's own word, and nothing here needs it.
+  '0002-clusters-without-names': {
+    up: async (db) => {
+      const { rows } = await sql`select 1 from information_schema.columns
+        where table_schema = database() and table_name = 'clusters' and column_name = 'name'`.execute(db)
+      if (rows.length > 0) await run(db, 'alter table clusters drop column name')
+    },
+  },
 }

@@ -15,7 +15,6 @@ export type ControllerDb = {
   clusters: {
     datastore_id: string
     owner_id: string
-    name: string
     engine: string
     version: string
     registered_at: Date

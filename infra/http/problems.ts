@@ -40,6 +40,7 @@ type Kind = { readonly status: number; readonly means: string }
 
 /** Every refusal's status and meaning. A code without an entry does not compile. */
 export const problems: Readonly<Record<ProblemCode, Kind>> = {
+  'account-erased': { status: 409, means: 'The account is erased: its key is destroyed, and it is never opened again.' },
   'account-not-found': { status: 404, means: 'There is no such account.' },
   'body-too-large': { status: 413, means: 'The request has more than 1 MiB.' },
   'client-not-found': { status: 404, means: 'The account has no such OAuth2 client.' },

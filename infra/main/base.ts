@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import type { EventStore } from '../../domain/kernel/event-store.ts'
+import type { PersonalData } from '../../domain/kernel/sealed.ts'
 import type { ReadSchema } from '../../projections/schema.ts'
 import { type Config, readConfig, required } from '../config.ts'
 import { esdbEventStore } from '../event-store/esdb.ts'
@@ -8,7 +9,8 @@ import type { Messaging } from '../messaging/messaging.ts'
 import { type ReadStore, connect } from '../read-store/connect.ts'
 import { migrateToLatest } from '../read-store/migrate.ts'
 import { masterKey } from '../secrets/master-key.ts'
-import { vaultMigrations as vault } from '../secrets/migrations.ts'
+import { VAULT, vaultMigrations } from '../secrets/migrations.ts'
+import { personalData } from '../secrets/personal-data.ts'
 import { sealedSecrets } from '../secrets/sealed.ts'
 import type { Secrets } from '../secrets/secrets.ts'
 import { type Checks, serveHealth } from '../telemetry/health.ts'
@@ -30,6 +32,7 @@ export type Base = {
   readonly messaging: () => Promise<Messaging>
   readonly ccxDb: () => ReadStore<ReadSchema>
   readonly secrets: () => Promise<Secrets>
+  readonly personal: () => Promise<PersonalData>
 }
 
 /** A part of a service at work. */
@@ -59,6 +62,11 @@ const connections = (service: string, config: Config, log: Log, metrics: Metrics
       }),
     ),
   )
+  const vault = lazily(async () => {
+    const { db, pool } = ccxDb()
+    await migrateToLatest(db, { schema: VAULT, migrations: vaultMigrations })
+    return { pool, masterKey: await masterKey(required(config.masterKeyFile, 'MASTER_KEY_FILE')) }
+  })
   return {
     store: lazily(() => kept(esdbEventStore({ connectionString: config.eventStoreUrl }))),
     messaging: lazily(async () =>
@@ -75,11 +83,8 @@ const connections = (service: string, config: Config, log: Log, metrics: Metrics
       ),
     ),
     ccxDb,
-    secrets: lazily(async () => {
-      const { db, pool } = ccxDb()
-      await migrateToLatest(db, { schema: 'vault', migrations: vault })
-      return sealedSecrets({ pool, masterKey: await masterKey(required(config.masterKeyFile, 'MASTER_KEY_FILE')) })
-    }),
+    secrets: lazily(async () => sealedSecrets(await vault())),
+    personal: lazily(async () => personalData(await vault())),
     close: async () => {
       for (const close of closers) await close()
     },

@@ -22,7 +22,6 @@ const NodeRef = z.object({
 const cluster = z.object({
   datastoreId: id,
   ownerId: id,
-  name: z.string(),
   engine: id,
   version: id,
   nodes: z.array(NodeRef),

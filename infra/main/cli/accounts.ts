@@ -3,6 +3,8 @@ import type { Actor, Position } from '../../../domain/kernel/event-store.ts'
 import { authStore } from '../../auth/auth-store.ts'
 import { required } from '../../config.ts'
 import { esdbEventStore } from '../../event-store/esdb.ts'
+import { masterKey } from '../../secrets/master-key.ts'
+import { personalData } from '../../secrets/personal-data.ts'
 import { connect } from '../../read-store/connect.ts'
 import { readPosition } from '../../read-store/position.ts'
 import { runningConfig } from './running.ts'
@@ -34,7 +36,8 @@ export const onAccounts = async (
   try {
     const auth = authStore({ pool, now })
     await auth.migrate()
-    const done = await work({ store, credentials: auth.credentials, now })
+    const personal = personalData({ pool, masterKey: await masterKey(required(config.masterKeyFile, 'MASTER_KEY_FILE')) })
+    const done = await work({ store, credentials: auth.credentials, personal, now })
     if (done.position !== undefined) await position.waitFor(done.position, WAIT_MS)
     for (const line of done.lines) console.log(line)
   } finally {

@@ -8,16 +8,19 @@ import { traceparent } from '../../telemetry/tracing.ts'
 import type { Base } from '../base.ts'
 
 /** The calls of the authentication service. Makes the first operator when there is none yet. */
-export const authCalls = async ({ config, log, now, store, ccxDb }: Base): Promise<readonly Endpoint[]> => {
+export const authCalls = async ({ config, log, now, store, ccxDb, personal }: Base): Promise<readonly Endpoint[]> => {
   const { db, pool } = ccxDb()
   const { migrate, ...auth } = authStore({ pool, now })
   await migrate()
+  const sealing = await personal()
   const { login, passwordFile } = config.admin
   if (passwordFile !== undefined) {
     const password = readSecretFile(passwordFile)
-    const isNew = await ensureOperator({ store: store(), credentials: auth.credentials, now }, { login, password })
-    if (isNew) log.info({ login }, 'the first operator was made')
+    const registry = { store: store(), credentials: auth.credentials, personal: sealing, now }
+    const isNew = await ensureOperator(registry, { login, password })
+    if (isNew) log.info({}, 'the first operator was made')
   }
   const secure = config.http.publicUrl.startsWith('https:')
-  return authEndpoints({ ...auth, store: store(), directory: directory({ db }), now, secure, traceparent })
+  const people = directory({ db, personal: sealing })
+  return authEndpoints({ ...auth, store: store(), directory: people, personal: sealing, now, secure, traceparent })
 }

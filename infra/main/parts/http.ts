@@ -22,7 +22,7 @@ type Calls = (base: Base) => Promise<readonly Endpoint[]>
 export const httpPart =
   ({ serves, elsewhere = [] }: { readonly serves: readonly Calls[]; readonly elsewhere?: readonly Calls[] }) =>
   async (base: Base): Promise<Part> => {
-    const { config, log, metrics, metricsHandler, now, signal, store, ccxDb } = base
+    const { config, log, metrics, metricsHandler, now, signal, store, ccxDb, personal } = base
     const events = store()
     const { db, pool } = ccxDb()
     await migrateToLatest(db, { schema: READ_SCHEMA, migrations: readMigrations(READ_SCHEMA) })
@@ -36,7 +36,7 @@ export const httpPart =
       ...config.http,
       endpoints: await all(serves),
       elsewhere: await all(elsewhere),
-      authenticate: authenticator({ sessions: auth.sessions, directory: directory({ db }) }),
+      authenticate: authenticator({ sessions: auth.sessions, directory: directory({ db, personal: await personal() }) }),
       waitFor: position.waitFor,
       ready: () => readiness(checks),
       metricsHandler,

@@ -7,7 +7,7 @@ import type { Base } from '../base.ts'
 import { counted } from './counted.ts'
 
 /** The calls that change datastores. */
-export const commandCalls = async ({ config, metrics, now, store }: Base): Promise<readonly Endpoint[]> => {
+export const commandCalls = async ({ config, metrics, now, store, personal }: Base): Promise<readonly Endpoint[]> => {
   const { domain, ttlSeconds } = config.dns
   const catalogue = readCatalogue(config.catalogueFile)
   return commandEndpoints({
@@ -16,13 +16,14 @@ export const commandCalls = async ({ config, metrics, now, store }: Base): Promi
     domain,
     ttlSeconds,
     now,
+    personal: await personal(),
     traceparent,
     around: (send) => counted(metrics, send),
   })
 }
 
 /** The calls that look. Secrets are opened for their owner at the moment they are asked for; no read model holds any. */
-export const queryCalls = async ({ config, ccxDb, secrets }: Base): Promise<readonly Endpoint[]> => {
+export const queryCalls = async ({ config, ccxDb, secrets, personal }: Base): Promise<readonly Endpoint[]> => {
   const sealed = await secrets()
   const opened =
     (name: string) =>
@@ -30,6 +31,7 @@ export const queryCalls = async ({ config, ccxDb, secrets }: Base): Promise<read
       sealed.open({ ownerId, subjectId, name })
   return readApi({
     db: ccxDb().db,
+    personal: await personal(),
     catalogue: readCatalogue(config.catalogueFile),
     openPassword: opened('admin-password'),
     openAuthority: opened('ca-certificate'),
