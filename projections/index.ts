@@ -1,10 +1,12 @@
 import { accounts } from './accounts.ts'
 import { datastores } from './datastores.ts'
+import { feed } from './feed.ts'
 import { jobLog } from './job-log.ts'
 import { jobs } from './jobs.ts'
 import { nodes } from './nodes.ts'
 import { oauthClients } from './oauth-clients.ts'
 import type { Projection } from './projection.ts'
+import { webhooks } from './webhooks.ts'
 
 /** Every read model there is. */
-export const projections: readonly Projection[] = [datastores, nodes, jobs, jobLog, accounts, oauthClients]
+export const projections: readonly Projection[] = [datastores, nodes, jobs, jobLog, accounts, oauthClients, feed]

@@ -2,7 +2,10 @@ import type { ColumnType } from 'kysely'
 import type { JobKind } from '../domain/datastore/messages.ts'
 import type { NodeRole } from '../domain/datastore/spec.ts'
 import type { Course } from '../domain/job/orders.ts'
+import type { JsonObject } from '../domain/kernel/json.ts'
+import type { Sealed } from '../domain/kernel/sealed.ts'
 import type { Instant } from '../domain/kernel/time.ts'
+import type { PauseReason } from '../domain/webhook/messages.ts'
 
 export type DatastoreRow = {
   readonly datastore_id: string
@@ -129,6 +132,43 @@ export type OauthClientRow = {
   readonly expires_at: Instant | null
 }
 
+/** An event as integrators get it (`public-events/`). */
+export type FeedRow = {
+  /** Where it stands in the feed, as text that sorts (`feedPosition`). */
+  readonly position: string
+  readonly organisation_id: string
+  readonly id: string
+  readonly type: string
+  readonly subject: string
+  readonly datastore_id: string | null
+  readonly at: Instant
+  readonly data: JsonObject
+}
+
+/** Where an organisation wants to be told what happens to it. */
+export type WebhookRow = {
+  readonly webhook_id: string
+  readonly organisation_id: string
+  readonly url: Sealed
+  readonly description: Sealed | null
+  /** Types of events that are sent; none: all. */
+  readonly types: readonly string[]
+  readonly subjects: readonly string[]
+  /** Null while events are sent. */
+  readonly paused_because: PauseReason | null
+  readonly paused_at: Instant | null
+  /** Names the signing secret in the vault, and the one before it, which signs as well until then. */
+  readonly secret_id: string
+  readonly previous_secret_id: string | null
+  readonly previous_secret_until: Instant | null
+  /** Where in the log it began: what came before is not sent (`sortablePosition`). */
+  readonly created_position: string
+  /** Of the last event that gives sending a fresh start: attempts are counted from there. */
+  readonly course_position: string
+  readonly created_at: Instant
+  readonly updated_at: Instant
+}
+
 /** How far a projection has come. */
 export type CheckpointRow = {
   readonly projection: string
@@ -151,6 +191,8 @@ export type ReadSchema = {
   job_log: Stored<JobLogRow, 'at'>
   accounts: Stored<AccountRow, 'created_at'>
   oauth_clients: Stored<OauthClientRow, 'created_at' | 'expires_at'>
+  feed: Stored<FeedRow, 'at'>
+  webhooks: Stored<WebhookRow, 'paused_at' | 'previous_secret_until' | 'created_at' | 'updated_at'>
   checkpoints: Stored<CheckpointRow, 'updated_at'>
 }
 

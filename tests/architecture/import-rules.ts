@@ -9,7 +9,7 @@ const layers: readonly Layer[] = [
   { folder: 'sagas/', may: [/^domain\//], because: 'a saga says what follows from what, and only its orders act' },
   {
     folder: 'projections/',
-    may: [/^domain\//, /^kysely$/],
+    may: [/^domain\//, /^(kysely|uuid|zod)$/],
     because: 'a projection turns events into rows; where events come from is not its business',
   },
   {

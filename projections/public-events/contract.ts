@@ -1,0 +1,126 @@
+import { z } from 'zod'
+
+/** What a type of public event promises: its data, what it is about, and when it is sent. */
+type Promised = { readonly summary: string; readonly subject: `${string}/{${string}}`; readonly data: z.ZodType }
+
+const id = z.uuid()
+const datastoreId = id.describe('The datastore.')
+const jobId = id.describe('The job.')
+const nodeId = id.describe('The node.')
+const instant = z.iso.datetime().describe('RFC 3339, UTC.')
+const address = z.string().describe('An IP address.')
+const role = z.enum(['primary', 'replica'])
+const kind = z.string().describe('What the job does, such as `deploy-datastore`. New kinds may come.')
+const step = z.string().describe("The step's name.")
+
+const ofDatastore = z.object({ datastoreId })
+const ofJob = z.object({ jobId, datastoreId })
+const ofKind = ofJob.extend({ kind })
+const ofStep = ofJob.extend({ step })
+const ofClient = z.object({ accountId: id.describe('The account that it acts for.'), clientId: id })
+
+const node = z.object({ nodeId, role, privateAddress: address, publicAddress: address })
+
+const DATASTORE = 'datastores/{datastoreId}'
+const JOB = 'jobs/{jobId}'
+const NODE = 'nodes/{nodeId}'
+const CLIENT = 'clients/{clientId}'
+
+/**
+ * The versioned contract with integrators. What stands here under a name stands there for ever: its data may gain members
+ * and nothing else. Another meaning is another name (`.v2`), beside the old one.
+ *
+ * Data holds ids and facts, never a text that somebody wrote: nothing in it is personal or sealed, so a copy of it stays
+ * lawful and whole when an organisation is erased.
+ */
+export const contract = {
+  'dev.ccx.datastore.created.v1': {
+    summary: 'A datastore was asked for; a job that deploys it is queued.',
+    subject: DATASTORE,
+    data: ofDatastore.extend({
+      vendor: z.string(),
+      version: z.string(),
+      type: z.string().describe('How its nodes work together.'),
+      cloud: z.string(),
+      region: z.string(),
+      instanceSize: z.string(),
+      volumeType: z.string(),
+      volumeSizeGib: z.int(),
+      nodes: z.array(z.object({ nodeId, zone: z.string() })),
+    }),
+  },
+  'dev.ccx.datastore.deployed.v1': {
+    summary: 'The datastore is up, and can be connected to.',
+    subject: DATASTORE,
+    data: ofDatastore.extend({ nodes: z.array(node) }),
+  },
+  'dev.ccx.datastore.deployment-failed.v1': {
+    summary: 'The datastore did not come up; what had been made of it is gone.',
+    subject: DATASTORE,
+    data: ofDatastore,
+  },
+  'dev.ccx.datastore.deletion-started.v1': { summary: 'The datastore is being deleted.', subject: DATASTORE, data: ofDatastore },
+  'dev.ccx.datastore.deletion-abandoned.v1': {
+    summary: 'The datastore was not deleted after all.',
+    subject: DATASTORE,
+    data: ofDatastore,
+  },
+  'dev.ccx.datastore.deleted.v1': { summary: 'The datastore and all it had is gone.', subject: DATASTORE, data: ofDatastore },
+
+  'dev.ccx.job.queued.v1': { summary: 'A job waits for its turn.', subject: JOB, data: ofKind },
+  'dev.ccx.job.started.v1': {
+    summary: 'A job has begun.',
+    subject: JOB,
+    data: ofKind.extend({ steps: z.array(step).describe('The names of its steps, in their order.') }),
+  },
+  'dev.ccx.job.progressed.v1': {
+    summary: 'A part of a step is done.',
+    subject: JOB,
+    data: ofStep.extend({ progressPercent: z.number() }),
+  },
+  'dev.ccx.job.attention-needed.v1': {
+    summary: 'Repetition has not helped for long; it goes on, and an operator was asked to look.',
+    subject: JOB,
+    data: ofStep,
+  },
+  'dev.ccx.job.cancellation-asked.v1': { summary: 'The job is to be cancelled.', subject: JOB, data: ofJob },
+  'dev.ccx.job.unwinding.v1': {
+    summary: 'A step has come to nothing, or the job was cancelled in it; what was done is being undone.',
+    subject: JOB,
+    data: ofStep,
+  },
+  'dev.ccx.job.finished.v1': { summary: 'The job has done all it had to do.', subject: JOB, data: ofKind },
+  'dev.ccx.job.failed.v1': { summary: 'The job has failed, and what it had done is undone.', subject: JOB, data: ofKind },
+  'dev.ccx.job.cancelled.v1': { summary: 'The job was cancelled, and what it had done is undone.', subject: JOB, data: ofKind },
+  'dev.ccx.job.dropped.v1': { summary: 'The job never began: something made it pointless.', subject: JOB, data: ofKind },
+
+  'dev.ccx.node.address-assigned.v1': {
+    summary: 'A node has got an address.',
+    subject: NODE,
+    data: z.object({ nodeId, datastoreId, privateAddress: address.exactOptional(), publicAddress: address.exactOptional() }),
+  },
+  'dev.ccx.node.role-assigned.v1': {
+    summary: 'What a node is in its datastore has become known.',
+    subject: NODE,
+    data: z.object({ nodeId, datastoreId, role }),
+  },
+
+  'dev.ccx.account.client-created.v1': {
+    summary: 'OAuth2 client credentials were made.',
+    subject: CLIENT,
+    data: ofClient.extend({ expiresAt: instant.nullable() }),
+  },
+  'dev.ccx.account.client-revoked.v1': { summary: 'OAuth2 client credentials hold no more.', subject: CLIENT, data: ofClient },
+  'dev.ccx.account.erased.v1': {
+    summary: 'The account is closed for ever, and what was personal in it can be read by nobody any more.',
+    subject: 'accounts/{accountId}',
+    data: z.object({ accountId: id }),
+  },
+} as const satisfies Readonly<Record<string, Promised>>
+
+export type PublicType = keyof typeof contract
+
+/** An event as integrators get it, before it has a place in the feed. */
+export type PublicEvent = {
+  readonly [T in PublicType]: { readonly type: T; readonly subject: string; readonly data: z.infer<(typeof contract)[T]['data']> }
+}[PublicType]

@@ -1,0 +1,155 @@
+import type { JobEnd } from '../../domain/datastore/messages.ts'
+import { isNodeKey } from '../../domain/job/saga.ts'
+import type { KnownEvent } from '../known-event.ts'
+import type { PublicEvent, PublicType } from './contract.ts'
+
+type Internal = { readonly [T in KnownEvent['type']]: Extract<KnownEvent, { readonly type: T }> }
+type Mapping = { readonly [T in KnownEvent['type']]: (event: Internal[T]) => readonly PublicEvent[] }
+type Of<T extends PublicType> = Extract<PublicEvent, { readonly type: T }>
+
+/** Declared private: nothing of it is for integrators. */
+const nothing = (): readonly PublicEvent[] => []
+
+const END = {
+  finished: 'dev.ccx.job.finished.v1',
+  failed: 'dev.ccx.job.failed.v1',
+  cancelled: 'dev.ccx.job.cancelled.v1',
+} as const satisfies Readonly<Record<JobEnd, PublicType>>
+
+const aboutDatastore = (
+  type: Exclude<Extract<PublicType, `dev.ccx.datastore.${string}`>, `${string}.created.v1` | `${string}.deployed.v1`>,
+  { datastoreId }: { readonly datastoreId: string },
+): readonly PublicEvent[] => [{ type, subject: `datastores/${datastoreId}`, data: { datastoreId } }]
+
+const ofKind = (
+  type: (typeof END)[JobEnd] | 'dev.ccx.job.queued.v1' | 'dev.ccx.job.dropped.v1',
+  { jobId, datastoreId, kind }: { readonly jobId: string; readonly datastoreId: string; readonly kind: string },
+): readonly PublicEvent[] => [{ type, subject: `jobs/${jobId}`, data: { jobId, datastoreId, kind } }]
+
+const ofStep = (
+  type: 'dev.ccx.job.attention-needed.v1' | 'dev.ccx.job.unwinding.v1',
+  { jobId, datastoreId, step }: { readonly jobId: string; readonly datastoreId: string; readonly step: string },
+): readonly PublicEvent[] => [{ type, subject: `jobs/${jobId}`, data: { jobId, datastoreId, step } }]
+
+const created = ({ data: { datastoreId, spec } }: Internal['DatastoreCreated']): Of<'dev.ccx.datastore.created.v1'> => ({
+  type: 'dev.ccx.datastore.created.v1',
+  subject: `datastores/${datastoreId}`,
+  data: {
+    datastoreId,
+    vendor: spec.vendor,
+    version: spec.version,
+    type: spec.type,
+    cloud: spec.cloud,
+    region: spec.region,
+    instanceSize: spec.instance.code,
+    volumeType: spec.volume.type,
+    volumeSizeGib: spec.volume.sizeGib,
+    nodes: spec.nodes.map(({ nodeId, zone }) => ({ nodeId, zone })),
+  },
+})
+
+const deployed = ({ data: { datastoreId, nodes } }: Internal['DatastoreDeployed']): Of<'dev.ccx.datastore.deployed.v1'> => ({
+  type: 'dev.ccx.datastore.deployed.v1',
+  subject: `datastores/${datastoreId}`,
+  data: {
+    datastoreId,
+    nodes: nodes.map(({ nodeId, role, privateAddress, publicAddress }) => ({ nodeId, role, privateAddress, publicAddress })),
+  },
+})
+
+/** What a step has found out about nodes, and how far the job has come with it. What an undo does is no news. */
+const succeeded = ({ data }: Internal['StepSucceeded']): readonly PublicEvent[] => {
+  const { jobId, datastoreId, key, course, step, progressPercent, result } = data
+  if (course === 'back') return []
+  const { privateAddress, publicAddress, roles = {} } = result
+  const addresses = {
+    ...(privateAddress === undefined ? {} : { privateAddress }),
+    ...(publicAddress === undefined ? {} : { publicAddress }),
+  }
+  const addressed: readonly PublicEvent[] =
+    isNodeKey(key) && Object.keys(addresses).length > 0
+      ? [{ type: 'dev.ccx.node.address-assigned.v1', subject: `nodes/${key}`, data: { nodeId: key, datastoreId, ...addresses } }]
+      : []
+  return [
+    ...addressed,
+    ...Object.entries(roles).map(([nodeId, role]): PublicEvent => ({
+      type: 'dev.ccx.node.role-assigned.v1',
+      subject: `nodes/${nodeId}`,
+      data: { nodeId, datastoreId, role },
+    })),
+    { type: 'dev.ccx.job.progressed.v1', subject: `jobs/${jobId}`, data: { jobId, datastoreId, step, progressPercent } },
+  ]
+}
+
+// An internal event that is new does not compile until it is told of here, or declared to be `nothing`.
+const mapping: Mapping = {
+  DatastoreCreated: (event) => [created(event)],
+  DatastoreDeployed: (event) => [deployed(event)],
+  DeploymentFailed: ({ data }) => aboutDatastore('dev.ccx.datastore.deployment-failed.v1', data),
+  DeletionStarted: ({ data }) => aboutDatastore('dev.ccx.datastore.deletion-started.v1', data),
+  DeletionAbandoned: ({ data }) => aboutDatastore('dev.ccx.datastore.deletion-abandoned.v1', data),
+  DatastoreDeleted: ({ data }) => aboutDatastore('dev.ccx.datastore.deleted.v1', data),
+
+  JobQueued: ({ data }) => ofKind('dev.ccx.job.queued.v1', data),
+  JobAdmitted: nothing,
+  JobCancellationAsked: ({ data: { jobId, datastoreId } }) => [
+    { type: 'dev.ccx.job.cancellation-asked.v1', subject: `jobs/${jobId}`, data: { jobId, datastoreId } },
+  ],
+  JobDropped: ({ data }) => ofKind('dev.ccx.job.dropped.v1', data),
+  JobEnded: ({ data }) => ofKind(END[data.end], data),
+  JobStarted: ({ data: { jobId, datastoreId, kind, steps } }) => [
+    {
+      type: 'dev.ccx.job.started.v1',
+      subject: `jobs/${jobId}`,
+      data: { jobId, datastoreId, kind, steps: steps.map(({ name }) => name) },
+    },
+  ],
+  StepOrdered: nothing,
+  StepNoted: nothing,
+  StepSucceeded: succeeded,
+  StepFailed: nothing,
+  AttentionNeeded: ({ data }) => ofStep('dev.ccx.job.attention-needed.v1', data),
+  JobCancelled: nothing,
+  UnwindingBegun: ({ data }) => ofStep('dev.ccx.job.unwinding.v1', data),
+  // Told of by JobEnded, which comes with what the job has changed of its datastore.
+  JobFinished: nothing,
+  JobUnwound: nothing,
+
+  // All that it says is personal.
+  AccountRegistered: nothing,
+  ClientCreated: ({ data: { accountId, clientId, expiresAt } }) => [
+    { type: 'dev.ccx.account.client-created.v1', subject: `clients/${clientId}`, data: { accountId, clientId, expiresAt } },
+  ],
+  ClientRevoked: ({ data: { accountId, clientId } }) => [
+    { type: 'dev.ccx.account.client-revoked.v1', subject: `clients/${clientId}`, data: { accountId, clientId } },
+  ],
+  OrganisationErased: ({ data: { accountId } }) => [
+    { type: 'dev.ccx.account.erased.v1', subject: `accounts/${accountId}`, data: { accountId } },
+  ],
+}
+
+const mapped = <T extends KnownEvent['type']>(type: T, event: Internal[T]): readonly PublicEvent[] => mapping[type](event)
+
+/** What integrators get of an internal event, in this order; none for what is private. */
+export const publicEvents = (event: KnownEvent): readonly PublicEvent[] => mapped(event.type, event)
+
+/** Whose event it is. The first events ever written say it in their data only, and some of them not at all. */
+export const organisationOf = ({ type, data, metadata }: KnownEvent): string | undefined => {
+  if (metadata.organisationId !== undefined) return metadata.organisationId
+  switch (type) {
+    case 'DatastoreCreated':
+      return data.spec.ownerId
+    case 'JobQueued':
+      return data.ownerId
+    case 'JobAdmitted':
+    case 'JobStarted':
+      return data.input.spec.ownerId
+    case 'AccountRegistered':
+    case 'ClientCreated':
+    case 'ClientRevoked':
+    case 'OrganisationErased':
+      return data.accountId
+    default:
+      return undefined
+  }
+}
