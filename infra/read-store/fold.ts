@@ -3,9 +3,10 @@ import type { KnownEvent } from '../../projections/known-event.ts'
 import type { Projection, Row } from '../../projections/projection.ts'
 import { deleteRows, loadRows, putRows } from './rows.ts'
 
-type Touch = { readonly event: KnownEvent; readonly key: string }
+export type Touch = { readonly event: KnownEvent; readonly key: string }
 
-const touchesOf = (projection: Projection, events: readonly KnownEvent[]): readonly Touch[] =>
+/** Which rows the events concern, in the order of the log. */
+export const touchesOf = (projection: Projection, events: readonly KnownEvent[]): readonly Touch[] =>
   events.flatMap((event) => projection.keys(event).map((key) => ({ event, key })))
 
 /** What the touched rows come to; a row that is what it was is left out. */
@@ -44,9 +45,11 @@ export const foldInto = async (
 /**
  * Runs `work` in a transaction of a connection that is in no other. It does not wait for the disk: what a crash of the
  * database may take back, rows and checkpoints together, is taken in again from the log.
+ *
+ * @param first a statement to begin with, in the same round trip
  */
-export const inTransaction = async <T>(client: ClientBase, work: () => Promise<T>): Promise<T> => {
-  await client.query('begin; set local synchronous_commit = off')
+export const inTransaction = async <T>(client: ClientBase, work: () => Promise<T>, first = ''): Promise<T> => {
+  await client.query(`begin; set local synchronous_commit = off; ${first}`)
   try {
     const result = await work()
     await client.query('commit')

@@ -1,19 +1,21 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { PoolClient } from 'pg'
-import { z } from 'zod'
 import { type Delivery, type EventStore, type Position, type Recorded, isAfter } from '../../domain/kernel/event-store.ts'
 import { PREFIXES, isKnown } from '../../projections/known-event.ts'
 import type { Projection } from '../../projections/projection.ts'
 import { READ_SCHEMA, type ReadSchema } from '../../projections/schema.ts'
 import { keepCheckpoints, lowest, moveCheckpoints, readCheckpoints } from './checkpoints.ts'
 import type { ReadStore } from './connect.ts'
+import type { Filled } from './fill.ts'
 import { foldInto, inTransaction } from './fold.ts'
-import { fill } from './rebuild.ts'
-import { tableName } from './rows.ts'
+import { lockKey, tryRole } from './locks.ts'
+import { type Stale, renewStale } from './stale.ts'
+import { ensureTables } from './tables.ts'
 
 const BATCH_MAX = 4_000
 const LOCK_ASK_EVERY_MS = 250
 const RETRY_MS_MAX = 5_000
+const TELL_EVERY_MS = 5_000
 
 type Line = (fields: object, message: string) => void
 
@@ -29,8 +31,13 @@ export type ProjectorOptions = {
   readonly schema?: string
   /** Told after each commit how far all read models have come, and the last event that it took in, if any. */
   readonly onAdvanced?: (position: Position, last: Pick<Recorded, 'recordedAt'> | undefined) => void
-  /** Told whenever the read models have everything that was in the log when the following began. */
+  /**
+   * Told whenever the read models have everything that was in the log when the following began; or this one stands by,
+   * with all that is needed to take the place of the one at work.
+   */
   readonly onCaughtUp?: () => void
+  /** Told why the read models are not up to date, when it begins and begins again. */
+  readonly onUnready?: (because: string) => void
 }
 
 type Session = ProjectorOptions & { readonly client: PoolClient; readonly schema: string }
@@ -64,16 +71,21 @@ export const projector = async (options: ProjectorOptions): Promise<void> => {
 const rest = (ms: number, signal: AbortSignal): Promise<void> => pause(ms, undefined, { signal }).catch(() => undefined)
 
 const session = async (options: ProjectorOptions): Promise<void> => {
-  const { readStore, schema = READ_SCHEMA } = options
+  const { readStore, projections, schema = READ_SCHEMA, onUnready } = options
+  onUnready?.('the read models are being brought up to date')
+  await ensureTables(readStore.pool, { schema, projections })
   const lost = new AbortController()
-  const client = await readStore.pool.connect()
-  client.on('error', (error) => lost.abort(error))
   const signal = AbortSignal.any([options.signal, lost.signal])
+  const connected = async (): Promise<PoolClient> => {
+    const client = await readStore.pool.connect()
+    client.on('error', (error) => lost.abort(error))
+    return client
+  }
+  const client = await connected()
   try {
     const own: Session = { ...options, signal, client, schema }
-    await lock(own)
-    if (signal.aborted) return lost.signal.throwIfAborted()
-    await follow(own, await begin(own))
+    const progress = await begin(own, connected)
+    if (!signal.aborted) await follow(own, progress)
     lost.signal.throwIfAborted()
   } finally {
     // Ends the connection, and with it the lock.
@@ -81,58 +93,61 @@ const session = async (options: ProjectorOptions): Promise<void> => {
   }
 }
 
-const Locked = z.tuple([z.object({ locked: z.boolean() })])
-
-const lock = async ({ client, schema, signal, log }: Session): Promise<void> => {
-  for (let told = false; !signal.aborted; told = true) {
-    const question = 'select pg_try_advisory_lock(hashtextextended($1, 0)) as locked'
-    const { rows } = await client.query(question, [`ccx projector ${schema}`])
-    if (Locked.parse(rows)[0].locked) return
-    if (!told) log.info({}, 'another projector is at work; waiting for its place')
-    await rest(LOCK_ASK_EVERY_MS, signal)
-  }
-}
-
 type Progress = Map<Projection, Position | 'start'>
 
-/** Where each projection stands, those that are new or of another version made anew first. */
-const begin = async (own: Session): Promise<Progress> => {
-  const { client, schema, projections, log } = own
-  const known = await readCheckpoints(client, schema)
-  const stale = projections.filter(({ name, version }) => known.get(name)?.version !== version)
-  const progress: Progress = new Map(projections.map((it) => [it, known.get(it.name)?.position ?? 'start']))
-  if (stale.length > 0) {
-    const position = await replace(own, stale)
-    for (const projection of stale) progress.set(projection, position)
-    log.info({ projections: stale.map(({ name }) => name) }, 'read models were made anew from the log')
+/**
+ * Where each projection stands. Those that are new or of another version are made anew first, beside the tables that a
+ * projector of another release may be at work on; they take their place when this one has become the only projector.
+ */
+const begin = async (own: Session, connected: () => Promise<PoolClient>): Promise<Progress> => {
+  const { client, schema, projections, store, signal, log } = own
+  const builder = await connected()
+  try {
+    const onProgress = telling(own)
+    const stale = await renewStale({ client: builder, store, schema, projections, signal, onProgress })
+    await becomeOnly(own, stale)
+    if (signal.aborted) return new Map()
+    if (stale !== undefined) {
+      await stale.takeOver()
+      log.info({ projections: stale.projections.map(({ name }) => name) }, 'read models were made anew from the log')
+    }
+  } finally {
+    builder.release(true)
   }
   await keepCheckpoints(client, schema, projections.map(({ name }) => name))
-  return progress
+  const known = await readCheckpoints(client, schema)
+  return new Map(projections.map((it) => [it, known.get(it.name)?.position ?? 'start']))
 }
 
-/** Fills tables beside the live ones, and swaps the rows at the end: meanwhile the old ones can be read. */
-const replace = async (
-  { client, schema, store, signal }: Session,
-  stale: readonly Projection[],
-): Promise<Position | 'start'> => {
-  const next = `${schema}_next`
-  await client.query(`drop schema if exists "${next}" cascade`)
-  await client.query(`create schema "${next}"`)
-  for (const { table } of stale) {
-    const live = tableName(schema, table)
-    await client.query(`create unlogged table ${tableName(next, table)} (like ${live} including all)`)
+/** Says now and then how far the tables that are being made have come. */
+const telling = ({ log, onUnready }: Session): ((filled: Filled) => void) => {
+  const began = performance.now()
+  let told = began
+  return ({ events }) => {
+    const now = performance.now()
+    if (now - told < TELL_EVERY_MS) return
+    told = now
+    const perSecond = Math.round((events / (now - began)) * 1_000)
+    log.info({ events, perSecond }, 'read models are being made anew from the log')
+    onUnready?.(`read models are being made anew: ${events} events taken in, ${perSecond} a second`)
   }
-  const { position } = await fill(client, { store, schema: next, projections: stale, signal })
-  await inTransaction(client, async () => {
-    for (const { table } of stale) {
-      // Not truncate: a reader whose snapshot is older would then see an empty table.
-      await client.query(`delete from ${tableName(schema, table)}`)
-      await client.query(`insert into ${tableName(schema, table)} select * from ${tableName(next, table)}`)
+}
+
+/** Waits for the place of the one projector, keeping up with the log what is to be swapped in then. */
+const becomeOnly = async (
+  { client, schema, signal, log, onCaughtUp }: Session,
+  stale: Stale | undefined,
+): Promise<void> => {
+  for (let told = false; !signal.aborted; told = true) {
+    if (await tryRole(client, 'projector', schema)) return
+    await stale?.approach()
+    // Standing by is being ready: or a new release would wait for the old one's end, and that for the new one's start.
+    if (!told) {
+      log.info({}, 'another projector is at work; waiting for its place')
+      onCaughtUp?.()
     }
-    if (position !== 'start') await moveCheckpoints(client, schema, { projections: stale, position })
-    await client.query(`drop schema "${next}" cascade`)
-  })
-  return position
+    await rest(LOCK_ASK_EVERY_MS, signal)
+  }
 }
 
 const follow = async (own: Session, progress: Progress): Promise<void> => {
@@ -161,7 +176,7 @@ const take = async (
       await foldInto(client, schema, projection, known.filter((event) => isAfter(event.position, at)))
     }
     await moveCheckpoints(client, schema, { projections: behind.map(([projection]) => projection), position, reached })
-  })
+  }, `select pg_advisory_xact_lock_shared(${lockKey('swap', schema)})`)
   for (const [projection, at] of after) progress.set(projection, at)
   if (reached !== 'start') onAdvanced?.(reached, events.at(-1))
 }

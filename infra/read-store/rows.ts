@@ -5,7 +5,7 @@ import type { Projection, Row } from '../../projections/projection.ts'
 /** A projection's table in one of the schemas that have such tables. */
 export type Table = { readonly schema: string; readonly projection: Projection }
 
-const id = pg.escapeIdentifier
+export const id = pg.escapeIdentifier
 
 export const tableName = (schema: string, table: string): string => `${id(schema)}.${id(table)}`
 
@@ -39,10 +39,11 @@ export const loadRows = async (
 // Postgres takes neither NUL nor half a surrogate pair, and a worker's remark may hold either.
 const UNSTORABLE = /\\u(?:0000|d[89a-f])/i
 
-const storable = (rows: readonly Row[]): string => {
-  const text = JSON.stringify(rows)
+/** As JSON that Postgres takes. */
+export const storable = (json: Row[string] | readonly Row[]): string => {
+  const text = JSON.stringify(json)
   if (!UNSTORABLE.test(text)) return text
-  return JSON.stringify(rows, (_, value: unknown) =>
+  return JSON.stringify(json, (_, value: unknown) =>
     typeof value === 'string' ? value.toWellFormed().replaceAll('\0', '\u{FFFD}') : value,
   )
 }

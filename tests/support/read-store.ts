@@ -1,10 +1,9 @@
 import pg from 'pg'
 import type { EventStore, Position } from '../../domain/kernel/event-store.ts'
 import { connect } from '../../infra/read-store/connect.ts'
-import { migrateToLatest } from '../../infra/read-store/migrate.ts'
 import { type ProjectorOptions, projector } from '../../infra/read-store/projector.ts'
+import { ensureTables } from '../../infra/read-store/tables.ts'
 import { projections } from '../../projections/index.ts'
-import { readMigrations } from '../../projections/migrations.ts'
 import { READ_SCHEMA, type ReadSchema } from '../../projections/schema.ts'
 
 /** A database of its own on a running server, with empty read models. */
@@ -16,7 +15,7 @@ export const emptyReadStore = async (serverUrl: string, database: string) => {
   const url = new URL(serverUrl)
   url.pathname = `/${database}`
   const readStore = connect<ReadSchema>(url.href)
-  await migrateToLatest(readStore.db, { schema: READ_SCHEMA, migrations: readMigrations(READ_SCHEMA) })
+  await ensureTables(readStore.pool, { schema: READ_SCHEMA, projections })
   return { ...readStore, url: url.href }
 }
 

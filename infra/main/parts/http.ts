@@ -1,13 +1,13 @@
 import { authenticator } from '../../../command-handlers/auth/authenticator.ts'
 import type { Endpoint } from '../../../domain/kernel/endpoint.ts'
-import { readMigrations } from '../../../projections/migrations.ts'
+import { projections } from '../../../projections/index.ts'
 import { READ_SCHEMA } from '../../../projections/schema.ts'
 import { authStore } from '../../auth/auth-store.ts'
 import { directory } from '../../auth/directory.ts'
 import { required } from '../../config.ts'
 import { httpServer } from '../../http/server.ts'
-import { migrateToLatest } from '../../read-store/migrate.ts'
 import { readPosition } from '../../read-store/position.ts'
+import { ensureTables } from '../../read-store/tables.ts'
 import { readiness } from '../../telemetry/health.ts'
 import type { Base, Part } from '../base.ts'
 
@@ -25,7 +25,7 @@ export const httpPart =
     const { config, log, metrics, metricsHandler, now, signal, store, ccxDb, personal } = base
     const events = store()
     const { db, pool } = ccxDb()
-    await migrateToLatest(db, { schema: READ_SCHEMA, migrations: readMigrations(READ_SCHEMA) })
+    await ensureTables(pool, { schema: READ_SCHEMA, projections })
     const auth = authStore({ pool, now })
     await auth.migrate()
     const url = required(config.ccxDbUrl, 'CCX_DB_URL')

@@ -1,15 +1,12 @@
 import { projections } from '../../../projections/index.ts'
-import { readMigrations } from '../../../projections/migrations.ts'
-import { READ_SCHEMA } from '../../../projections/schema.ts'
-import { migrateToLatest } from '../../read-store/migrate.ts'
 import { projector } from '../../read-store/projector.ts'
 import type { Base, Part } from '../base.ts'
 
-/** Keeps the read models up with the log. */
+/** Keeps the read models up with the log. It is ready when they are, or when it stands by for another one. */
 export const projectorPart = async ({ log, metrics, now, signal, store, ccxDb }: Base): Promise<Part> => {
   const events = store()
   const readStore = ccxDb()
-  await migrateToLatest(readStore.db, { schema: READ_SCHEMA, migrations: readMigrations(READ_SCHEMA) })
+  let unready: string | undefined = 'it has not begun'
   const ended = projector({
     store: events,
     readStore,
@@ -21,6 +18,15 @@ export const projectorPart = async ({ log, metrics, now, signal, store, ccxDb }:
       const lagMs = last === undefined ? 0 : Math.max(0, Date.parse(now()) - Date.parse(last.recordedAt))
       metrics.projector('all', { position: commit, lagSeconds: lagMs / 1_000 })
     },
+    onUnready: (because) => {
+      unready = because
+    },
+    onCaughtUp: () => {
+      unready = undefined
+    },
   })
-  return { checks: { eventStore: events.ping, ccxDb: () => readStore.pool.query('select 1') }, ended }
+  const readModels = async (): Promise<void> => {
+    if (unready !== undefined) throw new Error(unready)
+  }
+  return { checks: { eventStore: events.ping, ccxDb: () => readStore.pool.query('select 1'), readModels }, ended }
 }

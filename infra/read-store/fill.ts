@@ -1,0 +1,170 @@
+import type { ClientBase } from 'pg'
+import { type EventStore, type Position, type Recorded, isAfter } from '../../domain/kernel/event-store.ts'
+import { PREFIXES, isKnown } from '../../projections/known-event.ts'
+import type { Projection, Row } from '../../projections/projection.ts'
+import { lowest, moveCheckpoints } from './checkpoints.ts'
+import { copyRows } from './copy.ts'
+import { type Touch, foldInto, inTransaction, touchesOf } from './fold.ts'
+import { deleteRows, loadRows, putRows } from './rows.ts'
+import { type SeenKeys, seenKeys } from './seen-keys.ts'
+import { indexTables, makeTables } from './tables.ts'
+
+const BATCH_MAX = 4_000
+/** Rows of one table that are kept in memory while events may still change them, and how many of them stay. */
+const HELD_MAX = 12_000
+const HELD_AFTER = 6_000
+
+export type Filled = { readonly events: number; readonly position: Position | 'start' }
+
+type Log = Pick<EventStore, 'readAll'>
+
+type Reading = {
+  readonly store: Log
+  readonly after: Position | 'start'
+  /** The last position to read; default the end of the log as it is when it is reached. */
+  readonly upTo?: Position | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** The log in batches. The next one is read while one is worked on. */
+async function* batches({ store, after, upTo, signal }: Reading): AsyncGenerator<readonly Recorded[], void> {
+  const read = (from: Position | 'start') => {
+    const batch = store.readAll({ after: from, prefixes: PREFIXES, limit: BATCH_MAX })
+    // It may fail before anybody looks at it.
+    batch.catch(() => undefined)
+    return batch
+  }
+  for (let batch = await read(after); ; ) {
+    signal?.throwIfAborted()
+    const events = upTo === undefined ? batch : batch.filter((event) => !isAfter(event.position, upTo))
+    const last = events.at(-1)
+    if (last === undefined) return
+    const whole = events.length === batch.length && batch.length === BATCH_MAX
+    const next = whole ? read(last.position) : Promise.resolve([])
+    yield events
+    batch = await next
+  }
+}
+
+/** The rows of a table that is being filled which are not written yet, those touched last at the end. */
+type Held = {
+  readonly projection: Projection
+  readonly rows: Map<string, Row | undefined>
+  readonly written: SeenKeys
+}
+
+const held = (projection: Projection): Held => ({ projection, rows: new Map(), written: seenKeys() })
+
+const take = async (client: ClientBase, schema: string, held: Held, touches: readonly Touch[]): Promise<void> => {
+  const { projection, rows, written } = held
+  const absent = touches.filter(({ key }) => !rows.has(key) && written.mayHave(key))
+  const keys = [...new Set(absent.map(({ key }) => key))]
+  const loaded = keys.length === 0 ? undefined : await loadRows(client, { schema, projection }, keys)
+  for (const { event, key } of touches) {
+    const before = rows.has(key) ? rows.get(key) : loaded?.get(key)
+    const after = projection.apply(before, event, key)
+    if (after === before && !rows.has(key)) continue
+    rows.delete(key)
+    rows.set(key, after)
+  }
+}
+
+/** Writes the rows that have not been touched for longest, all but `keep` of them. */
+const write = async (client: ClientBase, schema: string, held: Held, keep: number): Promise<void> => {
+  const { projection, rows, written } = held
+  const table = { schema, projection }
+  const leaving = [...rows].slice(0, Math.max(0, rows.size - keep))
+  const { fresh = [], known = [] } = Object.groupBy(leaving, ([key]) => (written.mayHave(key) ? 'known' : 'fresh'))
+  const there = (entries: typeof leaving) => entries.flatMap(([, row]) => (row === undefined ? [] : [row]))
+  await copyRows(client, table, there(fresh))
+  await putRows(client, table, there(known))
+  await deleteRows(client, table, known.flatMap(([key, row]) => (row === undefined ? [key] : [])))
+  for (const [key, row] of leaving) {
+    rows.delete(key)
+    if (row !== undefined) written.add(key)
+  }
+}
+
+/**
+ * Makes tables anew from the start of the log: rows are folded in memory and written once they have not changed for a
+ * while, so that most are written once. Their checkpoints are there when all is written, and not before.
+ *
+ * @param options.schema where; tables of that name are replaced
+ * @param options.onProgress told after every batch how many events have been taken in, and up to where
+ * @returns how many events there were, and the position of the last
+ */
+export const fill = async (
+  client: ClientBase,
+  { store, schema, projections, upTo, signal, onProgress }: {
+    readonly store: Log
+    readonly schema: string
+    readonly projections: readonly Projection[]
+    readonly upTo?: Position | undefined
+    readonly signal?: AbortSignal | undefined
+    readonly onProgress?: ((filled: Filled) => void) | undefined
+  },
+): Promise<Filled> => {
+  await makeTables(client, { schema, projections })
+  const tables = projections.map(held)
+  let filled: Filled = { events: 0, position: 'start' }
+  for await (const events of batches({ store, after: 'start', upTo, signal })) {
+    const known = events.filter(isKnown)
+    for (const table of tables) {
+      await take(client, schema, table, touchesOf(table.projection, known))
+      if (table.rows.size > HELD_MAX) await inTransaction(client, () => write(client, schema, table, HELD_AFTER))
+    }
+    filled = { events: filled.events + events.length, position: events.at(-1)?.position ?? filled.position }
+    onProgress?.(filled)
+  }
+  const position = upTo ?? filled.position
+  await inTransaction(client, async () => {
+    for (const table of tables) await write(client, schema, table, 0)
+    if (position !== 'start') await moveCheckpoints(client, schema, { projections, position })
+  })
+  await indexTables(client, { schema, projections })
+  return { ...filled, position }
+}
+
+/**
+ * Takes what has been written to the log since into tables that have been filled, rows and checkpoints together.
+ *
+ * @param options.progress where each stands; moved along
+ * @param options.upTo where all of them stand in the end; default the end of the log as it is when it is reached
+ * @returns how many events that were
+ */
+export const catchUp = async (
+  client: ClientBase,
+  { store, schema, progress, upTo, signal }: {
+    readonly store: Log
+    readonly schema: string
+    readonly progress: Map<Projection, Position | 'start'>
+    readonly upTo?: Position | undefined
+    readonly signal?: AbortSignal | undefined
+  },
+): Promise<number> => {
+  const moveTo = async (position: Position, events: readonly Recorded[]): Promise<void> => {
+    const behind = [...progress].filter(([, at]) => isAfter(position, at))
+    if (behind.length === 0) return
+    const known = events.filter(isKnown)
+    const projections = behind.map(([projection]) => projection)
+    await inTransaction(client, async () => {
+      for (const [projection, at] of behind) {
+        await foldInto(client, schema, projection, known.filter((event) => isAfter(event.position, at)))
+      }
+      await moveCheckpoints(client, schema, { projections, position })
+    })
+    for (const projection of projections) progress.set(projection, position)
+  }
+  let count = 0
+  if (progress.size === 0) return count
+  const after = lowest(progress.values())
+  if (upTo !== undefined && !isAfter(upTo, after)) return count
+  for await (const events of batches({ store, after, upTo, signal })) {
+    const last = events.at(-1)
+    if (last !== undefined) await moveTo(last.position, events)
+    count += events.length
+  }
+  // The live tables may stand at an event that is none of ours.
+  if (upTo !== undefined) await moveTo(upTo, [])
+  return count
+}
