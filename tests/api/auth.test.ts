@@ -22,7 +22,12 @@ let service: AuthService
 
 const ask = (method: string, path: string, options?: Parameters<AuthService['rest']['ask']>[2]) =>
   service.rest.ask(method, path, options)
-const registry = () => ({ store: service.store, credentials: service.auth.credentials, now: service.now })
+const registry = () => ({
+  store: service.store,
+  credentials: service.auth.credentials,
+  personal: service.personal,
+  now: service.now,
+})
 const cookieOf = ({ headers }: Answer): string => (headers.get('set-cookie') ?? '').split(';')[0] ?? ''
 const signIn = async (who = me): Promise<string> => cookieOf(await ask('POST', LOGIN, { body: who }))
 const whoIs = (cookie: string) => ask('GET', '/api/auth/check', { headers: { cookie } })

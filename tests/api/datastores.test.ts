@@ -6,6 +6,7 @@ import { readCatalogue } from '../../infra/catalogue/read-catalogue.ts'
 import { memoryEventStore } from '../../infra/event-store/memory.ts'
 import { noon } from '../support/examples.ts'
 import { principals, type Rest, startRest } from '../support/rest.ts'
+import { openPersonalData, sealed } from '../support/personal-data.ts'
 
 const calls = suite('datastores over REST')
 
@@ -22,6 +23,7 @@ calls.before(async () => {
     domain: 'ccx.test',
     ttlSeconds: 15,
     now: () => noon,
+    personal: openPersonalData,
     traceparent: () => '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
   })
   rest = await startRest(endpoints, {
@@ -155,12 +157,14 @@ calls('a new datastore has its job in the same append, and says who asked and wh
     events.map(({ type }) => type),
     ['DatastoreCreated', 'JobQueued', 'JobAdmitted'],
   )
-  const { commandId = '', ...rest0 } = events[0]?.metadata ?? {}
-  assert.equal(rest0, {
+  const { commandId = '', command, ...why } = events[0]?.metadata ?? {}
+  assert.is(command?.type, 'CreateDatastore')
+  assert.equal(why, {
     correlationId: commandId,
     causationId: 'req-42',
     requestId: 'req-42',
-    actor: { kind: 'user', id: principals.bob.userId, address: '127.0.0.1' },
+    organisationId: principals.bob.ownerId,
+    actor: { kind: 'user', id: principals.bob.userId, role: 'owner', address: sealed('127.0.0.1') },
     traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
   })
 })

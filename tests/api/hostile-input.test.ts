@@ -6,6 +6,7 @@ import { readCatalogue } from '../../infra/catalogue/read-catalogue.ts'
 import { memoryEventStore } from '../../infra/event-store/memory.ts'
 import { noon } from '../support/examples.ts'
 import { type Rest, startRest } from '../support/rest.ts'
+import { openPersonalData } from '../support/personal-data.ts'
 
 // Every answer is checked by `startRest`: below 500, in the one form for refusals, or as the endpoint documents it.
 const hostile = suite('hostile input')
@@ -16,7 +17,7 @@ let rest: Rest
 
 hostile.before(async () => {
   const catalogue = readCatalogue()
-  const ports = { store, now: () => noon, traceparent: () => undefined }
+  const ports = { store, now: () => noon, personal: openPersonalData, traceparent: () => undefined }
   rest = await startRest(commandEndpoints({ ...ports, catalogue, domain: 'ccx.test', ttlSeconds: 15 }))
 })
 hostile.after(() => rest.close())

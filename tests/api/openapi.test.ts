@@ -10,11 +10,12 @@ import { memoryEventStore } from '../../infra/event-store/memory.ts'
 import { problems, problemsPage } from '../../infra/http/problems.ts'
 import { noon } from '../support/examples.ts'
 import { startRest } from '../support/rest.ts'
+import { openPersonalData } from '../support/personal-data.ts'
 
 const docs = suite('the description of the API')
 
 const unused = () => Promise.reject(new Error('BUG: nothing is called here'))
-const ports = { now: () => noon, traceparent: () => undefined, store: memoryEventStore() }
+const ports = { now: () => noon, personal: openPersonalData, traceparent: () => undefined, store: memoryEventStore() }
 const endpoints = [
   ...commandEndpoints({ ...ports, catalogue: readCatalogue(), domain: 'ccx.test', ttlSeconds: 15 }),
   ...authEndpoints({

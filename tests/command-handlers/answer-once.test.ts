@@ -8,6 +8,7 @@ import { readCatalogue } from '../../infra/catalogue/read-catalogue.ts'
 import { memoryEventStore } from '../../infra/event-store/memory.ts'
 import { noon } from '../support/examples.ts'
 import { principals } from '../support/rest.ts'
+import { openPersonalData } from '../support/personal-data.ts'
 
 const answers = suite('a request with an idempotency key')
 
@@ -24,6 +25,7 @@ const post = async (store: EventStore, asked: unknown = body): Promise<Reply> =>
     domain: 'ccx.test',
     ttlSeconds: 15,
     now: () => noon,
+    personal: openPersonalData,
     traceparent: () => undefined,
   })
   if (create === undefined) throw new Error('BUG: the first endpoint creates')
@@ -36,6 +38,7 @@ const post = async (store: EventStore, asked: unknown = body): Promise<Reply> =>
     idempotencyKey: 'key-1',
     address: '127.0.0.1',
     header: () => undefined,
+    signal: new AbortController().signal,
   })
 }
 
@@ -57,7 +60,7 @@ const typesOf = async (store: EventStore): Promise<readonly string[]> => {
   return events.map(({ type }) => type)
 }
 
-const ALL = ['DatastoreCreated', 'JobQueued', 'JobAdmitted', 'RequestAnswered']
+const ALL = ['DatastoreCreated', 'JobQueued', 'JobAdmitted', 'RequestAnswered.v2']
 
 for (const at of [1, 2]) {
   for (const written of [false, true]) {

@@ -6,17 +6,18 @@ import { handle } from '../../command-handlers/handle.ts'
 import { derivedId, freshId, nodesOf } from '../../command-handlers/ids.ts'
 import { memoryEventStore } from '../../infra/event-store/memory.ts'
 import { noon } from '../support/examples.ts'
+import { sealed } from '../support/personal-data.ts'
 
 const commands = suite('a command meets its stream')
 
 const accountId = derivedId('account', 'me@example.com')
 const register: AccountCommand = {
   type: 'RegisterAccount',
-  data: { accountId, login: 'me@example.com', firstName: 'Me', lastName: 'Doe', isAdmin: false, now: noon },
+  data: { accountId, login: sealed('me@example.com'), firstName: sealed('Me'), lastName: sealed('Doe'), isAdmin: false, now: noon },
 }
 const createClient = (clientId: string): AccountCommand => ({
   type: 'CreateClient',
-  data: { accountId, clientId, name: 'ci', expiresAt: null, now: noon },
+  data: { accountId, clientId, name: sealed('ci'), expiresAt: null, now: noon },
 })
 const streamOf = ({ data }: AccountCommand) => `account-${data.accountId}`
 const causeOf = (commandId: string) =>
@@ -31,7 +32,7 @@ commands('what is decided is appended, with ids that derive from the command', a
   const { events, revision } = await store.read(`account-${accountId}`)
   assert.is(revision, 0n)
   assert.is(events.length, 1)
-  assert.equal(events[0]?.metadata, causeOf(commandId))
+  assert.equal(events[0]?.metadata, { ...causeOf(commandId), command: register })
   assert.equal('events' in outcome && outcome.position, events[0]?.position)
 
   const again = memoryEventStore()

@@ -20,7 +20,6 @@ const node = (nodeId: string, name: string) => ({
 const cluster = (datastoreId: string): ClusterRef => ({
   datastoreId,
   ownerId: 'own_1',
-  name: 'Bücher',
   engine: 'some-engine',
   version: '15',
   nodes: [node(`${datastoreId}-a`, 'db-a'), node(`${datastoreId}-b`, 'db-b')],

@@ -6,6 +6,7 @@ import {
 import { eventStores, type StartedEventStore } from '../support/event-stores.ts'
 import { newEvent, newEvents, newStream } from '../support/events.ts'
 import { until } from '../support/until.ts'
+import { sealed } from '../support/personal-data.ts'
 
 const PROMPTLY = { withinMs: 20_000 }
 
@@ -70,8 +71,10 @@ for (const [name, start] of Object.entries(eventStores)) {
       metadata: {
         ...event.metadata,
         requestId: 'req_1',
+        organisationId: 'own_1',
+        command: { type: 'CreateDatastore', data: { text } },
         traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
-        actor: { kind: 'operator', id: 'usr_2', role: 'admin', address: '127.0.0.1' },
+        actor: { kind: 'operator', id: 'usr_2', role: 'admin', address: sealed('127.0.0.1'), clientId: 'cli_1' },
       },
     }
     const { revision, position } = await store.append(stream, [withAll], { expected: 'absent' })

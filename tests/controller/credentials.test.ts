@@ -29,7 +29,6 @@ const node: NodeRef = {
 const cluster: ClusterRef = {
   datastoreId: 'dat_1',
   ownerId: 'own_1',
-  name: 'shop',
   engine: 'some-engine',
   version: '1',
   nodes: [node],

@@ -3,18 +3,19 @@ import * as assert from 'uvu/assert'
 import { type AccountCommand, type AccountEvent, account } from '../../domain/account/account.ts'
 import { noon } from '../support/examples.ts'
 import { fold, given } from '../support/given.ts'
+import { sealed } from '../support/personal-data.ts'
 
 const test = suite('an account')
 
 const accountId = 'acc_1'
 const about = { accountId, at: noon }
-const person = { login: 'ada@example.test', firstName: 'Ada', lastName: 'L', isAdmin: false }
+const person = { login: sealed('ada@example.test'), firstName: sealed('Ada'), lastName: sealed('L'), isAdmin: false }
 const evening = '2030-01-01T18:00:00.000Z'
 
 const register: AccountCommand = { type: 'RegisterAccount', data: { accountId, ...person, now: noon } }
 const createClient = (clientId = 'cli_1', expiresAt: string | null = null): AccountCommand => ({
   type: 'CreateClient',
-  data: { accountId, clientId, name: 'ci', expiresAt, now: noon },
+  data: { accountId, clientId, name: sealed('ci'), expiresAt, now: noon },
 })
 const revokeClient = (clientId = 'cli_1'): AccountCommand => ({
   type: 'RevokeClient',
@@ -24,7 +25,7 @@ const revokeClient = (clientId = 'cli_1'): AccountCommand => ({
 const registered: AccountEvent = { type: 'AccountRegistered', data: { ...about, ...person } }
 const clientCreated = (clientId = 'cli_1', expiresAt: string | null = null): AccountEvent => ({
   type: 'ClientCreated',
-  data: { ...about, clientId, name: 'ci', expiresAt },
+  data: { ...about, clientId, name: sealed('ci'), expiresAt },
 })
 const revoked = (clientId = 'cli_1'): AccountEvent => ({ type: 'ClientRevoked', data: { ...about, clientId } })
 

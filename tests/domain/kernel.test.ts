@@ -57,6 +57,7 @@ test('a refusal is told from events by what it is', () => {
 const request = {
   params: {}, query: {}, body: { size: 'big' }, requestId: 'req_1', idempotencyKey: undefined, address: '127.0.0.1',
   header: () => undefined,
+  signal: new AbortController().signal,
   principal: { kind: 'user', userId: 'u', login: 'l', isAdmin: false, ownerId: 'o', ownerNamed: false },
 } as const
 const sized = {

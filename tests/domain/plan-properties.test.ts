@@ -2,8 +2,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import fc from 'fast-check'
 import type { Catalogue, Cloud, Vendor } from '../../domain/catalogue/catalogue.ts'
-import { type DatastoreRequest, type PlanContext, plan } from '../../domain/datastore/plan.ts'
-import type { DatastoreSpec } from '../../domain/datastore/spec.ts'
+import { type DatastoreRequest, type Plan, type PlanContext, plan } from '../../domain/datastore/plan.ts'
 
 const test = suite('every plan')
 
@@ -127,7 +126,7 @@ const context: PlanContext = {
   nodes: [1, 2, 3, 4, 5, 6, 7].map((n) => ({ nodeId: `nod_${n}`, name: `db-${n}` })),
 }
 
-const isOffered = (catalogue: Catalogue, request: DatastoreRequest, spec: DatastoreSpec): void => {
+const isOffered = (catalogue: Catalogue, request: DatastoreRequest, spec: Plan): void => {
   const vendor = catalogue.vendors.find((one) => one.code === spec.vendor && one.enabled)
   const cloud = catalogue.clouds.find((one) => one.code === spec.cloud)
   const region = cloud?.regions.find((one) => one.code === spec.region)
@@ -151,7 +150,7 @@ const isOffered = (catalogue: Catalogue, request: DatastoreRequest, spec: Datast
   assert.is(new Set(spec.nodes.map((node) => node.nodeId)).size, spec.nodes.length)
 }
 
-const evenlySpread = ({ nodes }: DatastoreSpec, zones: number): void => {
+const evenlySpread = ({ nodes }: Plan, zones: number): void => {
   const counts = Object.values(Object.groupBy(nodes, ({ zone }) => zone)).map((group) => group?.length ?? 0)
   assert.is(counts.length, Math.min(zones, nodes.length))
   assert.ok(Math.max(...counts) - Math.min(...counts) <= 1)

@@ -2,8 +2,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Catalogue } from '../../domain/catalogue/catalogue.ts'
 import { vendorNamed } from '../../domain/catalogue/catalogue.ts'
-import { type DatastoreRequest, type PlanContext, plan } from '../../domain/datastore/plan.ts'
-import type { DatastoreSpec } from '../../domain/datastore/spec.ts'
+import { type DatastoreRequest, type Plan, type PlanContext, plan } from '../../domain/datastore/plan.ts'
 import { deepFreeze } from '../support/given.ts'
 
 const test = suite('a plan')
@@ -45,7 +44,7 @@ const context: PlanContext = deepFreeze({
   nodes: [1, 2, 3].map((n) => ({ nodeId: `nod_${n}`, name: `db-${n}` })),
 })
 
-const planned = (asked: Partial<DatastoreRequest> = {}): DatastoreSpec => {
+const planned = (asked: Partial<DatastoreRequest> = {}): Plan => {
   const spec = plan(catalogue, { ...request, ...asked }, context)
   if ('rejected' in spec) throw new Error(`refused: ${spec.because}`)
   return spec

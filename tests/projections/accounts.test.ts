@@ -5,17 +5,18 @@ import { accounts } from '../../projections/accounts.ts'
 import { oauthClients } from '../../projections/oauth-clients.ts'
 import { noon } from '../support/examples.ts'
 import { recorded, rowsAfter } from '../support/folding.ts'
+import { sealed } from '../support/personal-data.ts'
 
 const test = suite('accounts and their clients, as they are read')
 
 const about = { accountId: 'acc_1', at: noon }
 const registered: AccountEvent = {
   type: 'AccountRegistered',
-  data: { ...about, login: 'Me@Example.com', firstName: 'Me', lastName: 'Doe', isAdmin: false },
+  data: { ...about, login: sealed('Me@Example.com'), firstName: sealed('Me'), lastName: sealed('Doe'), isAdmin: false },
 }
 const client: AccountEvent = {
   type: 'ClientCreated',
-  data: { ...about, clientId: 'cli_1', name: 'terraform', expiresAt: null },
+  data: { ...about, clientId: 'cli_1', name: sealed('terraform'), expiresAt: null },
 }
 const revoked: AccountEvent = { type: 'ClientRevoked', data: { ...about, clientId: 'cli_1' } }
 const log = (...events: readonly AccountEvent[]) => recorded(() => 'account-acc_1', events)
@@ -24,9 +25,9 @@ test('an account can be read once it is registered', () => {
   assert.equal([...rowsAfter(accounts, log(registered, client)).values()], [
     {
       account_id: 'acc_1',
-      login: 'Me@Example.com',
-      first_name: 'Me',
-      last_name: 'Doe',
+      login: sealed('Me@Example.com'),
+      first_name: sealed('Me'),
+      last_name: sealed('Doe'),
       is_admin: false,
       created_at: noon,
     },
@@ -35,7 +36,7 @@ test('an account can be read once it is registered', () => {
 
 test('a client can be read until it is revoked', () => {
   assert.equal([...rowsAfter(oauthClients, log(registered, client)).values()], [
-    { client_id: 'cli_1', owner_id: 'acc_1', name: 'terraform', created_at: noon, expires_at: null },
+    { client_id: 'cli_1', owner_id: 'acc_1', name: sealed('terraform'), created_at: noon, expires_at: null },
   ])
   assert.is(rowsAfter(oauthClients, log(registered, client, revoked)).size, 0)
 })

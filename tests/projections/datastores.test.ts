@@ -6,6 +6,7 @@ import { datastores } from '../../projections/datastores.ts'
 import { nodes } from '../../projections/nodes.ts'
 import { exampleNodes, exampleSpec, noon } from '../support/examples.ts'
 import { recorded, rowsAfter } from '../support/folding.ts'
+import { sealed } from '../support/personal-data.ts'
 
 const test = suite('the datastores and their nodes, as they are read')
 
@@ -34,7 +35,7 @@ test('a datastore can be read as soon as it is created', () => {
   assert.equal(row(created), {
     datastore_id: 'clu_1',
     owner_id: 'own_1',
-    name: 'orders',
+    name: sealed('orders'),
     status: 'DEPLOYING',
     status_reason: null,
     deployed: false,

@@ -14,6 +14,7 @@ import { noon } from '../support/examples.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { emptyReadStore, startProjector } from '../support/read-store.ts'
 import { principals, startRest } from '../support/rest.ts'
+import { openPersonalData, sealed } from '../support/personal-data.ts'
 
 const test = suite('what clients read')
 
@@ -39,11 +40,13 @@ const endpoints = [
     domain: 'ccx.test',
     ttlSeconds: 15,
     now: () => now,
+    personal: openPersonalData,
     traceparent: () => undefined,
   }),
   ...readApi({
     db: readStore.db,
     catalogue,
+    personal: openPersonalData,
     openAuthority: async () => 'the certificate',
     openPassword: async ({ datastore_id, owner_id }) => {
       opened.push(datastore_id)
@@ -323,7 +326,8 @@ test('a part of a list that makes no sense is refused by name', async () => {
 test('a job names who asked for it by his login', async () => {
   const { userId, login } = principals.alice
   const send = handle({ store }, account, ({ data }) => `account-${data.accountId}`)
-  const person = { accountId: userId, login, firstName: 'Alice', lastName: 'A', isAdmin: false, now }
+  const names = { login: sealed(login), firstName: sealed('Alice'), lastName: sealed('A') }
+  const person = { accountId: userId, ...names, isAdmin: false, now }
   const actor = { kind: 'system', id: 'auth' } as const
   const cause = { commandId: userId, correlationId: userId, causationId: userId, actor }
   const outcome = await send({ type: 'RegisterAccount', data: person }, cause)

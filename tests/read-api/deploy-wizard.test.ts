@@ -23,6 +23,7 @@ const wizard = async (of: Catalogue) => {
     idempotencyKey: undefined,
     address: '127.0.0.1',
     header: () => undefined,
+    signal: new AbortController().signal,
   })
   return deployWizardReply.parse(body)
 }

@@ -1,15 +1,19 @@
+import { randomBytes } from 'node:crypto'
 import { authenticator } from '../../command-handlers/auth/authenticator.ts'
 import { authEndpoints } from '../../command-handlers/auth/endpoints.ts'
 import type { EventStore } from '../../domain/kernel/event-store.ts'
+import type { PersonalData } from '../../domain/kernel/sealed.ts'
 import { type AuthStore, authStore } from '../../infra/auth/auth-store.ts'
 import { directory } from '../../infra/auth/directory.ts'
 import { memoryEventStore } from '../../infra/event-store/memory.ts'
 import { connect } from '../../infra/read-store/connect.ts'
+import { VAULT, vaultMigrations } from '../../infra/secrets/migrations.ts'
+import { personalData } from '../../infra/secrets/personal-data.ts'
 import { migrateToLatest } from '../../infra/read-store/migrate.ts'
+import { ensureTables } from '../../infra/read-store/tables.ts'
 import { readPosition } from '../../infra/read-store/position.ts'
 import { projector } from '../../infra/read-store/projector.ts'
 import { projections } from '../../projections/index.ts'
-import { readMigrations } from '../../projections/migrations.ts'
 import { READ_SCHEMA, type ReadSchema } from '../../projections/schema.ts'
 import { keptLog } from './log.ts'
 import { startPostgres } from './postgres.ts'
@@ -19,6 +23,7 @@ export type AuthService = {
   readonly rest: Rest
   readonly store: EventStore
   readonly auth: AuthStore
+  readonly personal: PersonalData
   readonly now: () => string
   /** Lets time pass, for the service alone. */
   readonly advance: (ms: number) => void
@@ -36,7 +41,7 @@ export type AuthService = {
 export const startAuthService = async (): Promise<AuthService> => {
   const postgres = await startPostgres()
   const readStore = connect<ReadSchema>(postgres.url)
-  await migrateToLatest(readStore.db, { schema: READ_SCHEMA, migrations: readMigrations(READ_SCHEMA) })
+  await ensureTables(readStore.pool, { schema: READ_SCHEMA, projections })
   let aheadMs = 0
   const now = () => new Date(Date.now() + aheadMs).toISOString()
   const auth = authStore({ pool: readStore.pool, now })
@@ -46,7 +51,9 @@ export const startAuthService = async (): Promise<AuthService> => {
   const { log, lines } = keptLog()
   const projecting = projector({ store, readStore, projections, signal: until.signal, log })
   const position = readPosition({ url: postgres.url })
-  const found = directory({ db: readStore.db })
+  await migrateToLatest(readStore.db, { schema: VAULT, migrations: vaultMigrations })
+  const personal = personalData({ pool: readStore.pool, masterKey: randomBytes(32) })
+  const found = directory({ db: readStore.db, personal })
   const { sessions, credentials, attempts } = auth
   const rest = await startRest(
     authEndpoints({
@@ -55,6 +62,7 @@ export const startAuthService = async (): Promise<AuthService> => {
       credentials,
       sessions,
       attempts,
+      personal,
       now,
       secure: false,
       traceparent: () => undefined,
@@ -72,6 +80,7 @@ export const startAuthService = async (): Promise<AuthService> => {
     rest,
     store,
     auth,
+    personal,
     now,
     advance: (ms) => {
       aheadMs += ms

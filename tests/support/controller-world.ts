@@ -54,7 +54,6 @@ export const controllerWorld = async (datastoreId: string, names: readonly strin
     cluster: {
       datastoreId,
       ownerId: 'own_1',
-      name: 'shop',
       engine: engine.name,
       version: engine.versions[0] ?? '',
       nodes,

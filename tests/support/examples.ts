@@ -1,5 +1,6 @@
 import type { JobInput } from '../../domain/datastore/messages.ts'
 import type { DatastoreSpec, NodeState } from '../../domain/datastore/spec.ts'
+import { sealed } from './personal-data.ts'
 
 export const noon = '2030-01-01T12:00:00.000Z'
 
@@ -7,7 +8,7 @@ const instance = { code: 'tiny', cpu: 1, ramGb: 2 }
 
 /** A specification as the planner would have made it, with nodes `nod_1` … */
 export const exampleSpec = (size: number): DatastoreSpec => ({
-  name: 'orders',
+  name: sealed('orders'),
   ownerId: 'own_1',
   vendor: 'vendor-a',
   engine: 'engine-a',

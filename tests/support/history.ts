@@ -10,6 +10,7 @@ import type { Actor, EventStore, NewEvent, Revision } from '../../domain/kernel/
 import { later } from '../../domain/kernel/time.ts'
 import { sagas } from '../../sagas/index.ts'
 import { exampleSpec, noon } from './examples.ts'
+import { sealed } from './personal-data.ts'
 
 export type Append = { readonly stream: string; readonly events: readonly NewEvent[] }
 
@@ -165,9 +166,10 @@ const passTime = (own: World): void => {
 const admit = ({ seed, accounts, clock }: World, n: number): void => {
   const about = { accountId: `acc_${seed}_${n}`, now: clock.now }
   const clientId = `cli_${seed}_${n}`
-  const person = { login: `User${seed}.${n}@Example.com`, firstName: 'A', lastName: 'B', isAdmin: n === 0 }
+  const names = { login: sealed(`User${seed}.${n}@Example.com`), firstName: sealed('A'), lastName: sealed('B') }
+  const person = { ...names, isAdmin: n === 0 }
   accounts.send(about.accountId, { type: 'RegisterAccount', data: { ...about, ...person } })
-  accounts.send(about.accountId, { type: 'CreateClient', data: { ...about, clientId, name: 'tf', expiresAt: null } })
+  accounts.send(about.accountId, { type: 'CreateClient', data: { ...about, clientId, name: sealed('tf'), expiresAt: null } })
   if (n % 2 === 0) accounts.send(about.accountId, { type: 'RevokeClient', data: { ...about, clientId } })
 }
 

@@ -8,7 +8,6 @@ const node = { provider, datastoreId, nodeId: 'nod_1' }
 export const cluster: ClusterRef = {
   datastoreId,
   ownerId: 'own_1',
-  name: 'orders of the test',
   engine: 'engine-x',
   version: '15',
   nodes: [
