@@ -58,6 +58,12 @@ const tooBig = (): status.Status =>
 const badRequest = (message: string): status.Status =>
   statusOf(grpcStatus.INVALID_ARGUMENT, 'BadRequest', new shared.BadRequest().setMessage(message))
 
+const isDenial = (error: unknown): boolean =>
+  error instanceof Refusal && error.code === grpcStatus.PERMISSION_DENIED
+
+const denied = (): status.Status =>
+  statusOf(grpcStatus.PERMISSION_DENIED, 'AccessDenied', new shared.AccessDenied())
+
 const unknown = (): status.Status => statusOf(grpcStatus.UNKNOWN, 'Unknown', new shared.Unknown())
 
 const success = ({ revision, position }: Appended & { outcome: 'written' }): streams.BatchAppendResp.Success => {
@@ -121,8 +127,8 @@ const conversation = (log: Log, call: Call) => {
     }
     try {
       answer(batch, await log.append(batch.stream, batch.expected, batch.events))
-    } catch {
-      answer(batch, unknown())
+    } catch (error) {
+      answer(batch, isDenial(error) ? denied() : unknown())
     } finally {
       open.delete(id)
     }

@@ -2,7 +2,7 @@ import features from '@eventstore/db-client/generated/serverfeatures_grpc_pb.js'
 import messages from '@eventstore/db-client/generated/serverfeatures_pb.js'
 import type shared from '@eventstore/db-client/generated/shared_pb.js'
 import type { handleUnaryCall } from '@grpc/grpc-js'
-import type { Service } from './service.ts'
+import type { Service } from './grpc-service.ts'
 
 /** The release of EventStoreDB whose behaviour is followed. */
 const SERVER_VERSION = '24.10.0'

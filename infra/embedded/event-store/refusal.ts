@@ -29,6 +29,19 @@ export const propertyMissing = (property: string): Refusal =>
     'required-metadata-properties': 'type,content-type',
   })
 
+/** It is known who asks, and that one may not. */
+export const accessDenied = (): Refusal =>
+  new Refusal(status.PERMISSION_DENIED, 'Access Denied', { exception: 'access-denied' })
+
+/** The credentials are nobody's, or no longer. */
+export const notAuthenticated = (): Refusal => new Refusal(status.UNAUTHENTICATED, 'the credentials are not valid')
+
+export const userNotFound = (login: string): Refusal =>
+  new Refusal(status.NOT_FOUND, `User '${login}' is not found.`, { exception: 'user-not-found', 'login-name': login })
+
+export const userConflict = (login: string): Refusal =>
+  new Refusal(status.FAILED_PRECONDITION, 'Conflict.', { exception: 'user-conflict', 'login-name': login })
+
 /** Anything thrown, as the status that ends the call. What was not foreseen says nothing of our insides. */
 export const refusalOf = (error: unknown): Refusal =>
   error instanceof Refusal ? error : new Refusal(status.UNAVAILABLE, 'the event store cannot serve this call')

@@ -87,3 +87,6 @@ export const metadataIn = (event: Content | undefined): StreamMetadata => {
     return NONE
   }
 }
+
+/** What an access control list says; nothing if it is not one. */
+export const aclIn = (value: unknown): StreamAcl => Acl.safeParse(value).data ?? {}

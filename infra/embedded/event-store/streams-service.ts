@@ -7,7 +7,7 @@ import { outlet } from './outlet.ts'
 import { readRequestOf } from './read-request.ts'
 import { read } from './read.ts'
 import { refusalOf } from './refusal.ts'
-import type { Service, Serving } from './service.ts'
+import type { Service, Serving } from './grpc-service.ts'
 import { subscribe } from './subscribe.ts'
 
 const STREAMS = 'event_store.client.streams.Streams'
@@ -15,25 +15,27 @@ const STREAMS = 'event_store.client.streams.Streams'
 /** Reads answer with bytes that are protobuf already. */
 const readMethod = { ...streams.StreamsService.read, responseSerialize: (bytes: Buffer): Buffer => bytes }
 
-const readCall = ({ log, calls }: Serving): handleServerStreamingCall<ReadReq, Buffer> => (call) => {
+const readCall = ({ log, calls, access }: Serving): handleServerStreamingCall<ReadReq, Buffer> => (call) => {
   const to = outlet(calls.add(call))
   const answer = async (): Promise<void> => {
     const request = readRequestOf(call.request)
+    await access.require(call, 'read', request.stream ?? '$all')
     await (request.limit === undefined ? subscribe(log, request, to) : read(log, request, to))
   }
   answer().catch((error: unknown) => to.fail(refusalOf(error)))
 }
 
+type Append = ReturnType<typeof appendCall>
+type BatchAppend = ReturnType<typeof batchAppendCall>
+
 /** Appends, reads and catch-up subscriptions. */
 export const streamsService = (serving: Serving): Service => {
-  const batches = batchAppendCall(serving.log)
+  const { access, calls } = serving
+  const append: Append = (call, callback) => appendCall(access.logOf(call))(call, callback)
+  const batchAppend: BatchAppend = (call) => batchAppendCall(access.logOf(call))(calls.add(call))
   return {
     definition: { ...streams.StreamsService, read: readMethod },
-    implementation: {
-      read: readCall(serving),
-      append: appendCall(serving.log),
-      batchAppend: (call: Parameters<typeof batches>[0]) => batches(serving.calls.add(call)),
-    },
+    implementation: { read: readCall(serving), append, batchAppend },
     served: [
       { service: STREAMS, method: 'Read', features: ['position', 'events'] },
       { service: STREAMS, method: 'Append' },

@@ -1,4 +1,5 @@
 import type { ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js'
+import type { Access } from './access/index.ts'
 import type { ServedMethod } from './features.ts'
 import type { Log } from './log.ts'
 import type { OpenCalls } from './open-calls.ts'
@@ -12,7 +13,9 @@ export type Service = {
 
 /** What a service may use. */
 export type Serving = {
+  /** The whole log, for what the store does of itself; what a caller asks for goes through `access`. */
   readonly log: Log
+  readonly access: Access
   /** Every call that stays open for long is to be added here, so that a shutdown can end it. */
   readonly calls: OpenCalls
 }
