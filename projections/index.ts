@@ -9,4 +9,4 @@ import type { Projection } from './projection.ts'
 import { webhooks } from './webhooks.ts'
 
 /** Every read model there is. */
-export const projections: readonly Projection[] = [datastores, nodes, jobs, jobLog, accounts, oauthClients, feed]
+export const projections: readonly Projection[] = [datastores, nodes, jobs, jobLog, accounts, oauthClients, feed, webhooks]

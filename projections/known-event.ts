@@ -2,14 +2,15 @@ import type { AccountEvent } from '../domain/account/account.ts'
 import type { DatastoreEvent } from '../domain/datastore/messages.ts'
 import type { JobEvent } from '../domain/job/messages.ts'
 import type { Recorded } from '../domain/kernel/event-store.ts'
+import type { WebhookEvent } from '../domain/webhook/messages.ts'
 
-type DomainEvent = DatastoreEvent | JobEvent | AccountEvent
+type DomainEvent = DatastoreEvent | JobEvent | AccountEvent | WebhookEvent
 
 /** An event that some projection may make something of. */
 export type KnownEvent = Recorded<DomainEvent>
 
 /** The streams that such events are on. */
-export const PREFIXES = ['datastore-', 'job-', 'account-'] as const
+export const PREFIXES = ['datastore-', 'job-', 'account-', 'webhook-'] as const
 
 // A new event does not compile until it is named here with the streams it is on.
 const PREFIX_OF: Readonly<Record<DomainEvent['type'], (typeof PREFIXES)[number]>> = {
@@ -38,6 +39,14 @@ const PREFIX_OF: Readonly<Record<DomainEvent['type'], (typeof PREFIXES)[number]>
   ClientCreated: 'account-',
   ClientRevoked: 'account-',
   OrganisationErased: 'account-',
+  WebhookCreated: 'webhook-',
+  WebhookChanged: 'webhook-',
+  WebhookPaused: 'webhook-',
+  WebhookResumed: 'webhook-',
+  WebhookSecretRotated: 'webhook-',
+  WebhookReplayAsked: 'webhook-',
+  DeadLetterReplayAsked: 'webhook-',
+  WebhookDeleted: 'webhook-',
 }
 
 const prefixes = new Map<string, string>(Object.entries(PREFIX_OF))

@@ -161,10 +161,10 @@ export type WebhookRow = {
   readonly secret_id: string
   readonly previous_secret_id: string | null
   readonly previous_secret_until: Instant | null
-  /** Where in the log it began: what came before is not sent (`sortablePosition`). */
-  readonly created_position: string
-  /** Of the last event that gives sending a fresh start: attempts are counted from there. */
-  readonly course_position: string
+  /** Where in the feed it began: what came before is not sent (`feedPositionAfter`). */
+  readonly feed_from: string
+  /** The position of the last event that gives sending a fresh start: attempts are counted from there. */
+  readonly course: string
   readonly created_at: Instant
   readonly updated_at: Instant
 }

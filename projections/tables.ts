@@ -127,6 +127,26 @@ const tables: Readonly<Record<string, readonly [string, ...string[]]>> = {
     )`,
     `create index oauth_clients_by_owner on read.oauth_clients (owner_id, created_at desc, client_id)`,
   ],
+  webhooks: [
+    `create table read.webhooks (
+      webhook_id text primary key,
+      organisation_id text not null,
+      url text not null,
+      description text,
+      types jsonb not null,
+      subjects jsonb not null,
+      paused_because text,
+      paused_at timestamptz,
+      secret_id text not null,
+      previous_secret_id text,
+      previous_secret_until timestamptz,
+      feed_from text collate "C" not null,
+      course text not null,
+      created_at timestamptz not null,
+      updated_at timestamptz not null
+    )`,
+    `create index webhooks_by_organisation on read.webhooks (organisation_id, created_at desc, webhook_id)`,
+  ],
 }
 
 const CHECKPOINTS = `create table if not exists read.checkpoints (

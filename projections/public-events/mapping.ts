@@ -126,6 +126,16 @@ const mapping: Mapping = {
   OrganisationErased: ({ data: { accountId } }) => [
     { type: 'dev.ccx.account.erased.v1', subject: `accounts/${accountId}`, data: { accountId } },
   ],
+
+  // To tell an endpoint of what is done to its webhook would make each delivery the cause of another.
+  WebhookCreated: nothing,
+  WebhookChanged: nothing,
+  WebhookPaused: nothing,
+  WebhookResumed: nothing,
+  WebhookSecretRotated: nothing,
+  WebhookReplayAsked: nothing,
+  DeadLetterReplayAsked: nothing,
+  WebhookDeleted: nothing,
 }
 
 const mapped = <T extends KnownEvent['type']>(type: T, event: Internal[T]): readonly PublicEvent[] => mapping[type](event)

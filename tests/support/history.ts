@@ -8,6 +8,7 @@ import type { Order, OrderOutcome, OrderResult } from '../../domain/job/orders.t
 import { type Command, type Decider, type Event, isRejection } from '../../domain/kernel/decider.ts'
 import type { Actor, EventStore, NewEvent, Revision } from '../../domain/kernel/event-store.ts'
 import { later } from '../../domain/kernel/time.ts'
+import { webhook } from '../../domain/webhook/webhook.ts'
 import { sagas } from '../../sagas/index.ts'
 import { exampleSpec, noon } from './examples.ts'
 import { sealed } from './personal-data.ts'
@@ -85,6 +86,7 @@ const world = (seed: number) => {
     stores: aggregate(datastore, 'datastore', write),
     jobs: aggregate(job(sagas), 'job', write),
     accounts: aggregate(account, 'account', write),
+    webhooks: aggregate(webhook, 'webhook', write),
     /** Not answered yet. */
     orders: new Array<Ordered>(),
     /** What follows from events, not carried out yet. */
@@ -173,6 +175,20 @@ const admit = ({ seed, accounts, clock }: World, n: number): void => {
   if (n % 2 === 0) accounts.send(about.accountId, { type: 'RevokeClient', data: { ...about, clientId } })
 }
 
+const subscribe = ({ seed, webhooks, clock }: World, n: number): void => {
+  const webhookId = `whk_${seed}_${n}`
+  const about = { webhookId, now: clock.now }
+  const wanted = { organisationId: OWNERS[n] ?? '', url: sealed('https://example.com'), description: null, secretId: 'sec_1' }
+  webhooks.send(webhookId, { type: 'CreateWebhook', data: { ...about, ...wanted, filters: { types: [], subjects: [] } } })
+  webhooks.send(webhookId, { type: 'ChangeWebhook', data: { ...about, filters: { types: ['dev.ccx.job.*'], subjects: [] } } })
+  webhooks.send(webhookId, { type: 'RotateWebhookSecret', data: { ...about, secretId: 'sec_2' } })
+  webhooks.send(webhookId, { type: 'PauseWebhook', data: { ...about, because: 'failing' } })
+  if (n > 0) webhooks.send(webhookId, { type: 'ResumeWebhook', data: about })
+  webhooks.send(webhookId, { type: 'ReplayWebhook', data: { ...about, cursor: 'start' } })
+  webhooks.send(webhookId, { type: 'ReplayDeadLetter', data: { ...about, eventId: 'evt_1' } })
+  if (n > 1) webhooks.send(webhookId, { type: 'DeleteWebhook', data: about })
+}
+
 /**
  * A random life of a control plane, made by the real deciders and sagas: datastores come and go, steps succeed, are
  * remarked upon, fail, time out, are cancelled and unwound, and much of it is still under way at the end.
@@ -188,6 +204,7 @@ export const randomHistory = (seed: number, { datastores, moves }: {
   const own = world(seed)
   const { roll, clock, reactions, orders, appends } = own
   for (let n = 0; n < 5; n++) admit(own, n)
+  for (let n = 0; n < 3; n++) subscribe(own, n)
   let created = 0
   for (let n = 0; n < moves; n++) {
     clock.now = later(clock.now, Math.floor(roll() * 900))
