@@ -2,9 +2,9 @@ import fc from 'fast-check'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { generations } from '../../infra/embedded/event-store/generations.ts'
-import { type LogRecord, nextPageSize } from '../../infra/embedded/event-store/record.ts'
+import { type LogRecord, nextPageSize, TOMBSTONE } from '../../infra/embedded/event-store/record.ts'
 import { tail } from '../../infra/embedded/event-store/tail.ts'
-import { repeatOf, verdictOn } from '../../infra/embedded/event-store/version-rules.ts'
+import { comparison, repeatOf, verdictOn } from '../../infra/embedded/event-store/version-rules.ts'
 
 const nothing = Buffer.alloc(0)
 const record = (position: number, bytes = 0): LogRecord => ({
@@ -14,24 +14,49 @@ const record = (position: number, bytes = 0): LogRecord => ({
 
 const rules = suite('the rules of expected revisions')
 
+const at = (head: number) => ({ head, described: false, hidden: false })
+
 rules('an exact revision writes at the head, compares below it, and conflicts above it', () => {
-  assert.is(verdictOn(4, 4, 1), 'write')
-  assert.is(verdictOn(3, 4, 1), 'compare')
-  assert.is(verdictOn(5, 4, 1), 'conflict')
-  assert.is(verdictOn(-1, -1, 1), 'write')
-  assert.is(verdictOn(-1, 0, 1), 'compare')
+  assert.is(verdictOn(4, at(4), 1), 'write')
+  assert.is(verdictOn(3, at(4), 1), 'compare')
+  assert.is(verdictOn(5, at(4), 1), 'conflict')
+  assert.is(verdictOn(-1, at(-1), 1), 'write')
+  assert.is(verdictOn(-1, at(0), 1), 'compare')
 })
 
 rules('an append of nothing is no repeat', () => {
-  assert.is(verdictOn(3, 4, 0), 'conflict')
-  assert.is(verdictOn(4, 4, 0), 'write')
+  assert.is(verdictOn(3, at(4), 0), 'conflict')
+  assert.is(verdictOn(4, at(4), 0), 'write')
 })
 
 rules('the loose forms write whatever the head, if a stream that must exist does', () => {
-  assert.is(verdictOn('any', -1, 1), 'write')
-  assert.is(verdictOn('any', 7, 1), 'write')
-  assert.is(verdictOn('stream-exists', 7, 1), 'write')
-  assert.is(verdictOn('stream-exists', -1, 1), 'conflict')
+  assert.is(verdictOn('any', at(-1), 1), 'write')
+  assert.is(verdictOn('any', at(7), 1), 'write')
+  assert.is(verdictOn('stream-exists', at(7), 1), 'write')
+  assert.is(verdictOn('stream-exists', at(-1), 1), 'conflict')
+  assert.is(verdictOn('stream-exists', { ...at(-1), described: true }, 1), 'write')
+})
+
+rules('a tombstone refuses everything, a hidden stream only who wants it to exist', () => {
+  for (const expected of ['any', 'stream-exists', -1, 3] as const) {
+    assert.is(verdictOn(expected, at(TOMBSTONE), 1), 'deleted')
+  }
+  const hidden = { head: 3, described: true, hidden: true }
+  assert.is(verdictOn('stream-exists', hidden, 1), 'deleted')
+  assert.is(verdictOn('any', hidden, 1), 'write')
+  assert.is(verdictOn(3, hidden, 1), 'write')
+  assert.is(verdictOn(-1, hidden, 1), 'compare')
+})
+
+rules('behind the head, the same events are a repeat, and a hidden stream may be begun anew by others', () => {
+  const proposed = [{ id: 'a' }, { id: 'b' }]
+  const begin = { expected: -1, proposed, hidden: false }
+  assert.is(comparison(begin, [{ id: 'a' }, { id: 'b' }]), 'repeat')
+  assert.is(comparison(begin, [{ id: 'a' }]), 'conflict')
+  assert.is(comparison(begin, [{ id: 'x' }, { id: 'b' }]), 'conflict')
+  assert.is(comparison({ ...begin, hidden: true }, [{ id: 'x' }, { id: 'b' }]), 'write')
+  assert.is(comparison({ ...begin, hidden: true }, [{ id: 'a' }, { id: 'x' }]), 'conflict')
+  assert.is(comparison({ ...begin, hidden: true, expected: 0 }, [{ id: 'x' }, { id: 'b' }]), 'conflict')
 })
 
 rules('ids known in another stream are unknown in this one', () => {

@@ -63,7 +63,8 @@ export const targetOf = (
   exact: string | undefined,
 ): { readonly stream: string; readonly expected: Expected } => {
   const stream = streamNameOf(options.getStreamIdentifier())
-  if (stream === '$all' || stream.startsWith('$$')) throw malformed(`stream ${stream} cannot be appended to here`)
+  // A metadata stream has no metadata of its own, and $all no events.
+  if (stream === '$all' || stream === '$$' || stream.startsWith('$$$$')) throw malformed(`${stream} is not written to`)
   if (exact !== undefined) return { stream, expected: Number(exact) }
   if (options.hasNoStream()) return { stream, expected: ABSENT }
   if (options.hasAny()) return { stream, expected: 'any' }

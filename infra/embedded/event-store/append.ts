@@ -2,10 +2,11 @@ import shared from '@eventstore/db-client/generated/shared_pb.js'
 import streams from '@eventstore/db-client/generated/streams_pb.js'
 import type { handleClientStreamingCall } from '@grpc/grpc-js'
 import { proposedOf, targetOf } from './append-request.ts'
-import type { Appended, Log } from './log.ts'
+import type { Appended } from './log.ts'
 import { ABSENT, APPEND_BYTES_MAX, type Proposed, weightOf } from './record.ts'
-import { appendTooBig, malformed, refusalOf } from './refusal.ts'
+import { appendTooBig, malformed, refusalOf, streamDeleted } from './refusal.ts'
 import type { Expected } from './version-rules.ts'
+import type { Writer } from './writer.ts'
 
 type AppendHandler = handleClientStreamingCall<streams.AppendReq, streams.AppendResp>
 
@@ -33,13 +34,20 @@ const conflict = (current: number, expected: Expected): streams.AppendResp.Wrong
     : answer.setExpectedRevision(`${expected}`)
 }
 
-const answerOf = (appended: Appended, expected: Expected): streams.AppendResp =>
-  appended.outcome === 'written'
+/** @throws Refusal when the stream is deleted */
+const answerOf = (appended: Appended, { stream, expected }: Target): streams.AppendResp => {
+  if (appended.outcome === 'deleted') throw streamDeleted(stream)
+  return appended.outcome === 'written'
     ? new streams.AppendResp().setSuccess(success(appended.revision, appended.position))
     : new streams.AppendResp().setWrongExpectedVersion(conflict(appended.revision, expected))
+}
 
-/** The Append call: one stream, its events one message each, one answer. gRPC itself enforces the deadline. */
-export const appendCall = (log: Log): AppendHandler => (call, callback) => {
+/**
+ * The Append call: one stream, its events one message each, one answer. gRPC itself enforces the deadline.
+ *
+ * @param bytesMax what an append may weigh: types, data and metadata of its events together
+ */
+export const appendCall = (log: Pick<Writer, 'append'>, bytesMax = APPEND_BYTES_MAX): AppendHandler => (call, callback) => {
   let target: Target | undefined
   const events: Proposed[] = []
   let weight = 0
@@ -56,13 +64,13 @@ export const appendCall = (log: Log): AppendHandler => (call, callback) => {
     if (message === undefined) return
     const event = proposedOf(message)
     weight += weightOf(event)
-    if (weight > APPEND_BYTES_MAX) throw appendTooBig(APPEND_BYTES_MAX)
+    if (weight > bytesMax) throw appendTooBig(bytesMax)
     events.push(event)
   }
   const finish = async (): Promise<void> => {
     if (target === undefined) throw malformed('an append begins with its options')
     const { stream, expected } = target
-    const answer = answerOf(await log.append(stream, expected, events), expected)
+    const answer = answerOf(await log.append(stream, expected, events), target)
     if (answered) return
     answered = true
     callback(null, answer)

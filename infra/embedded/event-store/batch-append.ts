@@ -48,11 +48,14 @@ const wrongExpectedVersion = (current: number, expected: Expected): status.Statu
 
 const timeout = (): status.Status => statusOf(grpcStatus.DEADLINE_EXCEEDED, 'Timeout', new shared.Timeout())
 
-const tooBig = (): status.Status =>
+const streamDeleted = (identifier: shared.StreamIdentifier | undefined): status.Status =>
+  statusOf(grpcStatus.FAILED_PRECONDITION, 'StreamDeleted', new shared.StreamDeleted().setStreamIdentifier(identifier))
+
+const tooBig = (bytesMax: number): status.Status =>
   statusOf(
     grpcStatus.INVALID_ARGUMENT,
     'MaximumAppendSizeExceeded',
-    new shared.MaximumAppendSizeExceeded().setMaxappendsize(APPEND_BYTES_MAX),
+    new shared.MaximumAppendSizeExceeded().setMaxappendsize(bytesMax),
   )
 
 const badRequest = (message: string): status.Status =>
@@ -88,9 +91,9 @@ const answerTo = (
   else if (expected === ABSENT) answer.setNoStream(new empty.Empty())
   else answer.setStreamPosition(`${expected}`)
   if (!('outcome' in result)) return answer.setError(result)
-  return result.outcome === 'written'
-    ? answer.setSuccess(success(result))
-    : answer.setError(wrongExpectedVersion(result.revision, expected))
+  if (result.outcome === 'written') return answer.setSuccess(success(result))
+  if (result.outcome === 'deleted') return answer.setError(streamDeleted(identifier))
+  return answer.setError(wrongExpectedVersion(result.revision, expected))
 }
 
 /** @throws Refusal when the options make no sense */
@@ -106,10 +109,12 @@ const batchOf = (correlation: shared.UUID, options: streams.BatchAppendReq.Optio
 
 type Call = ServerDuplexStream<streams.BatchAppendReq, streams.BatchAppendResp>
 
+type BatchLog = Pick<Log, 'append' | 'hasRoom' | 'whenRoom'>
+
 /**
  * One call's appends: several parts may make one append, many appends are under way at once, and every one is answered.
  */
-const conversation = (log: Log, call: Call) => {
+const conversation = (log: BatchLog, call: Call, bytesMax: number) => {
   const open = new Map<string, Batch>()
   // Answered before their last part came: the rest is passed over, since a client takes a second answer for a fault.
   const refused = new Set<string>()
@@ -138,8 +143,8 @@ const conversation = (log: Log, call: Call) => {
       if (batch.answered) return
       const event = proposedOf(message)
       batch.weight += weightOf(event)
-      if (batch.weight <= APPEND_BYTES_MAX) batch.events.push(event)
-      else answer(batch, tooBig())
+      if (batch.weight <= bytesMax) batch.events.push(event)
+      else answer(batch, tooBig(bytesMax))
     }
   }
   const receive = (request: streams.BatchAppendReq): void => {
@@ -182,11 +187,15 @@ const conversation = (log: Log, call: Call) => {
   }
 }
 
-/** The BatchAppend call: long-lived, both ways, answers matched to appends by correlation id. */
+/**
+ * The BatchAppend call: long-lived, both ways, answers matched to appends by correlation id.
+ *
+ * @param bytesMax what one append may weigh: types, data and metadata of its events together
+ */
 export const batchAppendCall =
-  (log: Log): handleBidiStreamingCall<streams.BatchAppendReq, streams.BatchAppendResp> =>
+  (log: BatchLog, bytesMax = APPEND_BYTES_MAX): handleBidiStreamingCall<streams.BatchAppendReq, streams.BatchAppendResp> =>
   (call) => {
-    const { receive, expire, idle } = conversation(log, call)
+    const { receive, expire, idle } = conversation(log, call, bytesMax)
     let ended = false
     const timer = setInterval(() => {
       expire()

@@ -1,6 +1,7 @@
 import shared from '@eventstore/db-client/generated/shared_pb.js'
 import streams from '@eventstore/db-client/generated/streams_pb.js'
-import type { LogRecord } from './record.ts'
+import type { Resolved } from './links.ts'
+import { type LogRecord, TOMBSTONE } from './record.ts'
 
 /**
  * Answers of the Read call as protobuf bytes. Events are written by hand: the generated code takes four times as long
@@ -69,7 +70,7 @@ const entryOf = (key: string, value: string): Entry => {
 }
 
 /** A UUID as two signed halves, which is how some clients ask for it. */
-const structured = (id: string): shared.UUID => {
+export const structured = (id: string): shared.UUID => {
   const hex = id.replaceAll('-', '')
   const half = (digits: string): string => BigInt.asIntN(64, BigInt(`0x${digits}`)).toString()
   const halves = new shared.UUID.Structured()
@@ -87,37 +88,63 @@ const uuidBytes = (id: string, form: UuidForm): Uint8Array => {
   return bytes
 }
 
-/**
- * An event as a ReadResp.
- *
- */
-export const eventBytes = (record: LogRecord, form: UuidForm): Buffer => {
+/** A tombstone's revision, which no double can be: 63 bits, all of them set. */
+const TOMBSTONE_VARINT = Buffer.from([255, 255, 255, 255, 255, 255, 255, 255, 127])
+
+const revisionLength = (revision: number): number =>
+  revision === TOMBSTONE ? 1 + TOMBSTONE_VARINT.length : numberLength(revision)
+
+const putRevision = (into: Buffer, at: number, field: number, revision: number): number => {
+  if (revision !== TOMBSTONE) return putNumber(into, at, field, revision)
+  into[at] = tag(field, 0)
+  into.set(TOMBSTONE_VARINT, at + 1)
+  return at + 1 + TOMBSTONE_VARINT.length
+}
+
+/** A RecordedEvent that has been measured, since in protobuf a length comes before what it measures. */
+type Measured = {
+  readonly length: number
+  readonly put: (into: Buffer, at: number, field: number) => number
+}
+
+const measured = (record: LogRecord, form: UuidForm): Measured => {
   const id = uuidBytes(record.id, form)
   const name = Buffer.byteLength(record.stream)
   const type = entryOf('type', record.type)
   const contentType = entryOf('content-type', record.contentType)
   const created = entryOf('created', record.createdTicks)
-  const event =
+  const length =
     blockLength(id.length) + blockLength(blockLength(name)) +
-    numberLength(record.revision) + 2 * numberLength(record.position) +
+    revisionLength(record.revision) + 2 * numberLength(record.position) +
     blockLength(type.entry) + blockLength(contentType.entry) + blockLength(created.entry) +
     bytesLength(record.metadata) + bytesLength(record.data)
-  const readEvent = blockLength(event) + numberLength(record.position)
+  const put = (into: Buffer, start: number, field: number): number => {
+    let at = openBlock(into, start, field, length)
+    at = putBytes(into, at, 1, id)
+    at = openBlock(into, at, 2, blockLength(name))
+    at = putText(into, at, 3, record.stream, name)
+    at = putRevision(into, at, 3, record.revision)
+    at = putNumber(into, at, 4, record.position)
+    at = putNumber(into, at, 5, record.position)
+    at = putEntry(into, at, 'type', record.type, type)
+    at = putEntry(into, at, 'content-type', record.contentType, contentType)
+    at = putEntry(into, at, 'created', record.createdTicks, created)
+    at = putBytes(into, at, 7, record.metadata)
+    return putBytes(into, at, 8, record.data)
+  }
+  return { length: blockLength(length), put }
+}
+
+/** An event, or a link with what it stands for, as a ReadResp. Its place is that of the link. */
+export const eventBytes = ({ event, link }: Partial<Resolved>, form: UuidForm): Buffer => {
+  const [ofEvent, ofLink] = [event && measured(event, form), link && measured(link, form)]
+  const position = (link ?? event)?.position ?? 0
+  const readEvent = (ofEvent?.length ?? 0) + (ofLink?.length ?? 0) + numberLength(position)
   const into = Buffer.allocUnsafe(blockLength(readEvent))
   let at = openBlock(into, 0, 1, readEvent)
-  at = openBlock(into, at, 1, event)
-  at = putBytes(into, at, 1, id)
-  at = openBlock(into, at, 2, blockLength(name))
-  at = putText(into, at, 3, record.stream, name)
-  at = putNumber(into, at, 3, record.revision)
-  at = putNumber(into, at, 4, record.position)
-  at = putNumber(into, at, 5, record.position)
-  at = putEntry(into, at, 'type', record.type, type)
-  at = putEntry(into, at, 'content-type', record.contentType, contentType)
-  at = putEntry(into, at, 'created', record.createdTicks, created)
-  at = putBytes(into, at, 7, record.metadata)
-  at = putBytes(into, at, 8, record.data)
-  putNumber(into, at, 3, record.position)
+  at = ofEvent?.put(into, at, 1) ?? at
+  at = ofLink?.put(into, at, 2) ?? at
+  putNumber(into, at, 3, position)
   return into
 }
 

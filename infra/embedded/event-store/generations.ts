@@ -5,6 +5,7 @@
 export type Generations<K, V> = {
   readonly get: (key: K) => V | undefined
   readonly set: (key: K, value: V) => void
+  readonly forget: (key: K) => void
 }
 
 /** @param sizeMax how many keys a generation holds; the cache holds at most twice as many */
@@ -20,6 +21,10 @@ export const generations = <K, V>(sizeMax: number): Generations<K, V> => {
   }
   return {
     set,
+    forget: (key) => {
+      young.delete(key)
+      old.delete(key)
+    },
     get: (key) => {
       const fresh = young.get(key)
       if (fresh !== undefined) return fresh

@@ -15,6 +15,8 @@ export type ReadRequest = {
   readonly limit: number | undefined
   readonly filter: Filter | undefined
   readonly uuids: UuidForm
+  /** Whether links are answered with what they stand for. */
+  readonly resolvesLinks: boolean
 }
 
 const decoder = new TextDecoder('utf-8', { fatal: true })
@@ -66,6 +68,7 @@ export const readRequestOf = (request: streams.ReadReq): ReadRequest => {
   const shared = {
     backward,
     limit: subscribes ? undefined : numberOf(options.getCount()),
+    resolvesLinks: options.getResolveLinks(),
     uuids: options.getUuidOption()?.hasStructured() === true ? 'structured' : 'string',
   } as const
   if (all !== undefined) return { ...shared, stream: undefined, from: allFrom(all), filter: filterOf(options) }

@@ -38,6 +38,9 @@ export const nextPageSize = (page: readonly LogRecord[]): number => {
 /** The revision of a stream without events. */
 export const ABSENT = -1
 
+/** The revision of the event that ends a stream for ever: int64's maximum on the wire and on disk, the next double here. */
+export const TOMBSTONE = 2 ** 63
+
 /** @returns what an event counts towards the limit of an append, in bytes */
 export const weightOf = (event: Proposed): number =>
   Buffer.byteLength(event.type) + event.data.length + event.metadata.length

@@ -42,6 +42,33 @@ export const userNotFound = (login: string): Refusal =>
 export const userConflict = (login: string): Refusal =>
   new Refusal(status.FAILED_PRECONDITION, 'Conflict.', { exception: 'user-conflict', 'login-name': login })
 
+/** Trailers are ASCII; a stream's name need not be. */
+const asciiOf = (text: string): string => text.replaceAll(/[^\x20-\x7e]/gu, encodeURIComponent)
+
+export const streamDeleted = (stream: string): Refusal =>
+  new Refusal(status.FAILED_PRECONDITION, `Event stream '${stream}' is deleted.`, {
+    exception: 'stream-deleted',
+    'stream-name': asciiOf(stream),
+  })
+
+/**
+ * A conflict where it is an error: in a deletion. An append answers with one.
+ *
+ * @param revisions as numbers on the wire: -1 no stream, -2 any, -4 stream exists; `actual` undefined for no stream
+ */
+export const wrongExpectedVersion = (
+  stream: string,
+  { expected, actual }: { readonly expected: number; readonly actual: number | undefined },
+): Refusal => {
+  const revisions = `Expected version: ${expected}, Actual version: ${actual ?? ''}`
+  return new Refusal(status.FAILED_PRECONDITION, `WrongExpectedVersion. Stream: ${stream}, ${revisions}`, {
+    exception: 'wrong-expected-version',
+    'stream-name': asciiOf(stream),
+    'expected-version': `${expected}`,
+    'actual-version': `${actual ?? ''}`,
+  })
+}
+
 /** Anything thrown, as the status that ends the call. What was not foreseen says nothing of our insides. */
 export const refusalOf = (error: unknown): Refusal =>
   error instanceof Refusal ? error : new Refusal(status.UNAVAILABLE, 'the event store cannot serve this call')

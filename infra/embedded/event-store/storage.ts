@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { z } from 'zod'
-import type { LogRecord } from './record.ts'
+import { type LogRecord, TOMBSTONE } from './record.ts'
 
 const SCHEMA = `
 create schema if not exists event_store;
@@ -27,13 +27,25 @@ select * from unnest(
 /** Any number will do, as long as nothing else in the database locks it. */
 const WRITER_LOCK = 7_351_002_113
 
+/** On disk a tombstone stands behind every other event of its stream. */
+const TOMBSTONE_ON_DISK = '9223372036854775807'
+
 export type StreamHead = { readonly revision: number; readonly position: number }
+
+/** The last event of a stream, and the last one of the stream that holds its metadata. */
+export type StreamEnds = {
+  readonly events: StreamHead | undefined
+  readonly metadata: (StreamHead & Pick<LogRecord, 'contentType' | 'data'>) | undefined
+}
 
 /** The log on disk: append a batch, scan from a position, read a range of a stream, look up a head. */
 export type Storage = {
   /** Writes all records in one transaction, durably. Called by one writer, one call at a time. */
   readonly insert: (records: readonly LogRecord[]) => Promise<void>
   readonly headOf: (stream: string) => Promise<StreamHead | undefined>
+  readonly endsOf: (stream: string) => Promise<StreamEnds>
+  /** The first revision from `from` on that was written at `sinceTicks` (100 ns ticks since 1970) or later. */
+  readonly firstSince: (stream: string, from: number, sinceTicks: bigint) => Promise<number | undefined>
   /** The last event of the log. */
   readonly last: () => Promise<LogRecord | undefined>
   /** Up to `max` events of a stream from `from` on (inclusive), upwards or downwards. */
@@ -43,13 +55,16 @@ export type Storage = {
   readonly close: () => Promise<void>
 }
 
+const Revision = z.string().transform((it) => (it === TOMBSTONE_ON_DISK ? TOMBSTONE : Number(it)))
 const Row = z.tuple([
-  z.coerce.number().int(), z.string(), z.coerce.number().int(), z.string(), z.string(), z.string(), z.string(),
+  z.coerce.number().int(), z.string(), Revision, z.string(), z.string(), z.string(), z.string(),
   z.instanceof(Buffer), z.instanceof(Buffer),
 ])
 const Rows = z.array(Row)
 const Locked = z.tuple([z.object({ locked: z.boolean() })])
-const Heads = z.array(z.tuple([z.coerce.number().int(), z.coerce.number().int()]))
+const Heads = z.array(z.tuple([Revision, z.coerce.number().int()]))
+const Ends = z.array(z.tuple([z.boolean(), Revision, z.coerce.number().int(), z.string(), z.instanceof(Buffer)]))
+const Revisions = z.array(z.tuple([Revision]))
 
 const recordOf = (row: z.infer<typeof Row>): LogRecord => ({
   position: row[0], stream: row[1], revision: row[2], id: row[3], type: row[4], contentType: row[5],
@@ -70,7 +85,18 @@ const takeWriterLock = async (writer: pg.Client, waitMs: number): Promise<void> 
 const byteaArray = (buffers: readonly Buffer[]): string =>
   `{${buffers.map((it) => `"\\\\x${it.toString('hex')}"`).join(',')}}`
 
-const scans = (pool: pg.Pool): Pick<Storage, 'headOf' | 'last' | 'scanStream' | 'scanAll'> => {
+const ENDS = `
+(select false, revision, position, '', ''::bytea
+ from event_store.events where stream = $1 order by revision desc limit 1)
+union all
+(select true, revision, position, content_type, data
+ from event_store.events where stream = '$$' || $1 order by revision desc limit 1)`
+
+const FIRST_SINCE = `
+select revision from event_store.events
+where stream = $1 and revision >= $2 and created >= $3 order by revision limit 1`
+
+const scans = (pool: pg.Pool): Omit<Storage, 'insert' | 'close'> => {
   const ask = async (name: string, text: string, values: readonly unknown[]): Promise<unknown[]> =>
     (await pool.query({ name, text, values: [...values], rowMode: 'array' })).rows
   const records = async (name: string, where: string, values: readonly unknown[]): Promise<readonly LogRecord[]> =>
@@ -81,6 +107,18 @@ const scans = (pool: pg.Pool): Pick<Storage, 'headOf' | 'last' | 'scanStream' | 
       const [head] = Heads.parse(await ask('head', sql, [stream]))
       return head === undefined ? undefined : { revision: head[0], position: head[1] }
     },
+    endsOf: async (stream) => {
+      const ends = Ends.parse(await ask('ends', ENDS, [stream]))
+      const [events, metadata] = [ends.find((it) => !it[0]), ends.find((it) => it[0])]
+      return {
+        events: events && { revision: events[1], position: events[2] },
+        metadata: metadata && {
+          revision: metadata[1], position: metadata[2], contentType: metadata[3], data: metadata[4],
+        },
+      }
+    },
+    firstSince: async (stream, from, sinceTicks) =>
+      Revisions.parse(await ask('first-since', FIRST_SINCE, [stream, from, sinceTicks]))[0]?.[0],
     last: async () => (await records('last', 'order by position desc limit 1', []))[0],
     scanStream: (stream, from, max, backward) => {
       const values = [stream, from, max]
@@ -144,7 +182,8 @@ export const postgresStorage = async ({ databaseUrl, lockWaitMs, onLost }: {
         name: 'insert',
         text: INSERT,
         values: [
-          column((it) => it.position), column((it) => it.stream), column((it) => it.revision), column((it) => it.id),
+          column((it) => it.position), column((it) => it.stream),
+          column((it) => (it.revision === TOMBSTONE ? TOMBSTONE_ON_DISK : it.revision)), column((it) => it.id),
           column((it) => it.type), column((it) => it.contentType), column((it) => it.createdTicks),
           byteaArray(column((it) => it.data)), byteaArray(column((it) => it.metadata)),
         ],

@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import type { Proposed } from './record.ts'
 
@@ -90,3 +91,36 @@ export const metadataIn = (event: Content | undefined): StreamMetadata => {
 
 /** What an access control list says; nothing if it is not one. */
 export const aclIn = (value: unknown): StreamAcl => Acl.safeParse(value).data ?? {}
+
+const metadataEvent = (json: string): Proposed => ({
+  id: randomUUID(), type: METADATA_TYPE, contentType: JSON_CONTENT, data: Buffer.from(json), metadata: Buffer.alloc(0),
+})
+
+/** The metadata that hides a stream. It takes the place of all that was there, as on the real server. */
+export const deletion = (): Proposed => metadataEvent(`{"$tb":${INT64_MAX}}`)
+
+const Keys = z.record(z.string(), z.unknown())
+
+/**
+ * The metadata that lets a hidden stream be read again.
+ *
+ * @param hiding the data of the metadata that is to go on but for this
+ * @param from the revision that is to be the first
+ * @returns nothing when that is no JSON object; the stream is seen then anyway
+ */
+export const revived = (hiding: Buffer, from: number): readonly Proposed[] => {
+  try {
+    return [metadataEvent(JSON.stringify({ ...Keys.parse(JSON.parse(hiding.toString())), $tb: from }))]
+  } catch {
+    return []
+  }
+}
+
+/** The event that ends a stream for ever. */
+export const ending = (): Proposed => ({
+  id: randomUUID(),
+  type: '$streamDeleted',
+  contentType: 'application/octet-stream',
+  data: Buffer.alloc(0),
+  metadata: Buffer.alloc(0),
+})

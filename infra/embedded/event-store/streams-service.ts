@@ -3,6 +3,7 @@ import type { ReadReq } from '@eventstore/db-client/generated/streams_pb.js'
 import type { handleServerStreamingCall } from '@grpc/grpc-js'
 import { appendCall } from './append.ts'
 import { batchAppendCall } from './batch-append.ts'
+import { deleteCall, tombstoneCall } from './delete.ts'
 import { outlet } from './outlet.ts'
 import { readRequestOf } from './read-request.ts'
 import { read } from './read.ts'
@@ -33,13 +34,22 @@ export const streamsService = (serving: Serving): Service => {
   const { access, calls } = serving
   const append: Append = (call, callback) => appendCall(access.logOf(call))(call, callback)
   const batchAppend: BatchAppend = (call) => batchAppendCall(access.logOf(call))(calls.add(call))
+  const mayDelete: Parameters<typeof deleteCall>[1] = (call, stream) => access.require(call, 'delete', stream)
   return {
     definition: { ...streams.StreamsService, read: readMethod },
-    implementation: { read: readCall(serving), append, batchAppend },
+    implementation: {
+      read: readCall(serving),
+      append,
+      batchAppend,
+      delete: deleteCall(serving.log, mayDelete),
+      tombstone: tombstoneCall(serving.log, mayDelete),
+    },
     served: [
       { service: STREAMS, method: 'Read', features: ['position', 'events'] },
       { service: STREAMS, method: 'Append' },
-      { service: STREAMS, method: 'BatchAppend', features: ['deadline_duration'] },
+      { service: STREAMS, method: 'Delete' },
+      { service: STREAMS, method: 'Tombstone' },
+      { service: STREAMS, method: 'BatchAppend' },
     ],
   }
 }

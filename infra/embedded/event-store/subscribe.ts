@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import { caughtUpBytes, checkpointBytes, confirmationBytes, eventBytes } from './encode.ts'
+import { caughtUpBytes, checkpointBytes, confirmationBytes } from './encode.ts'
 import type { Log } from './log.ts'
 import type { Outlet } from './outlet.ts'
 import type { ReadRequest } from './read-request.ts'
-import { FIRST_POSITION, type LogRecord, nextPageSize } from './record.ts'
-import { malformed } from './refusal.ts'
+import { ABSENT, FIRST_POSITION, type LogRecord, nextPageSize, TOMBSTONE } from './record.ts'
+import { malformed, streamDeleted } from './refusal.ts'
+import { sending } from './sending.ts'
 
 /** How many events are fetched first, before their size is known. */
 const FIRST_PAGE = 100
@@ -54,11 +55,13 @@ const followAll = async (log: Log, request: ReadRequest, to: Outlet): Promise<vo
   let live = false
   let size = FIRST_PAGE
   const checkpoint = checkpoints(request, to)
+  const send = sending(log, request, to)
   const { accepts } = request.filter ?? { accepts: () => true }
   while (!to.gone()) {
     const records = await log.after(position, size)
     for (const record of records) {
-      if (accepts(record)) to.send(eventBytes(record, request.uuids))
+      const sent = accepts(record) ? send(record) : undefined
+      if (sent !== undefined) await sent
       checkpoint.consider(record)
     }
     position = records.at(-1)?.position ?? position
@@ -83,25 +86,52 @@ const revisionOf = async ({ storage }: Log, stream: string, { from }: ReadReques
   return from === 'end' ? ((await storage.headOf(stream))?.revision ?? -1) : Math.min(from, Number.MAX_SAFE_INTEGER - 1)
 }
 
-const followStream = async (log: Log, stream: string, request: ReadRequest, to: Outlet): Promise<void> => {
-  let revision = await revisionOf(log, stream, request)
-  let live = false
+type Sent = { readonly log: Log; readonly stream: string; readonly to: Outlet; readonly send: ReturnType<typeof sending> }
+
+/** Sends what the stream's metadata lets be read. @returns the revision that is the last one then, whether or not it was sent */
+const catchUp = async ({ log, stream, to, send }: Sent, after: number): Promise<number> => {
+  let last = after
+  let size = FIRST_PAGE
+  for (let from: number | undefined = after + 1; from !== undefined && !to.gone();) {
+    // What lies before this and is not in the page is not to be read at all.
+    const head = (await log.storage.headOf(stream))?.revision ?? ABSENT
+    const page = await log.readStream(stream, { from, max: size, backward: false })
+    if (page.outcome === 'deleted') throw streamDeleted(stream)
+    const events = page.outcome === 'page' ? page.events : []
+    for (const record of events) await send(record)
+    await to.drained()
+    from = page.outcome === 'page' ? page.next : undefined
+    last = events.at(-1)?.revision ?? last
+    if (events.length > 0) size = nextPageSize(events)
+    if (from === undefined) last = Math.max(last, head)
+  }
+  return last
+}
+
+/** What arrives is sent whatever the metadata says, as the real server does. Ends with the stream. */
+const followLive = async ({ log, stream, to, send }: Sent, after: number): Promise<void> => {
+  let revision = after
   let size = FIRST_PAGE
   while (!to.gone()) {
     const head = log.head()
     const records = await log.storage.scanStream(stream, revision + 1, size, false)
-    for (const record of records) to.send(eventBytes(record, request.uuids))
+    for (const record of records) {
+      if (record.revision === TOMBSTONE) throw streamDeleted(stream)
+      await send(record)
+    }
     revision = records.at(-1)?.revision ?? revision
     await to.drained()
-    const more = records.length === size
+    const full = records.length === size
     if (records.length > 0) size = nextPageSize(records)
-    if (more) continue
-    if (!live) {
-      live = true
-      to.send(caughtUpBytes())
-    }
-    await nextOf(log, stream, head, to)
+    if (!full) await nextOf(log, stream, head, to)
   }
+}
+
+const followStream = async (log: Log, stream: string, request: ReadRequest, to: Outlet): Promise<void> => {
+  const sent = { log, stream, to, send: sending(log, request, to) }
+  const revision = await catchUp(sent, await revisionOf(log, stream, request))
+  to.send(caughtUpBytes())
+  await followLive(sent, revision)
 }
 
 /** Resolves when an event of `stream` lies behind `position`. Other streams' events are passed over in memory. */
