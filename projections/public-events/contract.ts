@@ -19,12 +19,15 @@ const ofKind = ofJob.extend({ kind })
 const ofStep = ofJob.extend({ step })
 const ofClient = z.object({ accountId: id.describe('The account that it acts for.'), clientId: id })
 
+const ofWebhook = z.object({ webhookId: id })
+
 const node = z.object({ nodeId, role, privateAddress: address, publicAddress: address })
 
 const DATASTORE = 'datastores/{datastoreId}'
 const JOB = 'jobs/{jobId}'
 const NODE = 'nodes/{nodeId}'
 const CLIENT = 'clients/{clientId}'
+const WEBHOOK = 'webhooks/{webhookId}'
 
 /**
  * The versioned contract with integrators. What stands here under a name stands there for ever: its data may gain members
@@ -111,6 +114,21 @@ export const contract = {
     data: ofClient.extend({ expiresAt: instant.nullable() }),
   },
   'dev.ccx.account.client-revoked.v1': { summary: 'OAuth2 client credentials hold no more.', subject: CLIENT, data: ofClient },
+  'dev.ccx.webhook.created.v1': { summary: 'A webhook was made.', subject: WEBHOOK, data: ofWebhook },
+  'dev.ccx.webhook.changed.v1': { summary: 'Where a webhook leads, or what it lets through, is another.', subject: WEBHOOK, data: ofWebhook },
+  'dev.ccx.webhook.paused.v1': {
+    summary: 'Nothing is sent to the webhook until it is resumed.',
+    subject: WEBHOOK,
+    data: ofWebhook.extend({ reason: z.string().describe('`asked`, `failing` or `gone`. New reasons may come.') }),
+  },
+  'dev.ccx.webhook.resumed.v1': { summary: 'Events are sent to the webhook again.', subject: WEBHOOK, data: ofWebhook },
+  'dev.ccx.webhook.secret-rotated.v1': {
+    summary: 'Another secret signs what is sent to the webhook.',
+    subject: WEBHOOK,
+    data: ofWebhook.extend({ previousUntil: instant.describe('Until then the previous secret signs as well.') }),
+  },
+  'dev.ccx.webhook.deleted.v1': { summary: 'The webhook is gone.', subject: WEBHOOK, data: ofWebhook },
+
   'dev.ccx.account.erased.v1': {
     summary: 'The account is closed for ever, and what was personal in it can be read by nobody any more.',
     subject: 'accounts/{accountId}',

@@ -31,6 +31,11 @@ const ofStep = (
   { jobId, datastoreId, step }: { readonly jobId: string; readonly datastoreId: string; readonly step: string },
 ): readonly PublicEvent[] => [{ type, subject: `jobs/${jobId}`, data: { jobId, datastoreId, step } }]
 
+const aboutWebhook = (
+  type: `dev.ccx.webhook.${'created' | 'changed' | 'resumed' | 'deleted'}.v1`,
+  { webhookId }: { readonly webhookId: string },
+): readonly PublicEvent[] => [{ type, subject: `webhooks/${webhookId}`, data: { webhookId } }]
+
 const created = ({ data: { datastoreId, spec } }: Internal['DatastoreCreated']): Of<'dev.ccx.datastore.created.v1'> => ({
   type: 'dev.ccx.datastore.created.v1',
   subject: `datastores/${datastoreId}`,
@@ -127,15 +132,19 @@ const mapping: Mapping = {
     { type: 'dev.ccx.account.erased.v1', subject: `accounts/${accountId}`, data: { accountId } },
   ],
 
-  // To tell an endpoint of what is done to its webhook would make each delivery the cause of another.
-  WebhookCreated: nothing,
-  WebhookChanged: nothing,
-  WebhookPaused: nothing,
-  WebhookResumed: nothing,
-  WebhookSecretRotated: nothing,
+  WebhookCreated: ({ data }) => aboutWebhook('dev.ccx.webhook.created.v1', data),
+  WebhookChanged: ({ data }) => aboutWebhook('dev.ccx.webhook.changed.v1', data),
+  WebhookPaused: ({ data: { webhookId, because: reason } }) => [
+    { type: 'dev.ccx.webhook.paused.v1', subject: `webhooks/${webhookId}`, data: { webhookId, reason } },
+  ],
+  WebhookResumed: ({ data }) => aboutWebhook('dev.ccx.webhook.resumed.v1', data),
+  WebhookSecretRotated: ({ data: { webhookId, previousUntil } }) => [
+    { type: 'dev.ccx.webhook.secret-rotated.v1', subject: `webhooks/${webhookId}`, data: { webhookId, previousUntil } },
+  ],
+  WebhookDeleted: ({ data }) => aboutWebhook('dev.ccx.webhook.deleted.v1', data),
+  // What is sent once more is no news.
   WebhookReplayAsked: nothing,
   DeadLetterReplayAsked: nothing,
-  WebhookDeleted: nothing,
 }
 
 const mapped = <T extends KnownEvent['type']>(type: T, event: Internal[T]): readonly PublicEvent[] => mapping[type](event)
@@ -159,6 +168,8 @@ export const organisationOf = ({ type, data, metadata }: KnownEvent): string | u
     case 'ClientRevoked':
     case 'OrganisationErased':
       return data.accountId
+    case 'WebhookCreated':
+      return data.organisationId
     default:
       return undefined
   }
