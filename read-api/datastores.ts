@@ -1,18 +1,12 @@
-import type { Kysely, Selectable } from 'kysely'
+import type { Kysely } from 'kysely'
 import type { Catalogue } from '../domain/catalogue/catalogue.ts'
 import { type Endpoint, endpoint } from '../domain/kernel/endpoint.ts'
 import type { PersonalData } from '../domain/kernel/sealed.ts'
 import type { ReadSchema } from '../projections/schema.ts'
 import { datastoreParams, noDatastore, pageQuery } from './asked.ts'
-import { type DatastoreReply, datastoreReply, datastoresReply } from './datastore-reply.ts'
-import { regionOf } from './places.ts'
+import { datastoreReply, datastoresReply } from './datastore-reply.ts'
+import { type Datastore, datastoreReplyOf, type OpenJob } from './rows.ts'
 import { worded } from './words.ts'
-
-type Datastore = Selectable<ReadSchema['datastores']>
-type Job = Pick<
-  Selectable<ReadSchema['jobs']>,
-  'job_id' | 'datastore_id' | 'kind' | 'state' | 'progress_percent' | 'queued_at'
->
 
 export type DatastoreQueries = {
   readonly db: Kysely<ReadSchema>
@@ -46,7 +40,7 @@ const list = ({ db, catalogue, personal }: DatastoreQueries): Endpoint =>
         owned.selectAll().orderBy('created_at', 'desc').orderBy('datastore_id').limit(limit).offset(offset).execute(),
       ])
       const jobs = await openJobs(db, rows)
-      const items = (await worded(personal.open, rows)).map((row) => reply(catalogue, row, jobs, null))
+      const items = (await worded(personal.open, rows)).map((row) => datastoreReplyOf(catalogue, row, jobs, null))
       const page = { page: Math.floor(offset / limit) + 1, per_page: limit, total: Number(total) }
       return principal.ownerNamed
         ? { status: 200, body: { pagination: page, data_stores: items } }
@@ -76,12 +70,12 @@ const get = ({ db, catalogue, personal, openPassword }: DatastoreQueries): Endpo
         openJobs(db, [row]),
         row.deployed ? openPassword(row) : Promise.resolve(undefined),
       ])
-      return { status: 200, body: reply(catalogue, opened, jobs, password ?? null) }
+      return { status: 200, body: datastoreReplyOf(catalogue, opened, jobs, password ?? null) }
     },
   })
 
 /** Those that have not ended, in the order they will run. */
-const openJobs = async (db: Kysely<ReadSchema>, rows: readonly Datastore[]): Promise<readonly Job[]> =>
+const openJobs = async (db: Kysely<ReadSchema>, rows: readonly Datastore[]): Promise<readonly OpenJob[]> =>
   rows.length === 0
     ? []
     : db
@@ -91,88 +85,3 @@ const openJobs = async (db: Kysely<ReadSchema>, rows: readonly Datastore[]): Pro
         .where('state', 'in', ['queued', 'running'])
         .orderBy('queued_position')
         .execute()
-
-const reply = (
-  catalogue: Catalogue,
-  row: Datastore,
-  jobs: readonly Job[],
-  password: string | null,
-): DatastoreReply => {
-  const [job] = jobs.filter(({ datastore_id }) => datastore_id === row.datastore_id)
-  const operable = row.status === 'STARTED'
-  const text = statusText(row)
-  const host = row.deployed ? row.primary_host : null
-  return {
-    uuid: row.datastore_id,
-    cluster_name: row.name,
-    cluster_status: row.status,
-    cluster_status_text: text,
-    cluster_type: row.type,
-    cluster_type_name: typeName(catalogue, row),
-    cluster_size: row.size,
-    database_vendor: row.vendor,
-    database_version: row.version,
-    database_endpoint: host,
-    cloud_provider: row.cloud,
-    region: regionOf(catalogue, row.cloud, row.region),
-    instance_size: row.instance_size,
-    disk_size: row.volume_size_gib,
-    disk_type: row.volume_type,
-    iops: row.volume_iops,
-    operable,
-    not_operable_reason: operable ? '' : text,
-    ssl_enabled: true,
-    high_availability: row.high_availability,
-    tags: [...row.tags],
-    azs: [...row.zones],
-    is_deploying: row.status === 'DEPLOYING',
-    deploy_progress: deployProgress(row, job),
-    created_at: row.created_at.toISOString(),
-    updated_at: row.updated_at.toISOString(),
-    db_account: {
-      database_username: row.db_username,
-      database_password: password,
-      database_host: host,
-      database_database: row.db_database,
-      database_privileges: null,
-    },
-    primary_url: host,
-    replica_url: row.deployed && row.size > 1 ? row.replica_host : null,
-    vpc: null,
-    maintenance_settings: { ...row.maintenance },
-    notifications: { enabled: row.notifications.enabled, emails: [...row.notifications.emails] },
-    parameter_group_id: null,
-    current_job: job === undefined ? null : currentJob(job),
-    is_ca_available: row.deployed,
-  }
-}
-
-const typeName = ({ vendors }: Catalogue, { vendor, type }: Datastore): string =>
-  vendors.find(({ code }) => code === vendor)?.types.find(({ code }) => code === type)?.name ?? type
-
-const statusText = ({ status, status_reason: reason }: Datastore): string => {
-  switch (status) {
-    case 'DEPLOYING':
-      return 'The datastore is being deployed'
-    case 'STARTED':
-      return reason === null ? 'All nodes are running' : `All nodes are running; it could not be deleted: ${reason}`
-    case 'DEPLOY_FAILED':
-      return `The deployment failed${reason === null ? '' : `: ${reason}`}`
-    case 'DELETING':
-      return 'The datastore is being deleted'
-  }
-}
-
-const deployProgress = ({ status, deployed }: Datastore, job: Job | undefined): number => {
-  if (deployed) return 100
-  return status === 'DEPLOYING' ? (job?.progress_percent ?? 0) : 0
-}
-
-const currentJob = (job: Job): DatastoreReply['current_job'] => ({
-  uuid: job.job_id,
-  cluster_uuid: job.datastore_id,
-  command: job.kind.replaceAll('-', '_'),
-  status: 'running',
-  progress: job.progress_percent,
-  created_at: job.queued_at.toISOString(),
-})
