@@ -37,6 +37,8 @@ export type Credentials = {
   readonly issue: (subject: string) => Promise<string>
   /** Takes as long for an unknown subject as for a wrong password. */
   readonly verify: (subject: string | undefined, password: string) => Promise<boolean>
+  /** Whoever had one has none any more. */
+  readonly forget: (subjects: readonly string[]) => Promise<void>
   /** When each of the subjects was last verified; those that never were are missing. */
   readonly lastUsed: (subjects: readonly string[]) => Promise<ReadonlyMap<string, Instant>>
 }
@@ -55,8 +57,8 @@ export type Sessions = {
   /** Undefined for a token that is unknown, ended or over. */
   readonly find: (token: string) => Promise<Session | undefined>
   readonly end: (token: string) => Promise<void>
-  /** Ends all tokens of a client. */
-  readonly endAllOf: (clientId: string) => Promise<void>
+  /** Ends all tokens of a client, or all sessions and tokens of an account. */
+  readonly endAllOf: (subject: string) => Promise<void>
 }
 
 /** Holds guessing back. */

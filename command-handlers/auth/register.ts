@@ -20,7 +20,8 @@ type Refusal = { readonly rejection: Rejection<AccountRejection> }
 export const sendToAccount = ({ store }: Pick<Registry, 'store'>) =>
   handle({ store }, account, ({ data }: AccountCommand) => `account-${data.accountId}`)
 
-const causeBy = (actor: Actor, organisationId: string): Cause => {
+/** The cause of what is done without a request. */
+export const causeBy = (actor: Actor, organisationId: string): Cause => {
   const commandId = freshId()
   return { commandId, correlationId: commandId, causationId: commandId, actor, organisationId }
 }

@@ -47,6 +47,11 @@ export const credentialStore = ({ db, now }: Options): Credentials => {
       return true
     },
 
+    forget: async (subjects) => {
+      if (subjects.length === 0) return
+      await db.deleteFrom('auth.credentials').where('subject', 'in', subjects).execute()
+    },
+
     lastUsed: async (subjects) => {
       if (subjects.length === 0) return new Map()
       const rows = await db

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import type { Kysely } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import type { Sessions } from '../../command-handlers/auth/ports.ts'
 import { type Instant, later } from '../../domain/kernel/time.ts'
 import type { AuthTables } from './tables.ts'
@@ -60,7 +60,8 @@ export const sessionStore = ({
     await db.deleteFrom('auth.sessions').where('token_hash', '=', hashOf(token)).execute()
   },
 
-  endAllOf: async (clientId) => {
-    await db.deleteFrom('auth.sessions').where('client_id', '=', clientId).execute()
+  endAllOf: async (subject) => {
+    const isTheirs = sql<boolean>`client_id = ${subject} or account_id = ${subject}`
+    await db.deleteFrom('auth.sessions').where(isTheirs).execute()
   },
 })

@@ -1,4 +1,5 @@
 import { ZodError, type core } from 'zod'
+import type { ErasureRejection } from '../../command-handlers/auth/erase.ts'
 import type { AuthRejection } from '../../command-handlers/auth/refusals.ts'
 import type { IdempotencyRejection } from '../../command-handlers/answer-once.ts'
 import type { AccountRejection } from '../../domain/account/account.ts'
@@ -31,6 +32,7 @@ export type ProblemCode =
   | AuthRejection
   | DatastoreRejection
   | EdgeRejection
+  | ErasureRejection
   | IdempotencyRejection
   | JobRejection
   | PlanRejection
@@ -79,6 +81,7 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
     status: 503,
     means: 'Too many others change the same thing at once. Nothing was done; try again.',
   },
+  'organisation-in-use': { status: 409, means: 'The organisation still has datastores. The message names them.' },
   'out-of-range': {
     status: 400,
     means: 'A number is outside of what the catalogue offers. The message names the bounds.',

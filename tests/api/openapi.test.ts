@@ -22,7 +22,7 @@ const endpoints = [
     ...ports,
     secure: false,
     directory: { accountByLogin: unused, accountById: unused, clientById: unused, clientsOf: unused },
-    credentials: { keep: unused, issue: unused, verify: unused, lastUsed: unused },
+    credentials: { keep: unused, issue: unused, verify: unused, forget: unused, lastUsed: unused },
     sessions: { open: unused, find: unused, end: unused, endAllOf: unused },
     attempts: { begin: unused, succeed: unused },
   }),

@@ -66,6 +66,22 @@ test('revoking one client leaves the others', () =>
 test('a client that was never created cannot be revoked', () =>
   given(account, registered, clientCreated()).when(revokeClient('cli_9')).thenRejected('client-not-found'))
 
+const erase: AccountCommand = { type: 'EraseOrganisation', data: { accountId, now: noon } }
+const erased = (...clientIds: string[]): AccountEvent => ({ type: 'OrganisationErased', data: { ...about, clientIds } })
+
+test('an erasure names the clients that were not revoked', () =>
+  given(account, registered, clientCreated(), clientCreated('cli_2'), revoked()).when(erase).then(erased('cli_2')))
+
+test('an account is erased once, and nothing can be asked of it any more', () => {
+  given(account, registered, erased()).when(erase).thenNothing()
+  for (const command of [createClient(), revokeClient()]) {
+    given(account, registered, erased()).when(command).thenRejected('account-erased')
+  }
+})
+
+test('an erased login is never given to another', () =>
+  given(account, registered, erased()).when(register).thenRejected('login-taken'))
+
 test('no event but the registration can come first', () =>
   assert.throws(() => fold(account, [clientCreated()]), /BUG/))
 

@@ -19,6 +19,7 @@ const client: AccountEvent = {
   data: { ...about, clientId: 'cli_1', name: sealed('terraform'), expiresAt: null },
 }
 const revoked: AccountEvent = { type: 'ClientRevoked', data: { ...about, clientId: 'cli_1' } }
+const erased: AccountEvent = { type: 'OrganisationErased', data: { ...about, clientIds: ['cli_1'] } }
 const log = (...events: readonly AccountEvent[]) => recorded(() => 'account-acc_1', events)
 
 test('an account can be read once it is registered', () => {
@@ -39,6 +40,11 @@ test('a client can be read until it is revoked', () => {
     { client_id: 'cli_1', owner_id: 'acc_1', name: sealed('terraform'), created_at: noon, expires_at: null },
   ])
   assert.is(rowsAfter(oauthClients, log(registered, client, revoked)).size, 0)
+})
+
+test('nothing is left of one that is erased', () => {
+  assert.is(rowsAfter(accounts, log(registered, client, erased)).size, 0)
+  assert.is(rowsAfter(oauthClients, log(registered, client, erased)).size, 0)
 })
 
 test.run()

@@ -50,10 +50,20 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'make OAuth2 client credentials for an account, for Terraform and the like',
     load: async () => (await import('./client.ts')).client,
   },
+  erase: {
+    usage: 'erase LOGIN|ID --yes [--state DIR]',
+    summary: 'erase an organisation: its personal data cannot be read any more, anywhere',
+    load: async () => (await import('./erase.ts')).erase,
+  },
   'dead-letters': {
     usage: 'dead-letters list | replay ID [--state DIR]',
     summary: 'show messages that nobody could use; put one back where it came from',
     load: async () => (await import('./dead-letters.ts')).deadLetters,
+  },
+  rebuild: {
+    usage: 'rebuild PROJECTION|all [--accept] [--no-swap] [--back] | --list [--state DIR]',
+    summary: 'make read models anew beside the live ones, compare, and swap; or swap back',
+    load: async () => (await import('./rebuild.ts')).rebuild,
   },
   test: {
     usage: 'test [PATTERN…]',

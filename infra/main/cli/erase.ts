@@ -1,0 +1,51 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { z } from 'zod'
+import { eraseOrganisation } from '../../../command-handlers/auth/erase.ts'
+import { accountIdOf } from '../../../command-handlers/ids.ts'
+import { READ_SCHEMA } from '../../../projections/schema.ts'
+import { KEY_AGE_MS_MAX } from '../../secrets/personal-data.ts'
+import { sealedSecrets } from '../../secrets/sealed.ts'
+import { OPERATOR } from './accounts.ts'
+import { onStores } from './stores.ts'
+import { type Command, parseOptions, UsageError } from './usage.ts'
+
+const WAIT_MS = 10_000
+
+/** Erases an organisation: its account is closed for ever and its key destroyed. */
+export const erase: Command = async (args) => {
+  const { values, positionals } = parseOptions(args, {
+    options: { state: { type: 'string' }, yes: { type: 'boolean', default: false } },
+    allowPositionals: true,
+  })
+  const [who, ...rest] = positionals
+  if (who === undefined || rest.length > 0) throw new UsageError('erase wants: LOGIN or ID')
+  const organisationId = z.uuid().safeParse(who).success ? who.toLowerCase() : accountIdOf(who)
+  if (!values.yes) throw new UsageError(`this cannot be undone; to erase organisation ${organisationId}, say --yes`)
+  await onStores(values.state, async ({ store, auth, pool, db, masterKey, position, now }) => {
+    const secrets = sealedSecrets({ pool, masterKey })
+    const erasing = {
+      store,
+      credentials: auth.credentials,
+      sessions: auth.sessions,
+      now,
+      endings: [],
+      datastoresOf: async (ownerId: string) => {
+        const rows = db.withSchema(READ_SCHEMA).selectFrom('datastores').select('datastore_id')
+        return (await rows.where('owner_id', '=', ownerId).execute()).map(({ datastore_id: id }) => id)
+      },
+      settled: async (reached: Parameters<typeof position.waitFor>[0] | undefined) => {
+        if (reached !== undefined) await position.waitFor(reached, WAIT_MS)
+      },
+      destroyKey: async (ownerId: string) => {
+        await secrets.destroyOwner(ownerId)
+        // A page that is freed keeps its bytes until it is written again; the wrapped key must not lie about in one.
+        await pool.query('vacuum full vault.owner_key')
+        await pause(KEY_AGE_MS_MAX)
+      },
+    }
+    await eraseOrganisation(erasing, organisationId, OPERATOR)
+  })
+  console.log(`Organisation ${organisationId} is erased: its key is destroyed, and nothing it sealed can be read again.`)
+  console.log('Backups of CCX DB hold the wrapped key as long as they are kept; see docs/personal-data.md.')
+  return 0
+}
