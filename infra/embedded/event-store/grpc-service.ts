@@ -9,6 +9,8 @@ export type Service = {
   readonly definition: ServiceDefinition
   readonly implementation: UntypedServiceImplementation
   readonly served: readonly ServedMethod[]
+  /** Ends what the service does of itself. It is called when a shutdown has ended the open calls. */
+  readonly close?: () => Promise<void>
 }
 
 /** What a service may use. */

@@ -1,4 +1,3 @@
-import type { ServerWritableStream } from '@grpc/grpc-js'
 import type { Refusal } from './refusal.ts'
 
 /** The answering side of a streaming call. */
@@ -15,8 +14,18 @@ export type Outlet = {
   readonly fail: (refusal: Refusal) => void
 }
 
+/** What is used of a call that answers with many messages, whatever comes in by it. */
+type Answering = {
+  readonly cancelled: boolean
+  readonly writableNeedDrain: boolean
+  write(message: Buffer): boolean
+  end(): unknown
+  emit(event: 'error', error: Error): boolean
+  on(event: 'drain' | 'cancelled' | 'close', listener: () => void): unknown
+}
+
 /** There is one waiter for `drain` per call: one per message would pile up listeners under load. */
-export const outlet = <Request>(call: ServerWritableStream<Request, Buffer>): Outlet => {
+export const outlet = (call: Answering): Outlet => {
   let over = call.cancelled
   let draining: PromiseWithResolvers<void> | undefined
   const listeners = new Set<() => void>()
