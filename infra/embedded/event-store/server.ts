@@ -9,6 +9,7 @@ import { gossipService } from './gossip.ts'
 import { type Log, openLog } from './log.ts'
 import { openCalls } from './open-calls.ts'
 import type { Service, Serving } from './grpc-service.ts'
+import { persistentService } from './persistent/service.ts'
 import { postgresStorage } from './storage.ts'
 import { streamsService } from './streams-service.ts'
 
@@ -30,7 +31,9 @@ export type EventStoreServer = {
 }
 
 /** Who answers which call. */
-const servicesOf = (serving: Serving): readonly Service[] => [streamsService(serving), gossipService()]
+const servicesOf = (serving: Serving): readonly Service[] => [
+  streamsService(serving), persistentService(serving), gossipService(),
+]
 
 /** Certificate and users: what a server that others can reach must have. */
 export type Security = {
@@ -60,7 +63,8 @@ const grpcServer = async (bare: Log, security: Security | undefined) => {
     calls.cancel()
     const { promise, resolve } = Promise.withResolvers<void>()
     const timer = setTimeout(resolve, SHUTDOWN_MS)
-    server.tryShutdown(() => resolve())
+    const closed = Promise.all(services.map((it) => it.close?.()))
+    server.tryShutdown(() => void closed.finally(resolve))
     await promise
     clearTimeout(timer)
     server.forceShutdown()
