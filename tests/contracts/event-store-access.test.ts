@@ -51,7 +51,7 @@ test('a user reads and writes ordinary streams, and no system stream', async ({ 
     () => read(alice, '$users'),
     () => read(alice, '$user-admin'),
     () => collect(alice.readAll({ maxCount: 1 })),
-  ]) assert.is(await typeOf(attempt), 'access-denied')
+  ]) assert.is(await typeOf(attempt), 'access-denied', String(attempt))
 })
 
 test('both ways to append tell a denial', async ({ alice }) => {
@@ -140,13 +140,13 @@ test('only administrators manage users', async ({ secured }) => {
     () => calls.remove('admin'),
     () => calls.details(''),
     () => calls.details('admin'),
-  ]) assert.is(await typeOf(attempt), 'access-denied')
+  ]) assert.is(await typeOf(attempt), 'access-denied', String(attempt))
   assert.equal((await calls.details('alice')).map(({ login, groups }) => ({ login, groups })), [
     { login: 'alice', groups: ['readers'] },
   ])
 })
 
-test('a user is made once, and unknown when removed', async ({ secured }) => {
+test('a user is made once, and can be made again when removed', async ({ secured }) => {
   const { create, remove, details } = secured.usersCallsOf(secured.admin)
   const frank = { username: 'frank', password: 'of frank' }
   const make = () => create({ login: 'frank', password: frank.password, groups: [] })
@@ -156,6 +156,44 @@ test('a user is made once, and unknown when removed', async ({ secured }) => {
   assert.is(await typeOf(() => remove('frank')), 'user-not-found')
   assert.is(await typeOf(() => details('frank')), 'user-not-found')
   assert.is(await typeOf(() => read(secured.clientOf(frank), newStream())), 'access-denied')
+  await make()
+  const logins = (await details('')).map(({ login }) => login)
+  assert.is(logins.filter((login) => login === 'frank').length, 1)
+  await append(secured.clientOf(frank), newStream())
+})
+
+test('what a list of a stream says comes before the defaults, right by right', async ({ admin, alice }) => {
+  const stream = newStream()
+  await append(admin, stream)
+  await admin.setStreamMetadata(stream, { acl: { readRoles: ['readers'], writeRoles: ['$admins'], metaReadRoles: ['bob'] } })
+  assert.is((await read(alice, stream)).length, 1)
+  assert.is(await typeOf(() => append(alice, stream)), 'access-denied')
+  assert.is(await typeOf(() => alice.getStreamMetadata(stream)), 'access-denied')
+  await admin.setStreamMetadata(stream, { acl: { readRoles: ['bob'], deleteRoles: ['$admins'] } })
+  assert.is(await typeOf(() => read(alice, stream)), 'access-denied')
+  assert.is(await typeOf(() => alice.deleteStream(stream)), 'access-denied')
+  assert.is(await typeOf(() => alice.tombstoneStream(stream)), 'access-denied')
+  await append(alice, stream)
+  assert.is((await alice.getStreamMetadata(stream)).metadata?.acl?.readRoles?.join(), 'bob')
+})
+
+test('the settings of the store say what holds where a stream says nothing', async ({ admin, alice }) => {
+  const [open, closed] = [newStream(), newStream()]
+  await append(alice, closed)
+  await admin.setStreamMetadata(open, { acl: { readRoles: ['alice'], writeRoles: ['alice'] } })
+  const data = { $userStreamAcl: { $r: ['$admins'], $w: '$admins', $d: '$admins', $mr: '$admins', $mw: '$admins' } }
+  await admin.appendToStream('$settings', jsonEvent({ type: 'update-default-acl', data }))
+  for (const attempt of [
+    () => append(alice, closed),
+    () => read(alice, closed),
+    () => alice.deleteStream(closed),
+    () => alice.getStreamMetadata(open),
+    () => alice.setStreamMetadata(open, {}),
+  ]) assert.is(await typeOf(attempt), 'access-denied', String(attempt))
+  await append(alice, open)
+  assert.is((await read(alice, open)).length, 1)
+  await admin.appendToStream('$settings', jsonEvent({ type: 'update-default-acl', data: {} }))
+  await append(alice, closed)
 })
 
 test('discovery finds the one node by the address that was asked', async ({ secured }) => {

@@ -1,7 +1,7 @@
 import { isIPv4 } from 'node:net'
 import { Server, ServerCredentials } from '@grpc/grpc-js'
 import { openAccess } from './access/index.ts'
-import { secured } from './access/secured.ts'
+import { secured, watched } from './access/secured.ts'
 import type { NewUser } from './access/users.ts'
 import { featuresService } from './features.ts'
 import { flowing } from './flow.ts'
@@ -44,12 +44,14 @@ export type Security = {
   readonly users: readonly NewUser[]
 }
 
-const grpcServer = async (bare: Log, security: Security | undefined) => {
+type Kept = { readonly log: Log; readonly onWritten: ReturnType<typeof watched>['onWritten'] }
+
+const grpcServer = async ({ log, onWritten }: Kept, security: Security | undefined) => {
   const calls = openCalls()
-  const { log, access, services: ofUsers } =
+  const { access, services: ofUsers } =
     security === undefined
-      ? { log: bare, access: openAccess(bare), services: [] }
-      : await secured(bare, security.users)
+      ? { access: openAccess(log), services: [] }
+      : await secured({ log, onWritten, firstUsers: security.users })
   const server = new Server({
     interceptors: [...access.interceptors, flowing],
     'grpc.max_receive_message_length': MESSAGE_BYTES_MAX,
@@ -124,10 +126,10 @@ export const eventStoreServer = async (options: {
   }
 
   const onLost = fail('the event store has lost its database')
-  const storage = await postgresStorage({ databaseUrl, lockWaitMs, onLost })
+  const { storage, onWritten } = watched(await postgresStorage({ databaseUrl, lockWaitMs, onLost }))
   try {
     const log = await openLog(storage, fail('the event store cannot write'))
-    const { server, shutdown } = await grpcServer(log, security)
+    const { server, shutdown } = await grpcServer({ log, onWritten }, security)
     const port = await bind(server, options)
     let stopping: Promise<void> | undefined
     stop = () => {

@@ -2,7 +2,7 @@ import type { Metadata, ServerInterceptor } from '@grpc/grpc-js'
 import { z } from 'zod'
 import type { Log } from '../log.ts'
 import { accessDenied } from '../refusal.ts'
-import { aclIn, describedBy, isMetadataStream, type StreamMetadata } from '../stream-metadata.ts'
+import { aclIn, describedBy, isMetadataStream } from '../stream-metadata.ts'
 import { authentication } from './authentication.ts'
 import { verifier } from './credentials.ts'
 import { isAdmin, isOneOf, type Principal, SYSTEM } from './principal.ts'
@@ -32,17 +32,18 @@ export const openAccess = (log: Log): Access => ({
 const SETTINGS = '$settings'
 
 const Settings = z
-  .looseObject({ $userStreamAcl: z.unknown(), $systemStreamAcl: z.unknown() })
+  .looseObject({ $userStreamAcl: z.unknown().optional(), $systemStreamAcl: z.unknown().optional() })
   .transform(({ $userStreamAcl, $systemStreamAcl }) => ({
     userStreams: aclIn($userStreamAcl),
     systemStreams: aclIn($systemStreamAcl),
   }))
 
 /** The defaults that `$settings` holds, read when they are first needed and after every change. */
-const settingsOf = ({ storage }: Pick<Log, 'storage'>) => {
+const settingsOf = ({ readStream }: Pick<Log, 'readStream'>) => {
   let known: Promise<Partial<DefaultAcls>> | undefined
   const read = async (): Promise<Partial<DefaultAcls>> => {
-    const [last] = await storage.scanStream(SETTINGS, Number.MAX_SAFE_INTEGER, 1, true)
+    const page = await readStream(SETTINGS, { from: Number.MAX_SAFE_INTEGER, max: 1, backward: true })
+    const last = page.outcome === 'page' ? page.events[0] : undefined
     if (last === undefined) return {}
     try {
       return Settings.parse(JSON.parse(last.data.toString('utf8')))
@@ -71,13 +72,12 @@ const settingsOf = ({ storage }: Pick<Log, 'storage'>) => {
  * Access by users and access control lists, with EventStoreDB's rules: administrators may do everything; the others what
  * the stream's `$acl`, the defaults in `$settings`, or the built-in defaults let them.
  *
- * @param options.metadataOf what a stream's metadata says
+ * @returns also `written`, to be told of every stream of the system that was written
  */
-export const userAccess = ({ log, users, metadataOf }: {
+export const userAccess = ({ log, users }: {
   readonly log: Log
   readonly users: Pick<Users, 'find'>
-  readonly metadataOf: (stream: string) => Promise<StreamMetadata>
-}): Access & { readonly onWritten: (stream: string) => void } => {
+}): Access & { readonly written: (stream: string) => void } => {
   const credentials = verifier(users)
   const { interceptor, principalOf, endCallsOf } = authentication(credentials)
   const settings = settingsOf(log)
@@ -87,7 +87,7 @@ export const userAccess = ({ log, users, metadataOf }: {
     if (needed === undefined) throw accessDenied()
     if (isAdmin(principal)) return
     if (principal.login === undefined) throw accessDenied()
-    const [{ acl: own }, defaults] = await Promise.all([metadataOf(needed.stream), settings.defaults()])
+    const [{ acl: own }, defaults] = await Promise.all([log.metadataOf(needed.stream), settings.defaults()])
     if (!isOneOf(principal, rolesFor(needed.right, needed.stream, { own, defaults }))) throw accessDenied()
   }
   return {
@@ -103,9 +103,17 @@ export const userAccess = ({ log, users, metadataOf }: {
           await check(principal, 'write', stream)
           return log.append(stream, ...rest)
         },
+        remove: async (stream, ...rest) => {
+          await check(principal, 'delete', stream)
+          return log.remove(stream, ...rest)
+        },
+        tombstone: async (stream, ...rest) => {
+          await check(principal, 'delete', stream)
+          return log.tombstone(stream, ...rest)
+        },
       }
     },
-    onWritten: (stream) => {
+    written: (stream) => {
       const about = isMetadataStream(stream) ? describedBy(stream) : stream
       if (about === SETTINGS) settings.forget()
       const login = loginOf(about)

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { hashPassword } from '../../../auth/password-hash.ts'
 import type { Log } from '../log.ts'
 import type { Proposed } from '../record.ts'
+import type { StreamPage } from '../stream-reader.ts'
 
 /** A user as its stream keeps it. `hash` is in PHC format; the password itself is nowhere. */
 const UserData = z.object({
@@ -38,13 +39,6 @@ export type UserChange = {
   readonly groups?: readonly string[]
   readonly disabled?: boolean
   readonly password?: string
-}
-
-/** What the users need of the log. */
-export type UserLog = Pick<Log, 'append' | 'storage'> & {
-  /** Whether the events of a stream up to a revision count no longer. */
-  readonly isTruncated: (stream: string, revision: number) => Promise<boolean>
-  readonly softDelete: (stream: string) => Promise<void>
 }
 
 const PREFIX = '$user-'
@@ -87,15 +81,15 @@ const oneAfterTheOther = () => {
  *
  * @param log where they are kept
  */
-export const usersOf = (log: UserLog): Users => {
+export const usersOf = (log: Pick<Log, 'append' | 'remove' | 'readStream'>): Users => {
   const inTurn = oneAfterTheOther()
   const streamOf = (login: string): string => `${PREFIX}${login}`
 
   const find = async (login: string): Promise<User | undefined> => {
-    const [last] = await log.storage.scanStream(streamOf(login), Number.MAX_SAFE_INTEGER, 1, true)
-    if (last === undefined || (await log.isTruncated(streamOf(login), last.revision))) return undefined
-    const data = parsed(last.data)
-    return data === undefined ? undefined : { ...data, updatedTicks: last.createdTicks }
+    const page = await log.readStream(streamOf(login), { from: Number.MAX_SAFE_INTEGER, max: 1, backward: true })
+    const last = page.outcome === 'page' ? page.events[0] : undefined
+    const data = last === undefined ? undefined : parsed(last.data)
+    return last === undefined || data === undefined ? undefined : { ...data, updatedTicks: last.createdTicks }
   }
   const write = async (type: string, user: z.infer<typeof UserData>): Promise<void> => {
     await log.append(streamOf(user.loginName), 'any', [proposed(type, UserData.parse(user))])
@@ -104,12 +98,11 @@ export const usersOf = (log: UserLog): Users => {
     find,
     list: async () => {
       const logins = new Set<string>()
-      for (let from = 0; ; ) {
-        const page = await log.storage.scanStream(ALL_USERS, from, 500, false)
-        for (const { data } of page) logins.add(z.string().catch('').parse(JSON.parse(data.toString('utf8'))))
-        const last = page.at(-1)
-        if (last === undefined) break
-        from = last.revision + 1
+      for (let from: number | undefined = 0; from !== undefined; ) {
+        const page: StreamPage = await log.readStream(ALL_USERS, { from, max: 500, backward: false })
+        if (page.outcome !== 'page') break
+        for (const { data } of page.events) logins.add(z.string().catch('').parse(JSON.parse(data.toString('utf8'))))
+        from = page.next
       }
       const found = await Promise.all([...logins].map(find))
       return found.filter((it) => it !== undefined)
@@ -133,7 +126,7 @@ export const usersOf = (log: UserLog): Users => {
     remove: (login) =>
       inTurn(async () => {
         if ((await find(login)) === undefined) return 'absent'
-        await log.softDelete(streamOf(login))
+        await log.remove(streamOf(login), 'any')
         return 'removed'
       }),
   }
