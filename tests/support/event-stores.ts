@@ -7,22 +7,32 @@ import { startPostgres } from './postgres.ts'
 
 export type StartedEventStore = { readonly store: EventStore; readonly stop: () => Promise<void> }
 
-const embedded = async (): Promise<StartedEventStore> => {
+export type StartedServer = { readonly connectionString: string; readonly stop: () => Promise<void> }
+
+const embeddedServer = async (): Promise<StartedServer> => {
   const postgres = await startPostgres()
   const server = await eventStoreServer({ host: '127.0.0.1', port: 0, databaseUrl: postgres.url })
-  const store = esdbEventStore({ connectionString: `esdb://${server.address}?tls=false` })
   const stop = async (): Promise<void> => {
-    await store.close()
     await server.close()
     await postgres.stop()
+  }
+  return { connectionString: `esdb://${server.address}?tls=false`, stop }
+}
+
+const embedded = async (): Promise<StartedEventStore> => {
+  const server = await embeddedServer()
+  const store = esdbEventStore({ connectionString: server.connectionString })
+  const stop = async (): Promise<void> => {
+    await store.close()
+    await server.stop()
   }
   return { store, stop }
 }
 
-const given = async (connectionString: string): Promise<StartedEventStore> => {
+const given = async (connectionString: string): Promise<StartedEventStore & StartedServer> => {
   const store = esdbEventStore({ connectionString })
   await store.ping()
-  return { store, stop: store.close }
+  return { connectionString, store, stop: store.close }
 }
 
 /** Every implementation of the event store's port that can be had here. */
@@ -32,4 +42,12 @@ export const eventStores: Readonly<Record<string, () => Promise<StartedEventStor
   ...(environment.eventStoreUrl === undefined
     ? {}
     : { 'esdb on the given server': given.bind(undefined, environment.eventStoreUrl) }),
+}
+
+/** Every server that the official client can talk to here; a real one is given by `ESDB_URL`. */
+export const eventStoreServers: Readonly<Record<string, () => Promise<StartedServer>>> = {
+  'the embedded server': embeddedServer,
+  ...(environment.eventStoreUrl === undefined
+    ? {}
+    : { 'the given server': given.bind(undefined, environment.eventStoreUrl) }),
 }
