@@ -4,10 +4,17 @@ import { z } from 'zod'
 /** The only reader of the environment. Every service reads it once, in its main. */
 const Environment = z.object({
   CCX_INSTANCE: z.string().regex(/^[a-z0-9-]{1,32}$/).default('ccx'),
-  /** EventStoreDB: `esdb://…`. */
+  /** EventStoreDB: `esdb://…`, with user and password where it has users. */
   EVENTSTORE_URL: z.url({ protocol: /^(esdb|esdb\+discover)$/ }).default('esdb://127.0.0.1:2113?tls=false'),
   /** Where the embedded event store keeps its events: Postgres, with user and password. */
   EVENTSTORE_DB_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
+  /** Where the embedded event store listens; the host of EVENTSTORE_URL if not given. Beyond loopback it needs TLS. */
+  EVENTSTORE_LISTEN_HOST: z.string().optional(),
+  /** The embedded event store's certificate and key, in PEM. Without them it has neither TLS nor users. */
+  EVENTSTORE_CERTIFICATE_FILE: z.string().optional(),
+  EVENTSTORE_KEY_FILE: z.string().optional(),
+  /** The password with which its user `admin` is made at the first start. */
+  EVENTSTORE_ADMIN_PASSWORD_FILE: z.string().optional(),
   NATS_URL: z.string().default('nats://127.0.0.1:4222'),
   /** Postgres, with user and password. */
   CCX_DB_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
@@ -15,6 +22,8 @@ const Environment = z.object({
   CMON_DB_URL: z.url({ protocol: /^(mysql|mariadb)$/ }).optional(),
   /** 32 random bytes in base64; wraps every owner's data key. */
   MASTER_KEY_FILE: z.string().optional(),
+  /** An Ed25519 private key in PEM; signs the checkpoints of the audit trail. */
+  AUDIT_KEY_FILE: z.string().optional(),
   HTTP_HOST: z.string().default('127.0.0.1'),
   HTTP_PORT: z.coerce.number().int().min(0).max(65535).default(8080),
   /** Where a worker answers /healthz, /readyz and /metrics. */
@@ -72,10 +81,17 @@ const structured = (env: Environment) => ({
   instance: env.CCX_INSTANCE,
   eventStoreUrl: env.EVENTSTORE_URL,
   eventStoreDbUrl: env.EVENTSTORE_DB_URL,
+  eventStore: {
+    listenHost: env.EVENTSTORE_LISTEN_HOST,
+    certificateFile: env.EVENTSTORE_CERTIFICATE_FILE,
+    keyFile: env.EVENTSTORE_KEY_FILE,
+    adminPasswordFile: env.EVENTSTORE_ADMIN_PASSWORD_FILE,
+  },
   natsUrl: env.NATS_URL,
   ccxDbUrl: env.CCX_DB_URL,
   cmonDbUrl: env.CMON_DB_URL,
   masterKeyFile: env.MASTER_KEY_FILE,
+  auditKeyFile: env.AUDIT_KEY_FILE,
   http: {
     host: env.HTTP_HOST,
     port: env.HTTP_PORT,
@@ -122,7 +138,7 @@ const userOf = (text: string | undefined): { readonly uid: number; readonly gid:
 export const readConfig = (env: NodeJS.ProcessEnv = process.env): Config => {
   const parsed = Environment.safeParse(env)
   if (!parsed.success) throw new Error(`Bad environment:\n${z.prettifyError(parsed.error)}`)
-  for (const name of ['NATS_URL', 'CCX_DB_URL', 'CMON_DB_URL', 'EVENTSTORE_DB_URL']) delete env[name]
+  for (const name of ['EVENTSTORE_URL', 'EVENTSTORE_DB_URL', 'NATS_URL', 'CCX_DB_URL', 'CMON_DB_URL']) delete env[name]
   return Object.freeze(structured(parsed.data))
 }
 

@@ -57,7 +57,7 @@ const statements: readonly string[] = [
     size bigint not null,
     chain_hash bytea not null,
     frontier bytea not null,
-    position text collate "C" not null
+    position text not null
   )`,
   `create table audit.checkpoints (
     organisation_id text not null,
@@ -77,7 +77,7 @@ const statements: readonly string[] = [
     introduced_at timestamptz not null
   )`,
   `create table audit.progress (
-    only boolean primary key default true check (only),
+    single boolean primary key default true check (single),
     position_commit numeric(20) not null,
     position_prepare numeric(20) not null
   )`,

@@ -50,7 +50,7 @@ export type AuditChainRow = {
   readonly size: Count
   readonly chain_hash: Uint8Array
   readonly frontier: Uint8Array
-  /** Of its last entry. */
+  /** Of its last entry, as `commit/prepare`. */
   readonly position: string
 }
 
@@ -79,7 +79,7 @@ export type AuditKeyRow = {
 
 /** How far the audit trail has taken the log in; one row. */
 export type AuditProgressRow = {
-  readonly only: ColumnType<boolean, never, never>
+  readonly single: ColumnType<boolean, never, never>
   readonly position_commit: string
   readonly position_prepare: string
 }

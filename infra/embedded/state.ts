@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { chmod, chown, mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
@@ -6,6 +6,7 @@ import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { dirname, join, resolve } from 'node:path'
 import { z } from 'zod'
+import { createKeyPem } from '../certificates/authority.ts'
 import type { User } from './child.ts'
 import { execute } from './execute.ts'
 
@@ -22,26 +23,36 @@ export type State = {
   /** The file of a secret (mode 0600). */
   readonly secretFile: (name: SecretName) => string
   readonly secret: (name: SecretName) => string
+  /** The file of a certificate, which anyone may have. */
+  readonly certificateFile: (name: CertificateName) => string
   /** A folder of its own for a server, which only that server's user may enter. Made when needed. */
   readonly dataFolder: (name: string) => Promise<string>
 }
 
 const base64 = (): string => randomBytes(32).toString('base64')
 const password = (): string => randomBytes(18).toString('base64url')
+const ed25519 = (): string =>
+  generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString().trimEnd()
 
 const SECRETS = {
   'master-key': base64,
+  'audit-key': ed25519,
   'dns-tsig-key': base64,
   'admin-password': password,
   'postgres-superuser': password,
   'postgres-ccx': password,
   'postgres-eventstore': password,
+  'event-store-admin': password,
+  'event-store-ccx': password,
+  'event-store-ca-key': createKeyPem,
+  'event-store-key': createKeyPem,
   'mariadb-root': password,
   'mariadb-cmon': password,
   nats: password,
 } as const
 
 export type SecretName = keyof typeof SECRETS
+export type CertificateName = 'event-store-ca' | 'event-store'
 
 const Ports = z.record(z.string(), z.number().int().min(1).max(65535))
 
@@ -71,7 +82,7 @@ export const openState = async (options: StateOptions): Promise<State> => {
   await makeStateDir(dir)
   // Those who run the servers pass through; they cannot list it, and each has only its own folder open.
   await folder(dir, user === undefined ? 0o700 : 0o711)
-  for (const name of ['secrets', 'logs', 'run']) await folder(join(dir, name), 0o700)
+  for (const name of ['secrets', 'certificates', 'logs', 'run']) await folder(join(dir, name), 0o700)
   for (const name of ['data', 'machines']) await folder(join(dir, name), user === undefined ? 0o700 : 0o711)
   if (user !== undefined && !(await isReachable(dir, user))) {
     const who = `the user number ${user.uid}, whom the servers run as`
@@ -93,6 +104,7 @@ export const openState = async (options: StateOptions): Promise<State> => {
     },
     secretFile,
     secret: (name) => readFileSync(secretFile(name), 'utf8').trimEnd(),
+    certificateFile: (name) => join(dir, 'certificates', `${name}.pem`),
     dataFolder: async (name) => {
       const path = join(dir, 'data', name)
       await folder(path, 0o700)
@@ -122,9 +134,9 @@ const folder = async (path: string, mode: number): Promise<void> => {
   await chmod(path, mode)
 }
 
-const makeOnce = async (path: string, make: () => string): Promise<void> => {
+const makeOnce = async (path: string, make: () => string | Promise<string>): Promise<void> => {
   if (await readFile(path, 'utf8').then((text) => text !== '', () => false)) return
-  await writeWhole(path, `${make()}\n`)
+  await writeWhole(path, `${(await make()).trimEnd()}\n`)
 }
 
 const writeWhole = async (path: string, text: string): Promise<void> => {

@@ -1,4 +1,5 @@
 import { serve } from './base.ts'
+import { auditPart } from './parts/audit.ts'
 import { authCalls } from './parts/auth.ts'
 import { controllerPart } from './parts/controller.ts'
 import { deployerPart } from './parts/deployer.ts'
@@ -10,6 +11,7 @@ import { runnerPart } from './parts/runner.ts'
 /** Every service in one process, for a laptop, a test or a small site. */
 await serve('all-in-one', [
   projectorPart,
+  auditPart,
   deployerPart,
   controllerPart,
   runnerPart,

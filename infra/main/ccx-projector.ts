@@ -1,5 +1,6 @@
 import { serve } from './base.ts'
+import { auditPart } from './parts/audit.ts'
 import { projectorPart } from './parts/projector.ts'
 
-/** Builds the read models from the log. */
-await serve('ccx-projector', [projectorPart])
+/** Builds the read models and the audit trail from the log. */
+await serve('ccx-projector', [projectorPart, auditPart])
