@@ -120,6 +120,7 @@ const settingsOf = (state: State, binDirs: readonly string[]): Readonly<Record<s
     .flatMap(([name, prefixes]) => prefixes.map((prefix) => `${prefix}=${state.port(httpPort(name))}`))
     .join(','),
   MASTER_KEY_FILE: state.secretFile('master-key'),
+  AUDIT_KEY_FILE: state.secretFile('audit-key'),
   PUBLIC_URL: `http://127.0.0.1:${state.port('http')}`,
   DNS_SERVER: `127.0.0.1:${state.port('dns')}`,
   DNS_TSIG_SECRET_FILE: state.secretFile('dns-tsig-key'),
