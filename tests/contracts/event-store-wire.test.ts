@@ -12,6 +12,7 @@ import { eventBytes } from '../../infra/embedded/event-store/encode.ts'
 import { type EventStoreServer, eventStoreServer } from '../../infra/embedded/event-store/server.ts'
 import { newStream } from '../support/events.ts'
 import { startPostgres } from '../support/postgres.ts'
+import { collect, errorOf, numbered } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
 
 const PROMPTLY = { withinMs: 20_000 }
@@ -35,29 +36,10 @@ test.after(async ({ client, server, postgres }) => {
   await postgres.stop()
 })
 
-const numbered = (count: number, type = 'Numbered') =>
-  Array.from({ length: count }, (_, number) => jsonEvent({ type, data: { number } }))
-
 /** With credentials the client makes an Append call instead of using BatchAppend. They are not sent without TLS. */
 const unary = { credentials: { username: 'nobody', password: 'none' } }
 
 const FORMS = { 'by BatchAppend': {}, 'by Append': unary }
-
-const errorOf = async (attempt: () => Promise<unknown>): Promise<Record<string, unknown>> => {
-  try {
-    await attempt()
-  } catch (error) {
-    if (error instanceof Error) return Object.fromEntries([['message', error.message], ...Object.entries(error)])
-    throw error
-  }
-  throw new Error('nothing was thrown')
-}
-
-const collect = async <T>(reading: AsyncIterable<T>): Promise<T[]> => {
-  const all: T[] = []
-  for await (const it of reading) all.push(it)
-  return all
-}
 
 for (const [form, options] of Object.entries(FORMS)) {
   test(`tells what a stream is and was expected to be in a conflict, ${form}`, async ({ client }) => {

@@ -2,11 +2,10 @@ import shared from '@eventstore/db-client/generated/shared_pb.js'
 import streams from '@eventstore/db-client/generated/streams_pb.js'
 import type { handleClientStreamingCall } from '@grpc/grpc-js'
 import { proposedOf, targetOf } from './append-request.ts'
-import type { Appended } from './log.ts'
-import { ABSENT, APPEND_BYTES_MAX, type Proposed, weightOf } from './record.ts'
+import type { Appended, Log } from './log.ts'
+import { ABSENT, type Proposed, weightOf } from './record.ts'
 import { appendTooBig, malformed, refusalOf, streamDeleted } from './refusal.ts'
 import type { Expected } from './version-rules.ts'
-import type { Writer } from './writer.ts'
 
 type AppendHandler = handleClientStreamingCall<streams.AppendReq, streams.AppendResp>
 
@@ -42,12 +41,8 @@ const answerOf = (appended: Appended, { stream, expected }: Target): streams.App
     : new streams.AppendResp().setWrongExpectedVersion(conflict(appended.revision, expected))
 }
 
-/**
- * The Append call: one stream, its events one message each, one answer. gRPC itself enforces the deadline.
- *
- * @param bytesMax what an append may weigh: types, data and metadata of its events together
- */
-export const appendCall = (log: Pick<Writer, 'append'>, bytesMax = APPEND_BYTES_MAX): AppendHandler => (call, callback) => {
+/** The Append call: one stream, its events one message each, one answer. gRPC itself enforces the deadline. */
+export const appendCall = (log: Pick<Log, 'append' | 'appendBytesMax'>): AppendHandler => (call, callback) => {
   let target: Target | undefined
   const events: Proposed[] = []
   let weight = 0
@@ -64,7 +59,7 @@ export const appendCall = (log: Pick<Writer, 'append'>, bytesMax = APPEND_BYTES_
     if (message === undefined) return
     const event = proposedOf(message)
     weight += weightOf(event)
-    if (weight > bytesMax) throw appendTooBig(bytesMax)
+    if (weight > log.appendBytesMax) throw appendTooBig(log.appendBytesMax)
     events.push(event)
   }
   const finish = async (): Promise<void> => {

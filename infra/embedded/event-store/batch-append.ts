@@ -7,7 +7,7 @@ import any from 'google-protobuf/google/protobuf/any_pb.js'
 import empty from 'google-protobuf/google/protobuf/empty_pb.js'
 import { proposedOf, targetOf, uuidOf } from './append-request.ts'
 import type { Appended, Log } from './log.ts'
-import { ABSENT, APPEND_BYTES_MAX, type Proposed, weightOf } from './record.ts'
+import { ABSENT, type Proposed, weightOf } from './record.ts'
 import { Refusal } from './refusal.ts'
 import type { Expected } from './version-rules.ts'
 
@@ -109,12 +109,12 @@ const batchOf = (correlation: shared.UUID, options: streams.BatchAppendReq.Optio
 
 type Call = ServerDuplexStream<streams.BatchAppendReq, streams.BatchAppendResp>
 
-type BatchLog = Pick<Log, 'append' | 'hasRoom' | 'whenRoom'>
+type BatchLog = Pick<Log, 'append' | 'appendBytesMax' | 'hasRoom' | 'whenRoom'>
 
 /**
  * One call's appends: several parts may make one append, many appends are under way at once, and every one is answered.
  */
-const conversation = (log: BatchLog, call: Call, bytesMax: number) => {
+const conversation = (log: BatchLog, call: Call) => {
   const open = new Map<string, Batch>()
   // Answered before their last part came: the rest is passed over, since a client takes a second answer for a fault.
   const refused = new Set<string>()
@@ -143,8 +143,8 @@ const conversation = (log: BatchLog, call: Call, bytesMax: number) => {
       if (batch.answered) return
       const event = proposedOf(message)
       batch.weight += weightOf(event)
-      if (batch.weight <= bytesMax) batch.events.push(event)
-      else answer(batch, tooBig(bytesMax))
+      if (batch.weight <= log.appendBytesMax) batch.events.push(event)
+      else answer(batch, tooBig(log.appendBytesMax))
     }
   }
   const receive = (request: streams.BatchAppendReq): void => {
@@ -187,15 +187,11 @@ const conversation = (log: BatchLog, call: Call, bytesMax: number) => {
   }
 }
 
-/**
- * The BatchAppend call: long-lived, both ways, answers matched to appends by correlation id.
- *
- * @param bytesMax what one append may weigh: types, data and metadata of its events together
- */
+/** The BatchAppend call: long-lived, both ways, answers matched to appends by correlation id. */
 export const batchAppendCall =
-  (log: BatchLog, bytesMax = APPEND_BYTES_MAX): handleBidiStreamingCall<streams.BatchAppendReq, streams.BatchAppendResp> =>
+  (log: BatchLog): handleBidiStreamingCall<streams.BatchAppendReq, streams.BatchAppendResp> =>
   (call) => {
-    const { receive, expire, idle } = conversation(log, call, bytesMax)
+    const { receive, expire, idle } = conversation(log, call)
     let ended = false
     const timer = setInterval(() => {
       expire()

@@ -1,5 +1,5 @@
 import { flushQueue } from './flush-queue.ts'
-import { FIRST_POSITION, lengthOf, type LogRecord } from './record.ts'
+import { APPEND_BYTES_MAX, FIRST_POSITION, lengthOf, type LogRecord } from './record.ts'
 import type { Storage } from './storage.ts'
 import { streamReader, type StreamReader } from './stream-reader.ts'
 import { tail as tailFrom } from './tail.ts'
@@ -9,6 +9,8 @@ export type { Appended } from './writer.ts'
 
 export type Log = Writer & Omit<StreamReader, 'written'> & {
   readonly storage: Storage
+  /** What one append may weigh, in bytes: types, data and metadata of its events. */
+  readonly appendBytesMax: number
   /** The position of the last durable event; FIRST_POSITION - 1 when there is none. */
   readonly head: () => number
   /** Durable events after a position: from memory if they are recent, else from storage. */
@@ -30,9 +32,16 @@ export type Log = Writer & Omit<StreamReader, 'written'> & {
  * Opens the log: one writer that decides order in memory, and readers that see only what is durable, in order.
  * What it needs at start is the last event, so starting takes no longer as the log grows.
  *
- * @param onFailure called once when a flush fails; the process must end then, since memory is ahead of the disk
+ * @param options.appendBytesMax what a client's append may weigh; default 1 MiB
+ * @param options.onFailure called once when a flush fails; the process must end then, since memory is ahead of the disk
  */
-export const openLog = async (storage: Storage, onFailure: (cause: unknown) => void): Promise<Log> => {
+export const openLog = async (
+  storage: Storage,
+  { appendBytesMax = APPEND_BYTES_MAX, onFailure }: {
+    readonly appendBytesMax?: number | undefined
+    readonly onFailure: (cause: unknown) => void
+  },
+): Promise<Log> => {
   const last = await storage.last()
   const nextPosition = last === undefined ? FIRST_POSITION : last.position + lengthOf(last, last.stream)
   let head = last?.position ?? FIRST_POSITION - 1
@@ -53,6 +62,7 @@ export const openLog = async (storage: Storage, onFailure: (cause: unknown) => v
   return {
     ...writer({ storage, queue, nextPosition }),
     storage,
+    appendBytesMax,
     readStream,
     metadataOf,
     head: () => head,

@@ -104,6 +104,7 @@ const requireLoopback = (host: string): void => {
  * @param options.port 0 for any that is free
  * @param options.databaseUrl postgres://… of a database of its own; the schema `event_store` is made in it
  * @param options.lockWaitMs how long to wait for another process to stop writing to the log (default 15 s)
+ * @param options.appendBytesMax what one append may weigh: types, data and metadata of its events (default 1 MiB)
  * @param options.security a certificate and the first users; without it everyone may do everything, over loopback
  * @throws when the host is not loopback and there is no security, the port is taken, Postgres does not answer, or another
  *   process writes to the log. Once started, a lost database connection or a failed write stops it; see `stopped`.
@@ -113,9 +114,10 @@ export const eventStoreServer = async (options: {
   readonly port: number
   readonly databaseUrl: string
   readonly lockWaitMs?: number
+  readonly appendBytesMax?: number
   readonly security?: Security
 }): Promise<EventStoreServer> => {
-  const { databaseUrl, lockWaitMs = LOCK_WAIT_MS, security } = options
+  const { databaseUrl, lockWaitMs = LOCK_WAIT_MS, appendBytesMax, security } = options
   if (security === undefined) requireLoopback(options.host)
   const stopped = Promise.withResolvers<Error | undefined>()
   let failure: Error | undefined
@@ -128,7 +130,7 @@ export const eventStoreServer = async (options: {
   const onLost = fail('the event store has lost its database')
   const { storage, onWritten } = watched(await postgresStorage({ databaseUrl, lockWaitMs, onLost }))
   try {
-    const log = await openLog(storage, fail('the event store cannot write'))
+    const log = await openLog(storage, { appendBytesMax, onFailure: fail('the event store cannot write') })
     const { server, shutdown } = await grpcServer({ log, onWritten }, security)
     const port = await bind(server, options)
     let stopping: Promise<void> | undefined
