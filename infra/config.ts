@@ -8,11 +8,15 @@ const Environment = z.object({
   EVENTSTORE_URL: z.url({ protocol: /^(esdb|esdb\+discover)$/ }).default('esdb://127.0.0.1:2113?tls=false'),
   /** Where the embedded event store keeps its events: Postgres, with user and password. */
   EVENTSTORE_DB_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
+  /** What one append to the embedded event store may weigh, in bytes; 1 MiB if not given. Clients take 16 MiB at most. */
+  EVENTSTORE_APPEND_BYTES_MAX: z.coerce.number().int().min(1_024).max(16 * 1_048_576).optional(),
   /** Where the embedded event store listens; the host of EVENTSTORE_URL if not given. Beyond loopback it needs TLS. */
   EVENTSTORE_LISTEN_HOST: z.string().optional(),
   /** The embedded event store's certificate and key, in PEM. Without them it has neither TLS nor users. */
   EVENTSTORE_CERTIFICATE_FILE: z.string().optional(),
   EVENTSTORE_KEY_FILE: z.string().optional(),
+  /** What integrators reach the event store by, `esdb://host:port` without credentials; EVENTSTORE_URL if not given. */
+  EVENTSTORE_PUBLIC_URL: z.url({ protocol: /^(esdb|esdb\+discover)$/ }).optional(),
   /** The password with which its user `admin` is made at the first start. */
   EVENTSTORE_ADMIN_PASSWORD_FILE: z.string().optional(),
   NATS_URL: z.string().default('nats://127.0.0.1:4222'),
@@ -82,7 +86,9 @@ const structured = (env: Environment) => ({
   eventStoreUrl: env.EVENTSTORE_URL,
   eventStoreDbUrl: env.EVENTSTORE_DB_URL,
   eventStore: {
+    appendBytesMax: env.EVENTSTORE_APPEND_BYTES_MAX,
     listenHost: env.EVENTSTORE_LISTEN_HOST,
+    publicUrl: env.EVENTSTORE_PUBLIC_URL,
     certificateFile: env.EVENTSTORE_CERTIFICATE_FILE,
     keyFile: env.EVENTSTORE_KEY_FILE,
     adminPasswordFile: env.EVENTSTORE_ADMIN_PASSWORD_FILE,

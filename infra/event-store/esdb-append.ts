@@ -8,7 +8,7 @@ import type { ClientDuplexStream } from '@grpc/grpc-js'
 import empty from 'google-protobuf/google/protobuf/empty_pb.js'
 import timestamp from 'google-protobuf/google/protobuf/timestamp_pb.js'
 import { type NewEvent, type Position, type Revision, RevisionConflict } from '../../domain/kernel/event-store.ts'
-import { StoreUnavailable } from './transient.ts'
+import { isRefusal, StoreUnavailable } from './transient.ts'
 
 /** The store will not take these events, now or later: they are too large, or the user may not write. */
 export class AppendRefused extends Error {
@@ -104,7 +104,9 @@ const openLine = async (client: EventStoreDBClient, onOver: (line: Line) => void
   const line: Line = { call: await open(), waiting: new Map() }
   const over = (cause?: unknown): void => {
     onOver(line)
-    const error = new StoreUnavailable('the connection to the event store broke during an append', { cause })
+    const error = isRefusal(cause)
+      ? new AppendRefused('the event store does not take appends from this user', { cause })
+      : new StoreUnavailable('the connection to the event store broke during an append', { cause })
     for (const it of line.waiting.values()) it.reject(error)
     line.waiting.clear()
   }

@@ -1,8 +1,9 @@
-import { EventStoreDBClient } from '@eventstore/db-client'
+import type { EventStoreDBClient } from '@eventstore/db-client'
 import {
   type EventStore, isAfter, type NewEvent, type Position, type Recorded, type Revision, RevisionConflict,
 } from '../../domain/kernel/event-store.ts'
 import { appender, AppendRefused } from './esdb-append.ts'
+import { esdbClient } from './esdb-client.ts'
 import { MalformedEvent, recordedOf } from './esdb-event.ts'
 import { follow } from './esdb-follow.ts'
 import { allRequest, lastRequest, openRead, readToEnd, streamRequest, subscriptionRequest } from './esdb-read.ts'
@@ -158,7 +159,7 @@ export const esdbEventStore = ({
   readonly connectionString: string
   readonly appendTimeoutMs?: number
 }): EventStore & { readonly close: () => Promise<void>; readonly ping: () => Promise<void> } => {
-  const client = EventStoreDBClient.connectionString(connectionString)
+  const client = esdbClient(connectionString)
   const closed = new AbortController()
   const connection: Connection = { client, timeoutMs: appendTimeoutMs, closing: closed.signal }
   const { append, close } = appender(client, appendTimeoutMs)

@@ -28,6 +28,11 @@ export const isTransient = (error: unknown): boolean => {
   return TRANSIENT.has(error.code) || isNotLeader(error)
 }
 
+/** Whether the store knows who asks and will not have it, or does not know these credentials: asking again is no use. */
+export const isRefusal = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error &&
+  (error.code === status.UNAUTHENTICATED || error.code === status.PERMISSION_DENIED)
+
 const isNotLeader = (error: Error): boolean =>
   'metadata' in error && typeof error.metadata === 'object' && error.metadata !== null && 'get' in error.metadata &&
   typeof error.metadata.get === 'function' && String(error.metadata.get('exception')) === 'not-leader'

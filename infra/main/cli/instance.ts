@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import type { Child } from '../../embedded/child.ts'
+import { ensureEventStoreCertificate } from '../../embedded/event-store-certificate.ts'
 import { mariadb, mariadbUrl } from '../../embedded/mariadb.ts'
 import { nats, natsUrl } from '../../embedded/nats.ts'
 import { postgres, postgresUrl } from '../../embedded/postgres.ts'
@@ -14,6 +15,8 @@ const SERVICES = [
   'ccx-projector', 'ccx-auth-service', 'ccx-deployer', 'cmon-master', 'ccx-runner-service', 'ccx-rest',
 ] as const
 const ALL_IN_ONE = 'all-in-one'
+/** These may have to make read models anew before they are ready, at some 20,000 events a second. */
+const MAKES_READ_MODELS: ReadonlySet<string> = new Set(['ccx-projector', ALL_IN_ONE])
 const EMBEDDED = ['event-store', 'dns', 'ingress'] as const
 /** What runs on an HTTP port of its own behind the ingress, and the paths that go there. */
 const BEHIND_INGRESS: Readonly<Record<string, readonly string[]>> = {
@@ -37,6 +40,8 @@ export type Instance = {
   readonly apiUrl: string
   /** The environment of a service: what it needs to find the others. Holds passwords. */
   readonly environmentOf: (service: string) => Readonly<Record<string, string>>
+  /** Makes the files that services need beside their environment. To be called before the first of them is started. */
+  readonly prepare: () => Promise<void>
   /** How a service is run. */
   readonly argvOf: (service: string) => readonly [string, ...string[]]
   /** What must run, in the order of starting. */
@@ -73,7 +78,8 @@ export const instance = ({ state, programs, given, inherited }: InstanceOptions)
   })
 
   const argvOf = (service: string): readonly [string, ...string[]] => [
-    process.execPath, '--enable-source-maps', join(repository, 'infra/main', `${service}.ts`),
+    // gRPC names the host in every TLS handshake, addresses too, which Node warns about.
+    process.execPath, '--enable-source-maps', '--disable-warning=DEP0123', join(repository, 'infra/main', `${service}.ts`),
   ]
 
   const service = (name: string, ...ports: readonly string[]): Child => ({
@@ -84,11 +90,16 @@ export const instance = ({ state, programs, given, inherited }: InstanceOptions)
     cwd: repository,
     stopSignal: 'SIGTERM',
     stopTimeoutMs: 15_000,
-    readyWithinMs: 90_000,
+    readyWithinMs: MAKES_READ_MODELS.has(name) ? 1_800_000 : 90_000,
     ready: () => answersReady(state.port(healthPort(name))),
   })
 
+  const prepare = async (): Promise<void> => {
+    if (given['EVENTSTORE_URL'] === undefined) await ensureEventStoreCertificate(state, hostsOf(given))
+  }
+
   const stages: Instance['stages'] = async ({ separate, afterServices }) => {
+    await prepare()
     const stores = await storesOf({ state, programs, given, inherited })
     const embedded = [
       ...(given['EVENTSTORE_URL'] === undefined ? [service('event-store', 'event-store')] : []),
@@ -103,15 +114,26 @@ export const instance = ({ state, programs, given, inherited }: InstanceOptions)
     return [{ children: stores }, { children: embedded }, { children: services, afterStop: afterServices }]
   }
 
-  return { apiUrl, environmentOf, argvOf, stages }
+  return { apiUrl, environmentOf, prepare, argvOf, stages }
 }
+
+/** By what names and addresses clients from outside know the embedded event store. */
+const hostsOf = (given: Readonly<Record<string, string>>): readonly string[] =>
+  ['EVENTSTORE_PUBLIC_URL', 'EVENTSTORE_LISTEN_HOST'].flatMap((name) => {
+    const value = given[name]
+    if (value === undefined) return []
+    return [name === 'EVENTSTORE_PUBLIC_URL' ? new URL(value).hostname : value]
+  })
 
 /** Each named by what identifies the instance on this machine, so that two instances side by side do not meet. */
 const instanceName = (dir: string): string => `ccx-${createHash('sha256').update(dir).digest('hex').slice(0, 8)}`
 
 const settingsOf = (state: State, binDirs: readonly string[]): Readonly<Record<string, string>> => ({
   CCX_INSTANCE: instanceName(state.dir),
-  EVENTSTORE_URL: `esdb://127.0.0.1:${state.port('event-store')}?tls=false`,
+  EVENTSTORE_URL: eventStoreUrl(state),
+  EVENTSTORE_CERTIFICATE_FILE: state.certificateFile('event-store'),
+  EVENTSTORE_KEY_FILE: state.secretFile('event-store-key'),
+  EVENTSTORE_ADMIN_PASSWORD_FILE: state.secretFile('event-store-admin'),
   EVENTSTORE_DB_URL: postgresUrl(state.port('postgres'), 'eventstore', state.secret('postgres-eventstore')),
   NATS_URL: natsUrl(state.port('nats'), state.secret('nats')),
   CCX_DB_URL: postgresUrl(state.port('postgres'), 'ccx', state.secret('postgres-ccx')),
@@ -130,6 +152,12 @@ const settingsOf = (state: State, binDirs: readonly string[]): Readonly<Record<s
   ADMIN_PASSWORD_FILE: state.secretFile('admin-password'),
   ...(state.user === undefined ? {} : { RUN_AS: `${state.user.uid}:${state.user.gid}` }),
 })
+
+const eventStoreUrl = (state: State): string => {
+  const authority = encodeURIComponent(state.certificateFile('event-store-ca'))
+  const user = `ccx:${state.secret('event-store-ccx')}`
+  return `esdb://${user}@127.0.0.1:${state.port('event-store')}?tls=true&tlsCaFile=${authority}`
+}
 
 const storesOf = async ({ state, programs, given, inherited }: InstanceOptions): Promise<readonly Child[]> => {
   const common = { bin: programs.bin, user: state.user, env: inherited }

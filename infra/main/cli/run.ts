@@ -20,7 +20,8 @@ export const run: Command = async (args) => {
     env: inherited,
     progress: (line) => console.error(line),
   })
-  const { argvOf, environmentOf } = instance({ state, programs, given: givenSettings(), inherited })
+  const { argvOf, environmentOf, prepare } = instance({ state, programs, given: givenSettings(), inherited })
+  await prepare()
   const [program, ...programArgs] = argvOf(service)
   const child = spawn(program, programArgs, { cwd: repository, env: environmentOf(service), stdio: 'inherit' })
   // A terminal sends its signals to both of us; anyone else only to this process.
