@@ -26,7 +26,7 @@ export type Request<P, Q, B> = {
   readonly idempotencyKey: string | undefined
   readonly address: string
   readonly header: (name: string) => string | undefined
-  /** Aborts when the caller has gone, or the service must end: for replies that go on. */
+  /** Aborts when the caller has gone or may ask no longer, or the service must end: for replies that go on. */
   readonly signal: AbortSignal
 }
 

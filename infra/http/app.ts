@@ -107,6 +107,8 @@ const routesOf = (options: AppOptions): readonly Route[] => {
  */
 export const httpApp = (options: AppOptions): Koa => {
   const app = new Koa({ proxy: options.behindProxy === true })
+  // It would print of every stream whose reader has gone; what breaks off otherwise is logged where it is sent.
+  app.silent = true
   const headers = securityHeaders(options.publicUrl)
   const router = new Router({ strict: true, sensitive: true })
   const knownOf = new WeakMap<Context, Known>()

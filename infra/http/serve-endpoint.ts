@@ -20,6 +20,8 @@ export type ServeOptions = {
   readonly handleTimeoutMs: number
   /** Aborts when the server is to end: answers that go on end with it. */
   readonly closing: AbortSignal
+  /** How often it is asked whether the one who gets an answer that goes on may still have it; default 15,000. */
+  readonly stillHereEveryMs?: number | undefined
   readonly log: Log
 }
 
@@ -28,6 +30,8 @@ export type Known = { readonly requestId: string; readonly route: string; princi
 
 /** The one who calls a public endpoint: nobody, who owns nothing. */
 const nobody: Principal = { kind: 'user', userId: '', login: '', isAdmin: false, ownerId: '', ownerNamed: false }
+
+const STILL_HERE_EVERY_MS = 15_000
 
 const POSITION_MAX = 2n ** 63n - 1n
 
@@ -117,6 +121,16 @@ const send = (ctx: Context, { status, body, stream, headers = {}, position }: Re
   ctx.body = JSON.stringify(body ?? {})
 }
 
+/** Ends an answer that goes on once the one who gets it may have it no longer. What cannot be told now is asked again. */
+const watch = (isStillHere: () => Promise<boolean>, everyMs: number, gone: AbortController): void => {
+  if (gone.signal.aborted) return
+  const look = async (): Promise<void> => {
+    if (!(await isStillHere().catch(() => true))) gone.abort()
+  }
+  const looking = setInterval(() => void look(), everyMs)
+  gone.signal.addEventListener('abort', () => clearInterval(looking), { once: true })
+}
+
 /**
  * Carries a request to its endpoint and the reply back: who asks, in whose name, what he has seen already; and holds
  * the answer until the read models have what it tells of.
@@ -132,6 +146,10 @@ export const serveEndpoint =
     const gone = new AbortController()
     ctx.res.once('close', () => gone.abort())
     const signal = AbortSignal.any([gone.signal, options.closing])
+    const isStillHere = async (): Promise<boolean> => {
+      const { userId, isAdmin } = (await options.authenticate(header)) ?? nobody
+      return userId === principal.userId && isAdmin === principal.isAdmin
+    }
     const request = {
       params: paramsOf(ctx),
       query: queryOf(ctx),
@@ -146,6 +164,9 @@ export const serveEndpoint =
     if (seen !== undefined) await settle(seen, options)
     const reply = await within(endpoint.handle(request), options.handleTimeoutMs)
     if (reply.position !== undefined) await settle(reply.position, options)
+    if (reply.stream !== undefined && endpoint.access !== 'public') {
+      watch(isStillHere, options.stillHereEveryMs ?? STILL_HERE_EVERY_MS, gone)
+    }
     send(ctx, reply, (err) => {
       if (!signal.aborted) options.log.error({ err, requestId: known.requestId }, 'an answer broke off')
       ctx.res.destroy()

@@ -7,6 +7,7 @@ import { esdbEventStore } from '../event-store/esdb.ts'
 import { natsMessaging } from '../messaging/nats.ts'
 import type { Messaging } from '../messaging/messaging.ts'
 import { type ReadStore, connect } from '../read-store/connect.ts'
+import { type ReadPosition, readPosition } from '../read-store/position.ts'
 import { migrateToLatest } from '../read-store/migrate.ts'
 import { masterKey } from '../secrets/master-key.ts'
 import { VAULT, vaultMigrations } from '../secrets/migrations.ts'
@@ -31,6 +32,8 @@ export type Base = {
   readonly store: () => EventStore & { readonly ping: () => Promise<void> }
   readonly messaging: () => Promise<Messaging>
   readonly ccxDb: () => ReadStore<ReadSchema>
+  /** How far the read models have come. */
+  readonly readPosition: () => ReadPosition
   readonly secrets: () => Promise<Secrets>
   readonly personal: () => Promise<PersonalData>
 }
@@ -83,6 +86,10 @@ const connections = (service: string, config: Config, log: Log, metrics: Metrics
       ),
     ),
     ccxDb,
+    readPosition: lazily(() => {
+      const url = required(config.ccxDbUrl, 'CCX_DB_URL')
+      return kept(readPosition({ url, onError: (err) => log.warn({ err }, 'the position of the read models is not known') }))
+    }),
     secrets: lazily(async () => sealedSecrets(await vault())),
     personal: lazily(async () => personalData(await vault())),
     close: async () => {

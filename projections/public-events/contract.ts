@@ -115,7 +115,11 @@ export const contract = {
   },
   'dev.ccx.account.client-revoked.v1': { summary: 'OAuth2 client credentials hold no more.', subject: CLIENT, data: ofClient },
   'dev.ccx.webhook.created.v1': { summary: 'A webhook was made.', subject: WEBHOOK, data: ofWebhook },
-  'dev.ccx.webhook.changed.v1': { summary: 'Where a webhook leads, or what it lets through, is another.', subject: WEBHOOK, data: ofWebhook },
+  'dev.ccx.webhook.changed.v1': {
+    summary: 'Where a webhook leads, or what it lets through, is another.',
+    subject: WEBHOOK,
+    data: ofWebhook,
+  },
   'dev.ccx.webhook.paused.v1': {
     summary: 'Nothing is sent to the webhook until it is resumed.',
     subject: WEBHOOK,

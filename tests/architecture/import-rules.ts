@@ -19,7 +19,7 @@ const layers: readonly Layer[] = [
   },
   {
     folder: 'read-api/',
-    may: [/^projections\/schema\.ts$/, /^domain\/(kernel|catalogue)\//, /^(kysely|koa|@koa\/router|zod)$/],
+    may: [/^projections\/(schema\.ts$|feed|public-events\/)/, /^domain\/(kernel|catalogue)\//, /^(kysely|koa|@koa\/router|zod)$/],
     because: 'a query selects and shapes; it never decides',
   },
 ]

@@ -4,9 +4,7 @@ import { projections } from '../../../projections/index.ts'
 import { READ_SCHEMA } from '../../../projections/schema.ts'
 import { authStore } from '../../auth/auth-store.ts'
 import { directory } from '../../auth/directory.ts'
-import { required } from '../../config.ts'
 import { httpServer } from '../../http/server.ts'
-import { readPosition } from '../../read-store/position.ts'
 import { ensureTables } from '../../read-store/tables.ts'
 import { readiness } from '../../telemetry/health.ts'
 import type { Base, Part } from '../base.ts'
@@ -22,14 +20,12 @@ type Calls = (base: Base) => Promise<readonly Endpoint[]>
 export const httpPart =
   ({ serves, elsewhere = [] }: { readonly serves: readonly Calls[]; readonly elsewhere?: readonly Calls[] }) =>
   async (base: Base): Promise<Part> => {
-    const { config, log, metrics, metricsHandler, now, signal, store, ccxDb, personal } = base
+    const { config, log, metrics, metricsHandler, now, signal, store, ccxDb, readPosition, personal } = base
     const events = store()
     const { db, pool } = ccxDb()
     await ensureTables(pool, { schema: READ_SCHEMA, projections })
     const auth = authStore({ pool, now })
     await auth.migrate()
-    const url = required(config.ccxDbUrl, 'CCX_DB_URL')
-    const position = readPosition({ url, onError: (err) => log.warn({ err }, 'the position of the read models is not known') })
     const checks = { eventStore: events.ping, ccxDb: () => pool.query('select 1') }
     const all = async (calls: readonly Calls[]) => (await Promise.all(calls.map((call) => call(base)))).flat()
     const server = await httpServer({
@@ -37,14 +33,14 @@ export const httpPart =
       endpoints: await all(serves),
       elsewhere: await all(elsewhere),
       authenticate: authenticator({ sessions: auth.sessions, directory: directory({ db, personal: await personal() }) }),
-      waitFor: position.waitFor,
+      waitFor: readPosition().waitFor,
       ready: () => readiness(checks),
       metricsHandler,
       observe: metrics.request,
       log,
     })
     const ended = new Promise<void>((resolve, reject) => {
-      const close = () => server.close().then(position.close).then(resolve, reject)
+      const close = () => server.close().then(resolve, reject)
       signal.addEventListener('abort', () => void close(), { once: true })
     })
     return { checks, ended }

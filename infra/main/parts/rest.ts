@@ -1,10 +1,14 @@
 import { commandEndpoints } from '../../../command-handlers/datastores.ts'
 import type { Endpoint } from '../../../domain/kernel/endpoint.ts'
+import { READ_SCHEMA } from '../../../projections/schema.ts'
+import { events } from '../../../read-api/events.ts'
 import { readApi } from '../../../read-api/index.ts'
 import { readCatalogue } from '../../catalogue/read-catalogue.ts'
+import { feedTail } from '../../read-store/feed-tail.ts'
 import { traceparent } from '../../telemetry/tracing.ts'
 import type { Base } from '../base.ts'
 import { counted } from './counted.ts'
+import { historyOf } from './history.ts'
 
 /** The calls that change datastores. */
 export const commandCalls = async ({ config, metrics, now, store, personal }: Base): Promise<readonly Endpoint[]> => {
@@ -23,17 +27,23 @@ export const commandCalls = async ({ config, metrics, now, store, personal }: Ba
 }
 
 /** The calls that look. Secrets are opened for their owner at the moment they are asked for; no read model holds any. */
-export const queryCalls = async ({ config, ccxDb, secrets, personal }: Base): Promise<readonly Endpoint[]> => {
+export const queryCalls = async (base: Base): Promise<readonly Endpoint[]> => {
+  const { config, log, ccxDb, readPosition, secrets, personal } = base
   const sealed = await secrets()
   const opened =
     (name: string) =>
     ({ owner_id: ownerId, datastore_id: subjectId }: { readonly owner_id: string; readonly datastore_id: string }) =>
       sealed.open({ ownerId, subjectId, name })
-  return readApi({
-    db: ccxDb().db,
+  const { db } = ccxDb()
+  const calls = readApi({
+    db,
     personal: await personal(),
     catalogue: readCatalogue(config.catalogueFile),
+    history: await historyOf(base),
     openPassword: opened('admin-password'),
     openAuthority: opened('ca-certificate'),
   })
+  const onError = (err: unknown) => log.warn({ err }, 'the feed cannot be looked at')
+  const tail = feedTail({ db, position: readPosition(), onError })
+  return [...calls, ...events({ db: db.withSchema(READ_SCHEMA), tail, publicUrl: config.http.publicUrl })]
 }
