@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Unit } from '../../infra/host.ts'
-import { namespaceOf } from '../../infra/providers/network-namespace/machine.ts'
-import { bridgeOf } from '../../infra/providers/network-namespace/network.ts'
+import { namespaceOf as namespaceNamed } from '../../infra/providers/network-namespace/machine.ts'
+import { bridgeOf as bridgeNamed, placed } from '../../infra/providers/network-namespace/network.ts'
 import { bench } from '../support/local-providers.ts'
 import { until } from '../support/until.ts'
 
@@ -19,7 +19,9 @@ const sleeper: Unit = {
   reloadSignal: 'SIGHUP',
 }
 
-const { providers, clear } = await bench()
+const { providers, folder, clear } = await bench()
+const namespaceOf = (nodeId: string) => namespaceNamed(placed(join(folder, 'netns'), nodeId))
+const bridgeOf = (networkId: string) => bridgeNamed(placed(join(folder, 'netns'), networkId))
 const provider = providers.find(({ name }) => name === 'network-namespace')
 if (provider === undefined) throw new Error('BUG: the provider is not registered')
 const reason = await provider.unavailable()
@@ -86,6 +88,25 @@ if (reason === undefined) {
       assert.match(status, new RegExp(`${set}:\\s+0000000000000000`))
     }
     assert.match(status, /NoNewPrivs:\s+1/)
+  })
+
+  test('two installations keep machines and networks of the same ids apart', async () => {
+    const [networkId, nodeId, datastoreId] = [randomUUID(), randomUUID(), randomUUID()]
+    const two = await bench()
+    try {
+      const beside = two.providers.find(({ name }) => name === provider.name) ?? provider
+      for (const one of [provider, beside]) {
+        await one.createNetwork({ networkId, datastoreId, region: 'here' })
+        await one.createMachine({ nodeId, datastoreId, networkId, name: 'db-1', region: 'here', zone: 'a', instance })
+        await one.createVolume({ nodeId, datastoreId, type: 'local', sizeGib: 1 })
+        await one.boot(nodeId)
+      }
+      await beside.deleteMachine(nodeId)
+      await beside.deleteNetwork(networkId)
+      assert.is((await (await provider.host(nodeId)).run(['echo', 'here'])).trim(), 'here')
+    } finally {
+      await two.clear()
+    }
   })
 } else {
   process.stdout.write(`SKIPPED provider ${provider.name}: ${reason}\n`)

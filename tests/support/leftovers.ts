@@ -1,10 +1,11 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { networkInterfaces } from 'node:os'
+import { join } from 'node:path'
 import { createConnection } from 'mysql2/promise'
 import pg from 'pg'
 import type { Position } from '../../domain/kernel/event-store.ts'
 import { esdbEventStore } from '../../infra/event-store/esdb.ts'
-import { bridgeOf, linkOf } from '../../infra/providers/network-namespace/network.ts'
+import { bridgeOf, linkOf, placed } from '../../infra/providers/network-namespace/network.ts'
 import { namespaceOf } from '../../infra/providers/network-namespace/machine.ts'
 import { connect } from '../../infra/read-store/connect.ts'
 import { readPosition } from '../../infra/read-store/position.ts'
@@ -66,19 +67,20 @@ const rowsLeft = async (
   }
 }
 
-const onMachine = async ({ stateDir }: World, { datastoreId, nodeIds, networkIds }: Traces) => {
+const onMachine = async ({ stateDir, config }: World, { datastoreId, nodeIds, networkIds }: Traces) => {
   const ids = [datastoreId, ...nodeIds, ...networkIds]
   const speaksOfOne = (text: string): boolean => ids.some((id) => text.includes(id))
   const files = await readdir(`${stateDir}/machines`, { recursive: true })
   const mounts = (await readFile('/proc/self/mounts', 'utf8')).split('\n')
   const namespaces = await readdir('/run/netns').catch(() => [])
   const links = Object.keys(networkInterfaces())
-  const ownLinks = [...networkIds.map(bridgeOf), ...nodeIds.map(linkOf)]
+  const own = (id: string) => placed(join(config.machines.dir ?? '', 'netns'), id)
+  const ownLinks = [...networkIds.map(own).map(bridgeOf), ...nodeIds.map(own).map(linkOf)]
   return [
     ...ids.flatMap(processesAt).map(({ command }) => `process: ${command}`),
     ...files.filter(speaksOfOne).map((file) => `file: ${file}`),
     ...mounts.filter(speaksOfOne).map((mount) => `mount: ${mount}`),
-    ...namespaces.filter((name) => nodeIds.map(namespaceOf).includes(name)).map((name) => `namespace: ${name}`),
+    ...namespaces.filter((name) => nodeIds.map(own).map(namespaceOf).includes(name)).map((name) => `namespace: ${name}`),
     ...links.filter((name) => ownLinks.includes(name)).map((name) => `link: ${name}`),
   ]
 }

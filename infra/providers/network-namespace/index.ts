@@ -4,7 +4,7 @@ import { whyNot } from '../process-host/readiness.ts'
 import { isRoot } from '../process-host/site.ts'
 import { system } from './ip.ts'
 import { cut, enter, heal, plug, unplug } from './machine.ts'
-import { bridgeOf, cidrOf, hosts, isSubnetFree, lowerBridge, raiseBridge, removeLink, subnets } from './network.ts'
+import { bridgeOf, cidrOf, hosts, isSubnetFree, lowerBridge, placed, raiseBridge, removeLink, subnets } from './network.ts'
 import { canMountImages, detachVolume, mountImage, removeVolume } from './volume.ts'
 
 /** Tried in a user's own namespaces, which end with the program: a trial leaves nothing behind. */
@@ -27,6 +27,7 @@ const unavailable = async (options: LocalOptions): Promise<string | undefined> =
  * where loop devices work a volume with a real size. Needs root; what runs in them is unprivileged.
  */
 export const networkNamespace = (options: LocalOptions): Provider => {
+  const own = (id: string): string => placed(options.machinesDir, id)
   let limited: boolean | undefined
   const isLimited = (): boolean => (limited ??= isRoot() && canMountImages())
   return processProvider(options, {
@@ -36,18 +37,19 @@ export const networkNamespace = (options: LocalOptions): Provider => {
       return new Set(['link-faults', 'own-network', ...size] as const)
     },
     unavailable: () => unavailable(options),
-    linkFaults: { cut, heal },
-    networkCandidates: subnets,
+    linkFaults: { cut: (nodeId) => cut(own(nodeId)), heal: (nodeId) => heal(own(nodeId)) },
+    networkCandidates: (networkId) => subnets(own(networkId)),
     isNetworkFree: isSubnetFree,
     cidrOf,
-    raiseNetwork: raiseBridge,
-    razeNetwork: (networkId) => removeLink(bridgeOf(networkId)),
-    lowerNetwork: lowerBridge,
+    raiseNetwork: (networkId, network) => raiseBridge(own(networkId), network),
+    razeNetwork: (networkId) => removeLink(bridgeOf(own(networkId))),
+    lowerNetwork: (networkId) => lowerBridge(own(networkId)),
     addressCandidates: hosts,
     isAddressFree: async () => true,
-    plug,
-    unplug,
-    enter,
+    plug: ({ nodeId, networkId, ...rest }, network) =>
+      plug({ ...rest, nodeId: own(nodeId), networkId: own(networkId) }, network),
+    unplug: (nodeId) => unplug(own(nodeId)),
+    enter: (nodeId) => enter(own(nodeId)),
     mount: async (folder, sizeGib) => (isLimited() ? mountImage(folder, sizeGib) : undefined),
     detach: detachVolume,
     unmount: removeVolume,

@@ -7,6 +7,13 @@ const SUBNETS_MAX = 254
 
 const digest = (id: string): Buffer => createHash('sha256').update(id).digest()
 
+/**
+ * An id as one installation has it: two on one machine may derive the same id from the same request, and must not meet.
+ *
+ * @param machinesDir the installation's own folder of machines
+ */
+export const placed = (machinesDir: string, id: string): string => JSON.stringify([machinesDir, id])
+
 /** Names of links are at most 15 characters long (IFNAMSIZ). */
 export const bridgeOf = (networkId: string): string => `cxb${digest(networkId).toString('hex').slice(0, 12)}`
 export const linkOf = (nodeId: string): string => `cxv${digest(nodeId).toString('hex').slice(0, 12)}`
