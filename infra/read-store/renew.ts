@@ -1,5 +1,5 @@
 import type { Pool, PoolClient } from 'pg'
-import type { EventStore, Position } from '../../domain/kernel/event-store.ts'
+import type { EventStore } from '../../domain/kernel/event-store.ts'
 import type { Projection } from '../../projections/projection.ts'
 import { type Checkpoint, lowest, readCheckpoints } from './checkpoints.ts'
 import { type Comparison, type Difference, compare, comparison, isSame } from './compare.ts'
@@ -41,6 +41,8 @@ const alone = async <T>({ pool, schema }: RenewOptions, work: (client: PoolClien
     if (!(await tryRole(client, 'rebuild', schema))) throw new Error('another rebuild of these tables is at work')
     return await work(client)
   } finally {
+    // The end of the connection would give them up as well, but only some time after it is asked for.
+    await client.query('select pg_advisory_unlock_all()').catch(() => undefined)
     client.release(true)
   }
 }
@@ -155,9 +157,3 @@ export const standings = async (
     previous: previous.get(name),
   }))
 }
-
-/** How far a position is on the way to another, 0 to 1: a guess, since positions are not dense. */
-export const wayBetween = (position: Position | 'start', head: Position | 'start'): number =>
-  position === 'start' || head === 'start' || head.commit === 0n
-    ? 0
-    : Math.min(1, Number(position.commit) / Number(head.commit))
