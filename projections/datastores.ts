@@ -41,6 +41,15 @@ export const datastores = projection<DatastoreRow>({
     updated_at: 'time',
   },
 
+  types: [
+    'DatastoreCreated',
+    'DatastoreDeployed',
+    'DeploymentFailed',
+    'DeletionStarted',
+    'DeletionAbandoned',
+    'DatastoreDeleted',
+  ],
+
   keys({ type, data }) {
     switch (type) {
       case 'DatastoreCreated':

@@ -25,6 +25,19 @@ export const jobLog = projection<JobLogRow>({
     at: 'time',
   },
 
+  types: [
+    'JobStarted',
+    'StepOrdered',
+    'StepNoted',
+    'StepSucceeded',
+    'StepFailed',
+    'AttentionNeeded',
+    'JobCancelled',
+    'UnwindingBegun',
+    'JobFinished',
+    'JobUnwound',
+  ],
+
   keys: (event) => (said(event) === undefined ? [] : [sortablePosition(event.position)]),
 
   apply(row, event, key) {

@@ -30,6 +30,21 @@ export const jobs = projection<JobRow>({
     ended_at: 'time',
   },
 
+  types: [
+    'JobQueued',
+    'JobDropped',
+    'JobEnded',
+    'JobStarted',
+    'StepOrdered',
+    'StepSucceeded',
+    'StepFailed',
+    'AttentionNeeded',
+    'JobCancelled',
+    'UnwindingBegun',
+    'JobFinished',
+    'JobUnwound',
+  ],
+
   keys({ type, data }) {
     switch (type) {
       case 'JobQueued':

@@ -23,6 +23,14 @@ export const nodes = projection<NodesRow>({
     created_at: 'time',
   },
 
+  types: [
+    'DatastoreCreated',
+    'DatastoreDeployed',
+    'DeploymentFailed',
+    'DatastoreDeleted',
+    'StepSucceeded',
+  ],
+
   keys({ type, data }) {
     switch (type) {
       case 'DatastoreCreated':

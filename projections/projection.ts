@@ -19,6 +19,8 @@ export type Projection<R extends Row = Row> = {
   /** The column that tells rows apart. */
   readonly key: string & keyof R
   readonly columns: Readonly<Record<string & keyof R, ColumnKind>>
+  /** The types of the events that can concern a row, so that a reader can leave the others where they are; absent: any. */
+  readonly types?: readonly KnownEvent['type'][]
   /** The rows that an event concerns, by their keys; none for most events. */
   keys(event: KnownEvent): readonly string[]
   /** The row after the event; undefined deletes it, or leaves it absent. The same object back: nothing has changed. */

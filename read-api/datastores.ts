@@ -5,6 +5,8 @@ import type { PersonalData } from '../domain/kernel/sealed.ts'
 import type { ReadSchema } from '../projections/schema.ts'
 import { datastoreParams, noDatastore, pageQuery } from './asked.ts'
 import { datastoreReply, datastoresReply } from './datastore-reply.ts'
+import { asOfQuery } from './history/instant.ts'
+import { datastoresAt, type HistoryQueries, type Past, pastOf } from './history/past.ts'
 import { type Datastore, datastoreReplyOf, type OpenJob } from './rows.ts'
 import { worded } from './words.ts'
 
@@ -12,6 +14,7 @@ export type DatastoreQueries = {
   readonly db: Kysely<ReadSchema>
   readonly catalogue: Catalogue
   readonly personal: Pick<PersonalData, 'open'>
+  readonly history: HistoryQueries
   /** The password of the datastore's administrator; undefined as long as there is none. */
   readonly openPassword: (
     datastore: Readonly<Pick<Datastore, 'datastore_id' | 'owner_id'>>,
@@ -24,55 +27,77 @@ const tag = 'Datastores'
 /** The datastores of the one who asks, in a list or one by one. */
 export const datastores = (queries: DatastoreQueries): readonly Endpoint[] => [list(queries), get(queries)]
 
-const list = ({ db, catalogue, personal }: DatastoreQueries): Endpoint =>
+const list = ({ db, catalogue, personal, history }: DatastoreQueries): Endpoint =>
   endpoint({
     method: 'GET',
     path: PATH,
-    summary: 'List the datastores, newest first',
+    summary: 'List the datastores, newest first, as they are or were',
     tag,
     access: 'user',
-    query: pageQuery(50),
+    query: pageQuery(50).extend(asOfQuery.shape),
     replies: { 200: { description: 'A part of the list, and how many there are in all.', schema: datastoresReply } },
-    handle: async ({ query: { limit, offset }, principal }) => {
-      const owned = db.selectFrom('datastores').where('owner_id', '=', principal.ownerId)
-      const [{ total }, rows] = await Promise.all([
-        owned.select(({ fn }) => fn.countAll<string>().as('total')).executeTakeFirstOrThrow(),
-        owned.selectAll().orderBy('created_at', 'desc').orderBy('datastore_id').limit(limit).offset(offset).execute(),
-      ])
-      const jobs = await openJobs(db, rows)
+    handle: async ({ query: { asOf, ...part }, principal: { ownerId, ownerNamed } }) => {
+      const page = { ...part, ownerId }
+      const { total, rows, jobs } = await (asOf === undefined ? presentPage(db, page) : datastoresAt(history, { ...page, asOf }))
       const items = (await worded(personal.open, rows)).map((row) => datastoreReplyOf(catalogue, row, jobs, null))
-      const page = { page: Math.floor(offset / limit) + 1, per_page: limit, total: Number(total) }
-      return principal.ownerNamed
-        ? { status: 200, body: { pagination: page, data_stores: items } }
-        : { status: 200, body: { total: Number(total), datastores: items } }
+      const { limit, offset } = part
+      return ownerNamed
+        ? { status: 200, body: { pagination: { page: Math.floor(offset / limit) + 1, per_page: limit, total }, data_stores: items } }
+        : { status: 200, body: { total, datastores: items } }
     },
   })
 
-const get = ({ db, catalogue, personal, openPassword }: DatastoreQueries): Endpoint =>
+type Page = { readonly ownerId: string; readonly limit: number; readonly offset: number }
+type Listed = { readonly total: number; readonly rows: readonly Datastore[]; readonly jobs: readonly OpenJob[] }
+
+const presentPage = async (db: Kysely<ReadSchema>, { ownerId, limit, offset }: Page): Promise<Listed> => {
+  const owned = db.selectFrom('datastores').where('owner_id', '=', ownerId)
+  const [{ total }, rows] = await Promise.all([
+    owned.select(({ fn }) => fn.countAll<string>().as('total')).executeTakeFirstOrThrow(),
+    owned.selectAll().orderBy('created_at', 'desc').orderBy('datastore_id').limit(limit).offset(offset).execute(),
+  ])
+  return { total: Number(total), rows, jobs: await openJobs(db, rows) }
+}
+
+type Found = { readonly row: Datastore; readonly jobs: readonly OpenJob[]; readonly password?: string | undefined }
+
+const get = (queries: DatastoreQueries): Endpoint =>
   endpoint({
     method: 'GET',
     path: `${PATH}/:uuid`,
-    summary: 'Read a datastore',
+    summary: 'Read a datastore, as it is or was',
     tag,
     access: 'user',
     params: datastoreParams,
-    replies: { 200: { description: 'The datastore.', schema: datastoreReply } },
-    handle: async ({ params: { uuid }, principal }) => {
-      const row = await db
-        .selectFrom('datastores')
-        .selectAll()
-        .where('datastore_id', '=', uuid)
-        .where('owner_id', '=', principal.ownerId)
-        .executeTakeFirst()
-      const [opened] = await worded(personal.open, row === undefined ? [] : [row])
-      if (row === undefined || opened === undefined) throw noDatastore(uuid)
-      const [jobs, password] = await Promise.all([
-        openJobs(db, [row]),
-        row.deployed ? openPassword(row) : Promise.resolve(undefined),
-      ])
-      return { status: 200, body: datastoreReplyOf(catalogue, opened, jobs, password ?? null) }
+    query: asOfQuery,
+    replies: { 200: { description: 'The datastore. Of the past no password is told.', schema: datastoreReply } },
+    handle: async ({ params: { uuid }, query: { asOf }, principal: { ownerId } }) => {
+      const past = asOf && (await pastOf(queries.history, { uuid, ownerId, asOf }))
+      const { row, jobs, password } = await (past === undefined ? present(queries, uuid, ownerId) : asItWas(past))
+      const [opened = row] = await worded(queries.personal.open, [row])
+      return { status: 200, body: datastoreReplyOf(queries.catalogue, opened, jobs, password ?? null) }
     },
   })
+
+const present = async ({ db, openPassword }: DatastoreQueries, uuid: string, ownerId: string): Promise<Found> => {
+  const row = await db
+    .selectFrom('datastores')
+    .selectAll()
+    .where('datastore_id', '=', uuid)
+    .where('owner_id', '=', ownerId)
+    .executeTakeFirst()
+  if (row === undefined) throw noDatastore(uuid)
+  const [jobs, password] = await Promise.all([
+    openJobs(db, [row]),
+    row.deployed ? openPassword(row) : Promise.resolve(undefined),
+  ])
+  return { row, jobs, password }
+}
+
+const asItWas = async (past: Past): Promise<Found> => {
+  const [row, jobs] = await Promise.all([past.datastore(), past.openJobs()])
+  return { row, jobs }
+}
 
 /** Those that have not ended, in the order they will run. */
 const openJobs = async (db: Kysely<ReadSchema>, rows: readonly Datastore[]): Promise<readonly OpenJob[]> =>

@@ -12,6 +12,7 @@ import { nodes } from './nodes.ts'
  * @param options.db where the read models are
  * @param options.catalogue what can be deployed, and how its parts are called
  * @param options.personal opens what the tenant wrote in his own words
+ * @param options.history where what was is found
  * @param options.openPassword opens the sealed password of a datastore's administrator
  * @param options.openAuthority opens the certificate of a datastore's authority
  */
@@ -19,15 +20,16 @@ export const readApi = ({
   db,
   catalogue,
   personal,
+  history,
   openPassword,
   openAuthority,
 }: DatastoreQueries & AuthorityQueries): readonly Endpoint[] => {
   const read = db.withSchema(READ_SCHEMA)
   return [
     deployWizard(catalogue),
-    ...datastores({ db: read, catalogue, personal, openPassword }),
-    nodes({ db: read, catalogue }),
+    ...datastores({ db: read, catalogue, personal, history, openPassword }),
+    nodes({ db: read, catalogue, history }),
     authority({ db: read, openAuthority }),
-    ...jobs({ db: read, personal }),
+    ...jobs({ db: read, personal, history }),
   ]
 }

@@ -4,7 +4,7 @@ import type { jobReply } from './jobs-reply.ts'
 import { isoOf, type Timed } from './rows.ts'
 
 export type Job = Timed<JobRow, 'queued_at' | 'started_at' | 'ended_at'> & { readonly login: string | null }
-type LogLine = Timed<JobLogRow, 'at'>
+export type LogLine = Timed<JobLogRow, 'at'>
 type JobReply = z.infer<typeof jobReply>
 
 const TYPES: Readonly<Record<Job['kind'], JobReply['type']>> = {

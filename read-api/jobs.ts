@@ -4,10 +4,19 @@ import { type Endpoint, endpoint, Refused } from '../domain/kernel/endpoint.ts'
 import type { PersonalData } from '../domain/kernel/sealed.ts'
 import type { ReadSchema } from '../projections/schema.ts'
 import { datastoreParams, noDatastore, pageQuery } from './asked.ts'
-import { type Job, jobReplyOf, logReplyOf, stepReplyOf } from './job-rows.ts'
+import { asOfQuery } from './history/instant.ts'
+import { jobAt, jobsAt } from './history/jobs-at.ts'
+import { type HistoryQueries, pastOf } from './history/past.ts'
+import { type Job, jobReplyOf, type LogLine, logReplyOf, stepReplyOf } from './job-rows.ts'
 import { jobDetailReply, jobsReply } from './jobs-reply.ts'
+import { loginsOf } from './logins.ts'
 
-type JobQueries = { readonly db: Kysely<ReadSchema>; readonly personal: Pick<PersonalData, 'open'> }
+type JobQueries = {
+  readonly db: Kysely<ReadSchema>
+  readonly personal: Pick<PersonalData, 'open'>
+  readonly history: HistoryQueries
+}
+type Unnamed = Omit<Job, 'login'>
 
 const PATH = '/api/deployment/v2/data-stores/:uuid/jobs'
 const tag = 'Jobs'
@@ -20,67 +29,82 @@ const jobsOf = (db: Kysely<ReadSchema>, datastoreId: string, ownerId: string) =>
   db.selectFrom('jobs').where('jobs.datastore_id', '=', datastoreId).where('jobs.owner_id', '=', ownerId)
 
 /** The same jobs with the logins of those who asked for them. */
-const named = async ({ personal }: JobQueries, rows: readonly Job[]): Promise<readonly Job[]> => {
-  const logins = await personal.open(rows.map(({ login }) => login ?? ''))
-  return rows.map((row, n) => ({ ...row, login: logins[n] || null }))
+const named = async ({ db, personal }: JobQueries, rows: readonly Unnamed[]): Promise<readonly Job[]> => {
+  const logins = await loginsOf(db, personal, rows.map(({ queued_by: accountId }) => accountId))
+  return rows.map((row) => ({ ...row, login: logins.get(row.queued_by) ?? null }))
 }
 
 const list = (queries: JobQueries): Endpoint =>
   endpoint({
     method: 'GET',
     path: PATH,
-    summary: 'List the jobs of a datastore, newest first',
+    summary: 'List the jobs of a datastore, newest first, as they are or were',
     tag,
     access: 'user',
     params: datastoreParams,
-    query: pageQuery(10),
+    query: pageQuery(10).extend(asOfQuery.shape),
     replies: { 200: { description: 'A part of the list, and how many there are in all.', schema: jobsReply } },
-    handle: async ({ params: { uuid }, query: { limit, offset }, principal }) => {
-      const owned = jobsOf(queries.db, uuid, principal.ownerId)
-      const [{ total }, rows] = await Promise.all([
-        owned.select(({ fn }) => fn.countAll<string>().as('total')).executeTakeFirstOrThrow(),
-        owned
-          .leftJoin('accounts', 'accounts.account_id', 'jobs.queued_by')
-          .selectAll('jobs')
-          .select('accounts.login')
-          .orderBy('queued_position', 'desc')
-          .limit(limit)
-          .offset(offset)
-          .execute(),
-      ])
+    handle: async ({ params: { uuid }, query: { asOf, ...page }, principal: { ownerId } }) => {
+      const { history } = queries
+      const past = asOf && (await pastOf(history, { uuid, ownerId, asOf }))
+      const { total, rows } = await (past === undefined
+        ? presentPage(jobsOf(queries.db, uuid, ownerId), page)
+        : jobsAt(history.audit, past, page))
       // Every datastore was deployed by a job, so who sees none has none.
-      if (Number(total) === 0) throw noDatastore(uuid)
-      return { status: 200, body: { jobs: (await named(queries, rows)).map(jobReplyOf), total: Number(total) } }
+      if (total === 0) throw noDatastore(uuid)
+      return { status: 200, body: { jobs: (await named(queries, rows)).map(jobReplyOf), total } }
     },
   })
+
+type Page = { readonly limit: number; readonly offset: number }
+
+const presentPage = async (
+  owned: ReturnType<typeof jobsOf>,
+  { limit, offset }: Page,
+): Promise<{ readonly total: number; readonly rows: readonly Unnamed[] }> => {
+  const [{ total }, rows] = await Promise.all([
+    owned.select(({ fn }) => fn.countAll<string>().as('total')).executeTakeFirstOrThrow(),
+    owned.selectAll('jobs').orderBy('queued_position', 'desc').limit(limit).offset(offset).execute(),
+  ])
+  return { total: Number(total), rows }
+}
 
 const get = (queries: JobQueries): Endpoint =>
   endpoint({
     method: 'GET',
     path: `${PATH}/:jobId`,
-    summary: 'Read a job with its steps and its log',
+    summary: 'Read a job with its steps and its log, as it is or was',
     tag,
     access: 'user',
     params: datastoreParams.extend({ jobId: z.uuid().toLowerCase() }),
+    query: asOfQuery,
     replies: { 200: { description: 'The job.', schema: jobDetailReply } },
-    handle: async ({ params: { uuid, jobId }, principal }) => {
-      const owned = jobsOf(queries.db, uuid, principal.ownerId).where('jobs.job_id', '=', jobId)
-      const [row, lines] = await Promise.all([
-        owned
-          .leftJoin('accounts', 'accounts.account_id', 'jobs.queued_by')
-          .selectAll('jobs')
-          .select('accounts.login')
-          .executeTakeFirst(),
-        owned
-          .innerJoin('job_log', 'job_log.job_id', 'jobs.job_id')
-          .selectAll('job_log')
-          .orderBy('job_log.position', 'desc')
-          .limit(LOG_LINES_MAX)
-          .execute(),
-      ])
-      const [job] = await named(queries, row === undefined ? [] : [row])
-      if (job === undefined) throw new Refused({ rejected: 'job-not-found', because: `there is no job ${jobId}` })
-      const log = lines.toReversed().map((line) => logReplyOf(line, job.steps))
+    handle: async ({ params: { uuid, jobId }, query: { asOf }, principal: { ownerId } }) => {
+      const { history } = queries
+      const past = asOf && (await pastOf(history, { uuid, ownerId, asOf }))
+      const found = await (past === undefined
+        ? present(jobsOf(queries.db, uuid, ownerId).where('jobs.job_id', '=', jobId))
+        : jobAt(history.audit, past, { jobId, linesMax: LOG_LINES_MAX }))
+      const [job] = await named(queries, found === undefined ? [] : [found.row])
+      if (found === undefined || job === undefined) {
+        throw new Refused({ rejected: 'job-not-found', because: `there is no job ${jobId}` })
+      }
+      const log = found.log.map((line) => logReplyOf(line, job.steps))
       return { status: 200, body: { ...jobReplyOf(job), steps: job.steps.map(stepReplyOf), log } }
     },
   })
+
+const present = async (
+  owned: ReturnType<typeof jobsOf>,
+): Promise<{ readonly row: Unnamed; readonly log: readonly LogLine[] } | undefined> => {
+  const [row, lines] = await Promise.all([
+    owned.selectAll('jobs').executeTakeFirst(),
+    owned
+      .innerJoin('job_log', 'job_log.job_id', 'jobs.job_id')
+      .selectAll('job_log')
+      .orderBy('job_log.position', 'desc')
+      .limit(LOG_LINES_MAX)
+      .execute(),
+  ])
+  return row && { row, log: lines.toReversed() }
+}

@@ -25,7 +25,7 @@ export type EdgeRejection =
   | 'unsupported-encoding'
 
 /** What a query refuses. */
-export type QueryRejection = 'datastore-not-deployed'
+export type QueryRejection = 'datastore-not-deployed' | 'instant-not-reached' | 'unknown-field'
 
 export type ProblemCode =
   | AccountRejection
@@ -51,6 +51,10 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
   'expiry-in-the-past': { status: 400, means: 'An expiry must lie in the future.' },
   forbidden: { status: 403, means: 'The one who asks may not do this.' },
   'idempotency-key-reused': { status: 422, means: 'The idempotency key was used for another request.' },
+  'instant-not-reached': {
+    status: 400,
+    means: 'The instant lies in the future, or the position beyond the end of the log. The message says where that is.',
+  },
   internal: {
     status: 500,
     means: 'The request could not be carried out. The fault is ours; the request id finds it in the log.',
@@ -95,6 +99,7 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
     means: 'Too many failed attempts. The header Retry-After tells how many seconds to wait.',
   },
   unauthenticated: { status: 401, means: 'Nobody is signed in: no session or token was presented, or it is over.' },
+  'unknown-field': { status: 400, means: 'A datastore has no such field. The message lists those it has.' },
   'unsupported-encoding': { status: 415, means: 'A body must come without a content encoding.' },
 }
 

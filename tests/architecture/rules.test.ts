@@ -74,7 +74,7 @@ const entries: readonly Entry[] = [
       importing('command-handlers/x.ts', '../projections/schema.ts'),
       importing('command-handlers/x.ts', 'node:fs'),
       importing('read-api/x.ts', '../domain/datastore/datastore.ts'),
-      importing('read-api/x.ts', '../projections/datastores.ts'),
+      importing('read-api/x.ts', '../projections/tables.ts'),
     ],
     sound: [
       importing('domain/job/x.ts', '../kernel/time.ts'),
@@ -82,7 +82,7 @@ const entries: readonly Entry[] = [
       importing('sagas/x.ts', '../domain/job/saga.ts'),
       importing('projections/x.ts', 'kysely'),
       importing('command-handlers/x.ts', 'zod'),
-      importing('read-api/x.ts', '../projections/schema.ts'),
+      importing('read-api/x.ts', '../projections/datastores.ts'),
       importing('infra/http/x.ts', '../../domain/kernel/time.ts'),
     ],
   },

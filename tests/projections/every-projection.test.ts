@@ -29,6 +29,12 @@ for (const projection of projections) {
     }
   })
 
+  test(`${projection.name}: no event concerns a row whose type it does not name`, () => {
+    const { types } = projection
+    const concerning = events.filter(isKnown).filter((event) => projection.keys(event).length > 0)
+    assert.equal(concerning.filter(({ type }) => types !== undefined && !types.includes(type)), [])
+  })
+
   test(`${projection.name}: a row has exactly the columns that the table has`, () => {
     const columns = Object.keys(projection.columns).toSorted()
     const rows = [...rowsAfter(projection, events)]

@@ -9,8 +9,10 @@ import { readPosition } from '../../infra/read-store/position.ts'
 import { readApi } from '../../read-api/index.ts'
 import { account } from '../../domain/account/account.ts'
 import { handle } from '../../command-handlers/handle.ts'
+import { startAudit } from '../support/audit.ts'
 import { carryOut } from '../support/carry-out.ts'
 import { noon } from '../support/examples.ts'
+import { pastIn } from '../support/past.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { emptyReadStore, startProjector } from '../support/read-store.ts'
 import { principals, startRest } from '../support/rest.ts'
@@ -31,6 +33,7 @@ const readStore = await emptyReadStore(server.url, 'read_api')
 const store = memoryEventStore()
 const position = readPosition({ url: readStore.url })
 const projector = startProjector(store, readStore)
+const audit = await startAudit(store, readStore)
 const opened: string[] = []
 let now = noon
 const endpoints = [
@@ -47,6 +50,7 @@ const endpoints = [
     db: readStore.db,
     catalogue,
     personal: openPersonalData,
+    history: pastIn(store, readStore, audit, () => now),
     openAuthority: async () => 'the certificate',
     openPassword: async ({ datastore_id, owner_id }) => {
       opened.push(datastore_id)
@@ -58,6 +62,7 @@ const rest = await startRest(endpoints, { waitFor: (wanted) => position.waitFor(
 test.after(async () => {
   await rest.close()
   await projector.stop()
+  await audit.stop()
   await position.close()
   await readStore.close()
   await server.stop()
