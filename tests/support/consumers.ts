@@ -29,7 +29,9 @@ export const watch = <S extends Subscription>(
   const events: PersistentSubscriptionToStreamResolvedEvent[] = []
   const errors: Record<string, unknown>[] = []
   let confirmed = false
-  const fail = (error: Error): void => void errors.push(Object.fromEntries([['message', error.message], ...Object.entries(error)]))
+  const fail = (error: Error): void => {
+    errors.push(Object.fromEntries([['message', error.message], ...Object.entries(error)]))
+  }
   subscription.on('confirmation', () => {
     confirmed = true
   })

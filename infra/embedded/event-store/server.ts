@@ -9,7 +9,7 @@ import { gossipService } from './gossip.ts'
 import { type Log, openLog } from './log.ts'
 import { openCalls } from './open-calls.ts'
 import type { Service, Serving } from './grpc-service.ts'
-import { persistentService } from './persistent/service.ts'
+import { persistentService } from './persistent/persistent-service.ts'
 import { postgresStorage } from './storage.ts'
 import { streamsService } from './streams-service.ts'
 
