@@ -1,88 +1,126 @@
+import { type ChildProcess, execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { chmod, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { isAfter, type Recorded, type Revision } from '../../domain/kernel/event-store.ts'
-import { esdbEventStore } from '../../infra/event-store/esdb.ts'
 import { killProcess, startEventStore } from '../support/event-store-child.ts'
+import { startWriters, type Writers } from '../support/event-store-writers.ts'
 import { newEvent } from '../support/events.ts'
 import { freePort } from '../support/free-port.ts'
-import { startPostgres } from '../support/postgres.ts'
-import { until } from '../support/until.ts'
+import { type PostgresCluster, preparePostgres } from '../support/postgres.ts'
+import { inTemporaryFolder } from '../support/temporary-folder.ts'
+import { tearWal } from '../support/torn-wal.ts'
 
+// limit: 180 s
 const WRITERS = 20
-const KILLS = 5
+const STORE_KILLS = 5
+const MACHINE_KILLS = 3
 const APPENDS_BETWEEN_KILLS = 400
+const MEBIBYTE = 1_048_576
 
-type Acknowledged = Pick<Recorded, 'id' | 'stream' | 'revision' | 'position'>
+const run = promisify(execFile)
 
 const test = suite('the embedded event store under kill -9')
 
-const cleanups: (() => unknown)[] = []
-test.after(async () => {
-  for (const cleanup of cleanups.toReversed()) await cleanup()
-})
+type Scene = {
+  readonly postgres: PostgresCluster
+  readonly writers: Writers
+  readonly server: () => ChildProcess
+  /** Starts the event store again, once its process has ended. */
+  readonly restart: () => Promise<void>
+}
 
-test('loses, doubles and reorders nothing that it has acknowledged', async () => {
-  const postgres = await startPostgres()
-  cleanups.push(postgres.stop)
+/** Postgres, an event store in a process of its own, and writers; all gone when `play` ends. */
+const withScene = async (
+  options: { readonly postgres?: Parameters<typeof preparePostgres>[0]; readonly newEvent?: typeof newEvent },
+  play: (scene: Scene) => Promise<void>,
+): Promise<void> => {
+  const postgres = await preparePostgres(options.postgres)
   const order = { port: await freePort(), databaseUrl: postgres.url }
-  let server = await startEventStore(order)
-  cleanups.push(() => killProcess(server))
-  const store = esdbEventStore({ connectionString: `esdb://127.0.0.1:${order.port}?tls=false`, appendTimeoutMs: 3_000 })
-  cleanups.push(store.close)
-  const acknowledged: Acknowledged[] = []
-  const proposed = new Set<string>()
-  const followed: Recorded[] = []
-  const stopping = new AbortController()
-  let writing = true
-  cleanups.push(() => {
-    writing = false
-    stopping.abort()
-  })
-
-  const write = async (stream: string): Promise<void> => {
-    let revision: Revision = 'absent'
-    while (writing) {
-      const events = [newEvent(), newEvent()]
-      for (const { id } of events) proposed.add(id)
-      const written = await store.append(stream, events, { expected: revision })
-      revision = written.revision
-      acknowledged.push({ id: events[1]?.id ?? '', stream, ...written })
+  let server: ChildProcess | undefined
+  let writers: Writers | undefined
+  try {
+    await postgres.start()
+    let started = (server = await startEventStore(order))
+    writers = startWriters({ port: order.port, count: WRITERS, newEvent: options.newEvent ?? newEvent })
+    const restart = async (): Promise<void> => {
+      started = server = await startEventStore(order)
     }
+    await play({ postgres, writers, server: () => started, restart })
+    await writers.check()
+  } finally {
+    await writers?.close()
+    if (server !== undefined) await killProcess(server)
+    await postgres.remove()
   }
-  const follow = async (): Promise<void> => {
-    const deliveries = store.subscribe({ after: 'start', prefixes: ['writer-'], signal: stopping.signal })
-    for await (const { events } of deliveries) followed.push(...events)
-  }
-  const following = follow()
-  const writers = Promise.all(Array.from({ length: WRITERS }, (_, i) => write(`writer-${i}`)))
-  for (let kills = 0; kills < KILLS; kills++) {
-    const enough = acknowledged.length + APPENDS_BETWEEN_KILLS
-    await Promise.race([writers, until(() => acknowledged.length >= enough, { withinMs: 60_000, what: 'appends' })])
-    await killProcess(server)
-    server = await startEventStore(order)
-  }
-  writing = false
-  await writers
+}
 
-  const log = await store.readAll({ after: 'start', prefixes: ['writer-'], limit: 1_000_000 })
-  const stored = new Map(log.map((event) => [event.id, event]))
-  assert.is(stored.size, log.length, 'no event is there twice')
-  assert.is(log.length, proposed.size, 'every append was repeated until it was taken')
-  for (const written of acknowledged) {
-    const { id, stream, revision, position } = stored.get(written.id) ?? {}
-    assert.equal({ id, stream, revision, position }, written)
-  }
-  const heads = new Map<string, bigint>()
-  for (const [i, event] of log.entries()) {
-    assert.is(event.revision, (heads.get(event.stream) ?? -1n) + 1n, 'revisions have no gaps')
-    heads.set(event.stream, event.revision)
-    assert.ok(isAfter(event.position, log[i - 1]?.position ?? 'start'), 'positions increase')
-  }
-  await until(() => followed.length >= log.length, { withinMs: 20_000, what: 'the subscription seeing everything' })
-  assert.equal(followed.map(({ id }) => id), log.map(({ id }) => id), 'the subscription saw each once and in order')
+test('loses, doubles and reorders nothing that it has acknowledged', () =>
+  withScene({}, async ({ writers, server, restart }) => {
+    for (let kills = 0; kills < STORE_KILLS; kills++) {
+      await writers.write(APPENDS_BETWEEN_KILLS)
+      await killProcess(server())
+      await restart()
+    }
+  }))
 
-  stopping.abort()
-  await following
-})
+test('neither does it when its Postgres dies with it and the end of the write-ahead log is torn', () =>
+  withScene({}, async ({ postgres, writers, server, restart }) => {
+    for (let kills = 0; kills < MACHINE_KILLS; kills++) {
+      await writers.write(APPENDS_BETWEEN_KILLS)
+      await Promise.all([killProcess(server()), postgres.kill()])
+      await tearWal(postgres)
+      await postgres.start()
+      await restart()
+    }
+    await writers.write(APPENDS_BETWEEN_KILLS)
+  }))
+
+const tmpfsRefused = async (folder: string): Promise<string | undefined> => {
+  if (process.getuid?.() !== 0) return 'only root can mount a small file system'
+  try {
+    await run('mount', ['-t', 'tmpfs', '-o', `size=${96 * MEBIBYTE}`, 'tmpfs', folder])
+    return undefined
+  } catch (error) {
+    return `no file system can be mounted here: ${error instanceof Error ? error.message.trim() : String(error)}`
+  }
+}
+
+/** Events that fill a disk, as they cannot be compressed. */
+const largeEvent = (): ReturnType<typeof newEvent> =>
+  newEvent('Large', { text: randomBytes(12_000).toString('base64') })
+
+test('it stops on a full disk, has lost nothing, and goes on once there is room', () =>
+  inTemporaryFolder(async (folder) => {
+    const refused = await tmpfsRefused(folder)
+    if (refused !== undefined) {
+      console.log(`SKIPPED the event store on a full disk: ${refused}`)
+      return
+    }
+    try {
+      await chmod(folder, 0o755)
+      const ballast = join(folder, 'ballast')
+      await writeFile(ballast, Buffer.alloc(32 * MEBIBYTE))
+      const initial = ['--wal-segsize=1']
+      const settings = ['min_wal_size=2MB', 'max_wal_size=4MB', 'shared_buffers=8MB']
+      const options = { postgres: { within: folder, initial, settings }, newEvent: largeEvent }
+      await withScene(options, async ({ postgres, writers, server, restart }) => {
+        await writers.write(20)
+        if (server().exitCode === null) await once(server(), 'exit')
+        assert.is(server().exitCode, 1, 'it stopped because it had to')
+        await rm(ballast)
+        // Postgres itself may have given up.
+        await postgres.kill()
+        await postgres.start()
+        await restart()
+        await writers.write(100)
+      })
+    } finally {
+      await run('umount', ['-l', folder])
+    }
+  }))
 
 test.run()
