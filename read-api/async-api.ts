@@ -5,7 +5,13 @@ import { contract } from '../projections/public-events/contract.ts'
 
 /** JSON Schema as those who read may rely on it: members they do not know are to be passed over. */
 const schemaOf = (schema: z.ZodType): JsonObject => {
-  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io: 'input' })
+  const { $schema: _, ...rest } = z.toJSONSchema(schema, {
+    io: 'input',
+    // How the schema's library looks for a format is its own affair, and changes with it.
+    override: ({ jsonSchema }) => {
+      if (jsonSchema.format !== undefined) delete jsonSchema.pattern
+    },
+  })
   return z.record(z.string(), z.json()).parse(rest)
 }
 
