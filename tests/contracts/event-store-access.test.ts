@@ -1,8 +1,10 @@
+import { inspect } from 'node:util'
 import { EventStoreDBClient, jsonEvent } from '@eventstore/db-client'
 import { Metadata } from '@grpc/grpc-js'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { newStream } from '../support/events.ts'
+import { esdbEventStore } from '../../infra/event-store/esdb.ts'
+import { newEvents, newStream } from '../support/events.ts'
 import { type SecuredStore, securedStore } from '../support/secured-event-store.ts'
 
 type Context = { secured: SecuredStore; admin: EventStoreDBClient; alice: EventStoreDBClient }
@@ -78,6 +80,39 @@ test('a wrong password and an unknown login are refused alike', async ({ secured
     const client = secured.clientOf(credentials)
     assert.is(await typeOf(() => append(client, newStream())), 'access-denied')
     assert.is(await typeOf(() => read(client, newStream())), 'access-denied')
+  }
+})
+
+test('the store of the house ends with the cause when its password is wrong, and does not try on', async ({ secured }) => {
+  const store = esdbEventStore({ connectionString: secured.urlOf({ ...secured.admin, password: 'guessed' }) })
+  const causeOf = async (attempt: () => Promise<unknown>): Promise<[string, string]> => {
+    try {
+      await attempt()
+    } catch (error) {
+      if (error instanceof Error && error.cause instanceof Error) return [error.name, error.cause.message]
+    }
+    throw new Error('there was no error with a cause')
+  }
+  const [event] = newEvents(1)
+  const cause = '16 UNAUTHENTICATED: the credentials are not valid'
+  assert.ok(event)
+  assert.equal(await causeOf(() => store.append(newStream(), [event], { expected: 'absent' })), ['AppendRefused', cause])
+  assert.equal(await causeOf(() => store.read(newStream())), ['ReadRefused', cause])
+  const { signal } = new AbortController()
+  const follow = () => collect(store.subscribe({ after: 'start', prefixes: ['x-'], signal }))
+  assert.equal(await causeOf(follow), ['ReadRefused', cause])
+  await store.close()
+})
+
+test('a malformed address of the store is not repeated in the error', () => {
+  for (const query of ['tls=perhaps', 'tlsVerifyCert=false', 'tlsCaFile=/nowhere.pem']) {
+    const connectionString = `esdb://ccx:hidden@127.0.0.1:1?${query}`
+    try {
+      esdbEventStore({ connectionString })
+      assert.unreachable()
+    } catch (error) {
+      assert.not.match(inspect(error), 'hidden')
+    }
   }
 })
 

@@ -243,7 +243,9 @@ for (const [name, start] of Object.entries(eventStores)) {
 }
 
 const empty = suite<{ started: StartedEventStore }>('an empty event store')
-for (const [name, start] of Object.entries(eventStores).filter(([it]) => !it.includes('given'))) {
+/** A store that was given has had other guests, and one with users holds their events. */
+const isEmptyAtFirst = (name: string): boolean => !name.includes('given') && !name.includes('user')
+for (const [name, start] of Object.entries(eventStores).filter(([it]) => isEmptyAtFirst(it))) {
   empty(`is caught up with at once: ${name}`, async () => {
     const { store, stop } = await start()
     assert.is(await store.head(), 'start')

@@ -4,6 +4,7 @@ import { memoryEventStore } from '../../infra/event-store/memory.ts'
 import type { EventStore } from '../../domain/kernel/event-store.ts'
 import { environment } from './environment.ts'
 import { startPostgres } from './postgres.ts'
+import { securedStore } from './secured-event-store.ts'
 
 export type StartedEventStore = { readonly store: EventStore; readonly stop: () => Promise<void> }
 
@@ -29,6 +30,16 @@ const embedded = async (): Promise<StartedEventStore> => {
   return { store, stop }
 }
 
+const overTls = async (): Promise<StartedEventStore> => {
+  const secured = await securedStore()
+  const store = esdbEventStore({ connectionString: secured.urlOf(secured.admin) })
+  const stop = async (): Promise<void> => {
+    await store.close()
+    await secured.stop()
+  }
+  return { store, stop }
+}
+
 const given = async (connectionString: string): Promise<StartedEventStore & StartedServer> => {
   const store = esdbEventStore({ connectionString })
   await store.ping()
@@ -39,6 +50,7 @@ const given = async (connectionString: string): Promise<StartedEventStore & Star
 export const eventStores: Readonly<Record<string, () => Promise<StartedEventStore>>> = {
   memory: async () => ({ store: memoryEventStore(), stop: async () => undefined }),
   'esdb on the embedded server': embedded,
+  'esdb on the embedded server, over TLS as a user': overTls,
   ...(environment.eventStoreUrl === undefined
     ? {}
     : { 'esdb on the given server': given.bind(undefined, environment.eventStoreUrl) }),
