@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
+import { eventStoreSecurity } from '../support/event-store-security.ts'
 import { freePort } from '../support/free-port.ts'
 import { startPostgres } from '../support/postgres.ts'
 
@@ -44,20 +45,22 @@ export const perSecond = async (
 export const latency = (ms: readonly number[]): string =>
   `p50 ${quantile(ms, 0.5).toFixed(2)} ms, p99 ${quantile(ms, 0.99).toFixed(2)} ms`
 
-/** The embedded event store in a process of its own, on a real Postgres. */
+/** The embedded event store in a process of its own, on a real Postgres, with TLS and users as installations have it. */
 export const startEventStore = async (): Promise<{ readonly url: string; readonly stop: () => Promise<void> }> => {
   const postgres = await startPostgres()
   const port = await freePort()
+  const { security, admin, urlOf, remove } = await eventStoreSecurity()
   const server = fork(join(import.meta.dirname, '../support/event-store-process.ts'))
-  server.send({ port, databaseUrl: postgres.url })
+  server.send({ port, databaseUrl: postgres.url, security })
   await once(server, 'message')
   return {
-    url: `esdb://127.0.0.1:${port}?tls=false`,
+    url: urlOf(`127.0.0.1:${port}`, admin),
     stop: async () => {
       const ended = once(server, 'exit')
       server.disconnect()
       await ended
       await postgres.stop()
+      await remove()
     },
   }
 }
