@@ -3,9 +3,9 @@ import { z } from 'zod'
 import { type Endpoint, endpoint, type Principal, type Reply, Refused, type Request } from '../domain/kernel/endpoint.ts'
 import { cursorOf, placeOf } from '../projections/feed-position.ts'
 import { cloudEvent, cloudEventOf, CONTRACT_PATH } from '../projections/public-events/cloud-event.ts'
-import { contract } from '../projections/public-events/contract.ts'
 import type { ReadSchema } from '../projections/schema.ts'
 import { asyncApi } from './async-api.ts'
+import { cursorAsked, subjectsAsked, typesAsked } from './feed-asked.ts'
 import { feedEnd, feedPage, type FeedPage } from './feed-page.ts'
 import { feedStream, type FeedTail } from './feed-stream.ts'
 
@@ -25,32 +25,17 @@ const STREAM_PAGE = 100
 const LIMIT_MAX = 1_000
 /** A call may take 25 s in all. */
 const WAIT_MS_MAX = 24_000
-const NAMES_MAX = 50
-
-const TYPES = Object.keys(contract)
-const isKnownType = (type: string): boolean =>
-  type.endsWith('*') ? TYPES.some((known) => known.startsWith(type.slice(0, -1))) : TYPES.includes(type)
-
-const names = z
-  .string()
-  .max(4_000)
-  .transform((text) => text.split(',').map((name) => name.trim()))
-  .pipe(z.array(z.string().min(1)).max(NAMES_MAX))
 
 const query = z.object({
-  cursor: z
-    .string()
-    .max(50)
-    .refine((text) => text === 'now' || placeOf(text) !== undefined, 'a cursor of an earlier answer, `start` or `now`')
+  cursor: cursorAsked
     .optional()
     .describe('Goes on after this place of the log: a cursor of an earlier answer, `start` (the default) or `now`.'),
   limit: z.coerce.number().int().min(1).max(LIMIT_MAX).default(100).describe('Events at most, without a stream.'),
   wait: z.coerce.number().min(0).max(25).default(0).describe('Without a stream: seconds to wait for an event if there is none.'),
-  type: names
-    .refine((types) => types.every(isKnownType), `whole types, or the beginning of one and a star, of ${CONTRACT_PATH}`)
+  type: typesAsked
     .optional()
     .describe('Types, whole or their beginning and a star (`dev.ccx.job.*`), with commas between them.'),
-  subject: names.optional().describe('Subjects, with commas between them.'),
+  subject: subjectsAsked.optional().describe('Subjects, with commas between them.'),
   organisation: z
     .union([z.literal('all'), z.uuid().toLowerCase()])
     .optional()

@@ -60,6 +60,11 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'show messages that nobody could use; put one back where it came from',
     load: async () => (await import('./dead-letters.ts')).deadLetters,
   },
+  events: {
+    usage: 'events [--follow] [--from CURSOR] [--type T,…] [--subject S,…] [--organisation ID] [--json] [--state DIR]',
+    summary: 'show what integrators are told, of all organisations or one; or follow it',
+    load: async () => (await import('./events.ts')).events,
+  },
   rebuild: {
     usage: 'rebuild PROJECTION|all [--accept] [--no-swap] [--back] | --list [--state DIR]',
     summary: 'make read models anew beside the live ones, compare, and swap; or swap back',
