@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Log } from '../log.ts'
 import { JSON_CONTENT } from '../stream-metadata.ts'
+import { insist } from './insist.ts'
 import { ownStream } from './own-stream.ts'
 import { placeFrom, placeText, type Source } from './source.ts'
 
@@ -17,8 +18,8 @@ export type Checkpoint = {
   readonly idle: () => Promise<void>
 }
 
-/** @param onFailure called when the log cannot be written any more */
-export const checkpointOf = (log: Log, key: string, source: Source, onFailure: (error: unknown) => void): Checkpoint => {
+/** @param signal aborts when nothing more is to be written */
+export const checkpointOf = (log: Log, key: string, source: Source, signal: AbortSignal): Checkpoint => {
   const stream = ownStream(log, `$persistentsubscription-${key}-checkpoint`)
   let known = false
   let wanted: number | undefined
@@ -28,9 +29,9 @@ export const checkpointOf = (log: Log, key: string, source: Source, onFailure: (
     while (wanted !== undefined) {
       const data = JSON.stringify(placeText(source, wanted))
       wanted = undefined
-      if (!known) await stream.keep({ $maxCount: KEPT })
+      if (!known) await insist(() => stream.keep({ $maxCount: KEPT }), signal)
       known = true
-      await stream.append({ type: CHECKPOINT_TYPE, contentType: JSON_CONTENT, data })
+      await insist(() => stream.append({ type: CHECKPOINT_TYPE, contentType: JSON_CONTENT, data }), signal)
     }
   }
   return {
@@ -42,7 +43,7 @@ export const checkpointOf = (log: Log, key: string, source: Source, onFailure: (
     },
     save: (place) => {
       wanted = place
-      writing ??= write().catch(onFailure).finally(() => {
+      writing ??= write().catch(() => undefined).finally(() => {
         writing = undefined
       })
     },

@@ -2,6 +2,7 @@ import { isLink, resolved } from '../links.ts'
 import type { Log } from '../log.ts'
 import type { LogRecord } from '../record.ts'
 import type { Engine, Passed, Placed } from './engine.ts'
+import { insist } from './insist.ts'
 import { accepting, isNoteOnAll, placeIn, type Source } from './source.ts'
 
 /** How many events are looked at at once for one that is wanted. */
@@ -77,10 +78,10 @@ const readingAll = ({ log, signal }: Following, accepts: (record: LogRecord) => 
 /**
  * Gives a group's engine what its source holds behind a place, and what comes, as fast as it has room.
  *
- * @param after the place before the first event; -1 for the beginning
+ * @param from the place before the first event; -1 for the beginning
  * @param now the time in ms
  */
-export const follow = async (following: Following, after: number, now: () => number): Promise<void> => {
+export const follow = async (following: Following, from: number, now: () => number): Promise<void> => {
   const { log, source, engine, resolveLinks, roomier, signal } = following
   const read = source.stream === undefined
     ? readingAll(following, accepting(source.filter))
@@ -89,20 +90,21 @@ export const follow = async (following: Following, after: number, now: () => num
     const { event } = resolveLinks && isLink(record) ? await resolved(log, record) : { event: record }
     return { place: placeIn(source, record), original: record, event }
   }
-  let place = after
+  let place = from
   while (!signal.aborted) {
     const room = engine.room()
     if (room === 0) {
       await roomier()
       continue
     }
-    const page = await read(place, room)
-    const events = await Promise.all(page.events.map((it) => ('passed' in it ? it : delivered(it))))
+    const after = place
+    const page = await insist(() => read(after, room), signal)
+    const events = await insist(() => Promise.all(page.events.map((it) => ('passed' in it ? it : delivered(it)))), signal)
     if (signal.aborted) return
     place = page.place
     if (events.length > 0) engine.take(events, now())
     if (page.more === undefined) continue
     engine.caughtUp()
-    await page.more()
+    await insist(page.more, signal)
   }
 }

@@ -3,6 +3,7 @@ import type { Refusal } from '../refusal.ts'
 import { checkpointOf } from './checkpoint.ts'
 import { type Consumer, engine, type NackAction } from './engine.ts'
 import { follow } from './follow.ts'
+import { insist } from './insist.ts'
 import type { Message } from './message.ts'
 import { parkingOf } from './parking.ts'
 import { batchSizeOf, type Settings } from './settings.ts'
@@ -86,18 +87,18 @@ const placeBefore = ({ startFrom, endWas }: GroupOrder): number => (startFrom ==
  * Opens a group where its checkpoint says, and begins to read ahead.
  *
  * @param now the time in ms since 1970
- * @param onFailure called when the log cannot be read or written any more
  * @throws when the log cannot be read
  */
-export const openGroup = async ({ log, order, now, onFailure }: {
+export const openGroup = async ({ log, order, now }: {
   readonly log: Log
   readonly order: GroupOrder
   readonly now: () => number
-  readonly onFailure: (error: unknown) => void
 }): Promise<Group> => {
   const { source, settings } = order
   const key = keyOf(source, order.name)
-  const checkpoint = checkpointOf(log, key, source, onFailure)
+  const stopping = new AbortController()
+  const { signal } = stopping
+  const checkpoint = checkpointOf(log, key, source, signal)
   const parking = parkingOf(log, key)
   const [reached] = await Promise.all([checkpoint.load(), parking.load()])
   let checkpointed = reached
@@ -105,19 +106,24 @@ export const openGroup = async ({ log, order, now, onFailure }: {
   let replaying = false
   const members = new Set<Member>()
   const parks = new Set<Promise<void>>()
-  const stopping = new AbortController()
   const room = bell()
   const measure = rates()
 
+  /** Whatever fails is tried again until the group is closed. */
+  const unlessOver = (error: unknown): void => {
+    if (!signal.aborted) throw error
+  }
   const core = engine(settings, reached, {
     // A group that is closed writes nothing more: its successor may be ahead of it.
     checkpoint: (place) => {
-      if (stopping.signal.aborted) return
+      if (signal.aborted) return
       checkpointed = place
       checkpoint.save(place)
     },
     park: (message, reason) => {
-      const parked = parking.park(message, reason, now()).then(() => core.parked(message, now())).catch(onFailure)
+      const parked = insist(() => parking.park(message, reason, now()), signal)
+        .then(() => core.parked(message, now()))
+        .catch(unlessOver)
       parks.add(parked)
       void parked.finally(() => {
         parks.delete(parked)
@@ -130,14 +136,16 @@ export const openGroup = async ({ log, order, now, onFailure }: {
     core.take(events, nowMs)
   }
   const following = {
-    log, source, resolveLinks: settings.resolveLinks, roomier: room.heard, signal: stopping.signal,
+    log, source, resolveLinks: settings.resolveLinks, roomier: room.heard, signal,
     engine: { room: core.room, caughtUp: core.caughtUp, take },
   }
-  const reading = follow(following, reached ?? placeBefore(order), now).catch((error: unknown) => {
-    if (!stopping.signal.aborted) onFailure(error)
-  })
+  const reading = follow(following, reached ?? placeBefore(order), now).catch(unlessOver)
   const replay = async (stopAt: number): Promise<void> => {
-    for await (const events of parking.take(stopAt, batchSizeOf(settings))) core.replay(events, now())
+    for (;;) {
+      const events = await insist(() => parking.take(stopAt, batchSizeOf(settings)), signal)
+      if (events.length === 0) return
+      core.replay(events, now())
+    }
   }
   /** What a consumer says counts as long as it is one. */
   const from = (member: Member, act: () => void): void => {
@@ -166,13 +174,14 @@ export const openGroup = async ({ log, order, now, onFailure }: {
     replayParked: (stopAt = Infinity) => {
       if (replaying) return
       replaying = true
-      replay(stopAt).catch(onFailure).finally(() => {
+      replay(stopAt).catch(unlessOver).finally(() => {
         replaying = false
       })
     },
     tick: () => {
       core.tick(now())
-      parking.truncate(core.replayedUpTo() ?? 0).catch(onFailure)
+      // What is not written now is tried again at the next tick.
+      parking.truncate(core.replayedUpTo() ?? 0).catch(() => undefined)
       room.ring()
     },
     statistics: () => ({

@@ -1,6 +1,7 @@
 import type { Log } from '../log.ts'
 import { configurationIn } from './configuration.ts'
 import { type Group, type GroupOrder, keyOf, type Membership, openGroup, type Subscriber } from './group.ts'
+import { insist } from './insist.ts'
 import { doesNotExist, dropped, exists, failed, maximumSubscribersReached } from './refusals.ts'
 import { faultIn } from './settings.ts'
 import { accepting, nameOf, type Source } from './source.ts'
@@ -69,17 +70,15 @@ const check = (log: Log, { source, name, settings, startFrom }: Wanted): void =>
 const endOf = async (log: Log, { stream }: Source): Promise<number> =>
   stream === undefined ? log.head() : ((await log.storage.headOf(stream))?.revision ?? -1)
 
-/** @param now the time in ms since 1970 */
+/** @param now the time in ms since 1970, which never goes back */
 export const groupsIn = (log: Log, now: () => number): Groups => {
   const configuration = configurationIn(log)
   const change = inTurn()
   let opening: Promise<Open> | undefined
   let ticking: NodeJS.Timeout | undefined
-  let closed = false
+  const closing = new AbortController()
 
-  const open = (order: GroupOrder): Promise<Group> =>
-    // Without the log there is no server: that is dealt with where the log fails, and calls see it themselves.
-    openGroup({ log, order, now, onFailure: () => undefined })
+  const open = (order: GroupOrder): Promise<Group> => openGroup({ log, order, now })
   const openAll = async (): Promise<Open> => {
     const orders = await configuration.load()
     return new Map(await Promise.all(orders.map(async (it) => [keyOf(it.source, it.name), await open(it)] as const)))
@@ -95,7 +94,7 @@ export const groupsIn = (log: Log, now: () => number): Groups => {
     for (const group of (await groups()).values()) group.tick()
   }
   const ready = async (): Promise<Open> => {
-    if (!closed) ticking ??= setInterval(() => void tick().catch(() => undefined), TICK_MS).unref()
+    if (!closing.signal.aborted) ticking ??= setInterval(() => void tick().catch(() => undefined), TICK_MS).unref()
     return groups()
   }
   const find = async (source: Source, name: string): Promise<Group> => {
@@ -113,7 +112,7 @@ export const groupsIn = (log: Log, now: () => number): Groups => {
     const before = running.get(key)
     await save(ordersOf(running).set(key, order), user)
     if (before !== undefined) await before.close(droppedFrom(before))
-    opening = Promise.resolve(new Map(running).set(key, await open(order)))
+    opening = Promise.resolve(new Map(running).set(key, await insist(() => open(order), closing.signal)))
   }
   const closeAll = async (): Promise<void> => {
     const running = opening === undefined ? [] : [...(await opening.catch(() => new Map())).values()]
@@ -139,7 +138,7 @@ export const groupsIn = (log: Log, now: () => number): Groups => {
       await save(ordersOf(running), user)
       opening = Promise.resolve(running)
       await group.close(droppedFrom(group))
-      await group.forget()
+      await insist(group.forget, closing.signal)
     }),
     // In turn as well, so that nobody joins a group that is being replaced.
     join: (source, name, subscriber, confirm) => change(async () => {
@@ -156,7 +155,7 @@ export const groupsIn = (log: Log, now: () => number): Groups => {
       await ready()
     }),
     close: async () => {
-      closed = true
+      closing.abort()
       clearInterval(ticking)
       await change(closeAll)
     },

@@ -11,8 +11,8 @@ export type Parking = {
   readonly load: () => Promise<void>
   /** Resolves when the link is durable. */
   readonly park: (message: Message, reason: string, nowMs: number) => Promise<void>
-  /** Those that were not sent again yet, up to but not with `stopAt`, page by page. Each is given out once. */
-  readonly take: (stopAt: number, pageSize: number) => AsyncGenerator<readonly Placed[]>
+  /** The next of those that were not sent again yet, up to but not with `stopAt`. Each is given out once. */
+  readonly take: (stopAt: number, max: number) => Promise<readonly Placed[]>
   readonly count: () => number
   /** What lies before this revision has been dealt with: it is not read again. */
   readonly truncate: (before: number) => Promise<void>
@@ -26,8 +26,14 @@ export const parkingOf = (log: Log, key: string): Parking => {
   let next = 0
   const truncate = async (before: number): Promise<void> => {
     if (before <= truncatedBefore) return
+    const was = truncatedBefore
     truncatedBefore = before
-    await stream.keep({ $tb: before })
+    try {
+      await stream.keep({ $tb: before })
+    } catch (error) {
+      truncatedBefore = was
+      throw error
+    }
   }
   return {
     load: async () => {
@@ -45,17 +51,16 @@ export const parkingOf = (log: Log, key: string): Parking => {
       const revision = await stream.append({ type: LINK_TYPE, contentType: 'application/octet-stream', data, metadata })
       next = Math.max(next, revision + 1)
     },
-    take: async function* (stopAt, pageSize) {
-      const end = Math.min(stopAt, next)
-      while (taken < end) {
-        const links = await log.storage.scanStream(stream.name, taken, Math.min(pageSize, end - taken), false)
-        if (links.length === 0) return
-        taken += links.length
-        yield await Promise.all(links.map(async (link) => {
-          const { event } = await resolved(log, link)
-          return { place: link.revision, original: link, event }
-        }))
-      }
+    take: async (stopAt, max) => {
+      const count = Math.min(stopAt, next) - taken
+      if (count <= 0) return []
+      const links = await log.storage.scanStream(stream.name, taken, Math.min(max, count), false)
+      const events = await Promise.all(links.map(async (link) => {
+        const { event } = await resolved(log, link)
+        return { place: link.revision, original: link, event }
+      }))
+      taken += links.length
+      return events
     },
     count: () => next - taken,
     truncate,

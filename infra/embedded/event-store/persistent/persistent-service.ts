@@ -39,7 +39,7 @@ const unary = <Request, Response>(
 /** Persistent subscriptions: groups of consumers that share a stream, or `$all`, between them. */
 export const persistentService = (serving: Serving): Service => {
   const { log, access } = serving
-  const groups = groupsIn(log, () => Date.now())
+  const groups = groupsIn(log, () => performance.timeOrigin + performance.now())
   const userOf = (call: Parameters<typeof access.principalOf>[0]): string => access.principalOf(call).login ?? ''
 
   const list = async (request: messages.ListReq): Promise<messages.ListResp> => {
