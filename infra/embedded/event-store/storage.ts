@@ -1,6 +1,7 @@
 import pg from 'pg'
 import { z } from 'zod'
 import { type LogRecord, TOMBSTONE } from './record.ts'
+import { together } from './together.ts'
 
 const SCHEMA = `
 create schema if not exists event_store;
@@ -38,6 +39,8 @@ export type StreamEnds = {
   readonly metadata: (StreamHead & Pick<LogRecord, 'contentType' | 'data'>) | undefined
 }
 
+type Writable<T> = { -readonly [K in keyof T]: T[K] }
+
 /** The log on disk: append a batch, scan from a position, read a range of a stream, look up a head. */
 export type Storage = {
   /** Writes all records in one transaction, durably. Called by one writer, one call at a time. */
@@ -63,7 +66,9 @@ const Row = z.tuple([
 const Rows = z.array(Row)
 const Locked = z.tuple([z.object({ locked: z.boolean() })])
 const Heads = z.array(z.tuple([Revision, z.coerce.number().int()]))
-const Ends = z.array(z.tuple([z.boolean(), Revision, z.coerce.number().int(), z.string(), z.instanceof(Buffer)]))
+const Ends = z.array(z.tuple([
+  z.coerce.number().int(), z.boolean(), Revision, z.coerce.number().int(), z.string(), z.instanceof(Buffer),
+]))
 const Revisions = z.array(z.tuple([Revision]))
 
 const recordOf = (row: z.infer<typeof Row>): LogRecord => ({
@@ -86,11 +91,16 @@ const byteaArray = (buffers: readonly Buffer[]): string =>
   `{${buffers.map((it) => `"\\\\x${it.toString('hex')}"`).join(',')}}`
 
 const ENDS = `
-(select false, revision, position, '', ''::bytea
- from event_store.events where stream = $1 order by revision desc limit 1)
-union all
-(select true, revision, position, content_type, data
- from event_store.events where stream = '$$' || $1 order by revision desc limit 1)`
+select asked.number, found.* from unnest($1::text[]) with ordinality as asked(stream, number), lateral (
+  (select false, revision, position, '', ''::bytea
+   from event_store.events where stream = asked.stream order by revision desc limit 1)
+  union all
+  (select true, revision, position, content_type, data
+   from event_store.events where stream = '$$' || asked.stream order by revision desc limit 1)
+) as found`
+
+/** How many streams are looked up at once. */
+const ENDS_MAX = 500
 
 const FIRST_SINCE = `
 select revision from event_store.events
@@ -107,16 +117,16 @@ const scans = (pool: pg.Pool): Omit<Storage, 'insert' | 'close'> => {
       const [head] = Heads.parse(await ask('head', sql, [stream]))
       return head === undefined ? undefined : { revision: head[0], position: head[1] }
     },
-    endsOf: async (stream) => {
-      const ends = Ends.parse(await ask('ends', ENDS, [stream]))
-      const [events, metadata] = [ends.find((it) => !it[0]), ends.find((it) => it[0])]
-      return {
-        events: events && { revision: events[1], position: events[2] },
-        metadata: metadata && {
-          revision: metadata[1], position: metadata[2], contentType: metadata[3], data: metadata[4],
-        },
+    endsOf: together(async (streams) => {
+      const ends: Writable<StreamEnds>[] = streams.map(() => ({ events: undefined, metadata: undefined }))
+      for (const [number, isMetadata, revision, position, contentType, data] of Ends.parse(await ask('ends', ENDS, [streams]))) {
+        const end = ends[number - 1]
+        if (end === undefined) continue
+        if (isMetadata) end.metadata = { revision, position, contentType, data }
+        else end.events = { revision, position }
       }
-    },
+      return ends
+    }, ENDS_MAX),
     firstSince: async (stream, from, sinceTicks) =>
       Revisions.parse(await ask('first-since', FIRST_SINCE, [stream, from, sinceTicks]))[0]?.[0],
     last: async () => (await records('last', 'order by position desc limit 1', []))[0],
