@@ -25,7 +25,7 @@ export type EdgeRejection =
   | 'unsupported-encoding'
 
 /** What a query refuses. */
-export type QueryRejection = 'datastore-not-deployed' | 'instant-not-reached' | 'unknown-field'
+export type QueryRejection = 'datastore-not-deployed' | 'instant-not-reached' | 'not-in-trail' | 'unknown-field'
 
 export type ProblemCode =
   | AccountRejection
@@ -80,6 +80,7 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
     means: 'The path exists, but not with this method. The header Allow lists those it has.',
   },
   'not-found': { status: 404, means: 'There is nothing at this path.' },
+  'not-in-trail': { status: 404, means: 'The audit trail has no such entry, or not so many of them yet.' },
   'not-offered': { status: 400, means: 'The catalogue does not offer this. The message lists what it offers.' },
   'not-settled': {
     status: 503,
