@@ -72,6 +72,14 @@ const Environment = z.object({
   /** The first operator, made at start if absent; the password is read from the file. */
   ADMIN_LOGIN: z.string().default('admin@ccx.test'),
   ADMIN_PASSWORD_FILE: z.string().optional(),
+  /** Whether webhooks may go over plain http, for tests and closed networks. */
+  WEBHOOK_ALLOW_HTTP: z.stringbool().default(false),
+  /** Blocks of addresses that webhooks may go to although they are not public, separated by commas: `10.1.0.0/16`. */
+  WEBHOOK_ALLOWED_TARGETS: z
+    .string()
+    .default('')
+    .transform((text) => text.split(',').map((block) => block.trim()).filter((block) => block !== ''))
+    .pipe(z.array(z.union([z.cidrv4(), z.cidrv6()]))),
   OTLP_ENDPOINT: z.url().optional(),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal']).default('info'),
 })
@@ -126,6 +134,7 @@ const structured = (env: Environment) => ({
   workerConcurrency: env.WORKER_CONCURRENCY,
   watchIntervalMs: env.WATCH_INTERVAL_MS,
   admin: { login: env.ADMIN_LOGIN, passwordFile: env.ADMIN_PASSWORD_FILE },
+  webhooks: { allowHttp: env.WEBHOOK_ALLOW_HTTP, allowed: env.WEBHOOK_ALLOWED_TARGETS },
   otlpEndpoint: env.OTLP_ENDPOINT,
   logLevel: env.LOG_LEVEL,
 })

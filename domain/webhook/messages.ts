@@ -4,7 +4,7 @@ import type { Instant } from '../kernel/time.ts'
 
 /** Which events are sent. An empty list lets everything through. */
 export type WebhookFilters = {
-  /** Types of public events, whole (`ccx.job.finished.v1`) or up to a dot with a star (`ccx.job.*`). */
+  /** Types of public events, whole (`dev.ccx.job.finished.v1`) or the beginning of them and a star (`dev.ccx.job.*`). */
   readonly types: readonly string[]
   /** Subjects, whole. */
   readonly subjects: readonly string[]
@@ -70,7 +70,7 @@ export type CreateWebhook = Command<
 /** What is absent stays as it is. */
 export type ChangeWebhook = Command<
   'ChangeWebhook',
-  Asking<{ readonly url?: Sealed; readonly description?: Sealed | null; readonly filters?: WebhookFilters }>
+  Asking<{ readonly url?: Sealed; readonly description?: Sealed | null } & Partial<WebhookFilters>>
 >
 export type PauseWebhook = Command<'PauseWebhook', Asking<{ readonly because: PauseReason }>>
 export type ResumeWebhook = Command<'ResumeWebhook', Asking>

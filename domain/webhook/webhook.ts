@@ -7,7 +7,8 @@ export const OVERLAP_MS = 24 * 3_600_000
 const PATTERNS_MAX = 20
 const PATTERN_LENGTH_MAX = 255
 
-const TYPE = /^[a-z0-9]+([.-][a-z0-9]+)*(\.\*)?$/i
+/** A type, or the beginning of one and a star. */
+const TYPE = /^[a-z0-9][a-z0-9.-]*\*?$/i
 const SUBJECT = /^[\x21-\x7e]+$/
 
 type Live = {
@@ -92,11 +93,12 @@ const changed = ({ type, data }: Change, state: Live): Decided => {
 }
 
 const changedWords = (
-  { url, description, filters }: Extract<Change, { readonly type: 'ChangeWebhook' }>['data'],
+  { url, description, types, subjects }: Extract<Change, { readonly type: 'ChangeWebhook' }>['data'],
   state: Live,
   about: { readonly webhookId: string; readonly at: Instant },
 ): Decided => {
-  const others = filters !== undefined && !same(filters, state.filters) ? filters : undefined
+  const filters = { types: types ?? state.filters.types, subjects: subjects ?? state.filters.subjects }
+  const others = same(filters, state.filters) ? undefined : filters
   // Sealing the same words twice gives different texts, so what is sealed counts as changed.
   const change = {
     ...(url === undefined ? {} : { url }),
@@ -121,22 +123,5 @@ const malformed = ({ types, subjects }: WebhookFilters) => {
     subjects.find((subject) => subject.length > PATTERN_LENGTH_MAX || !SUBJECT.test(subject))
   return wrong === undefined
     ? undefined
-    : reject('malformed-filter', `${wrong.slice(0, 80)} is neither a type, a prefix with .*, nor a subject`)
+    : reject('malformed-filter', `${wrong.slice(0, 80)} is neither a type, the beginning of one and a star, nor a subject`)
 }
-
-/**
- * Whether an event is among those that the filters let through.
- *
- * @param event.type of the public event
- * @param event.subject of the public event
- */
-export const lets = (
-  { types, subjects }: WebhookFilters,
-  event: { readonly type: string; readonly subject: string },
-): boolean => {
-  const typeFits = types.length === 0 || types.some((type) => fits(type, event.type))
-  return typeFits && (subjects.length === 0 || subjects.includes(event.subject))
-}
-
-const fits = (pattern: string, type: string): boolean =>
-  pattern.endsWith('.*') ? type.startsWith(pattern.slice(0, -1)) : type === pattern

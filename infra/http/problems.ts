@@ -2,12 +2,15 @@ import { ZodError, type core } from 'zod'
 import type { ErasureRejection } from '../../command-handlers/auth/erase.ts'
 import type { AuthRejection } from '../../command-handlers/auth/refusals.ts'
 import type { IdempotencyRejection } from '../../command-handlers/answer-once.ts'
+import type { WebhookEdgeRejection } from '../../command-handlers/webhook-ports.ts'
 import type { AccountRejection } from '../../domain/account/account.ts'
 import type { DatastoreRejection } from '../../domain/datastore/messages.ts'
 import type { PlanRejection } from '../../domain/datastore/plan.ts'
 import type { JobRejection } from '../../domain/job/messages.ts'
 import { Malformed, Refused } from '../../domain/kernel/endpoint.ts'
 import { RevisionConflict } from '../../domain/kernel/event-store.ts'
+import type { WebhookRejection } from '../../domain/webhook/messages.ts'
+import type { TargetRejection } from '../webhooks/targets.ts'
 
 /** What the edge itself refuses, before any command is decided. */
 export type EdgeRejection =
@@ -37,6 +40,9 @@ export type ProblemCode =
   | JobRejection
   | PlanRejection
   | QueryRejection
+  | TargetRejection
+  | WebhookEdgeRejection
+  | WebhookRejection
 
 type Kind = { readonly status: number; readonly means: string }
 
@@ -46,8 +52,10 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
   'account-not-found': { status: 404, means: 'There is no such account.' },
   'body-too-large': { status: 413, means: 'The request has more than 1 MiB.' },
   'client-not-found': { status: 404, means: 'The account has no such OAuth2 client.' },
+  'cursor-ahead': { status: 422, means: 'A replay goes back. The webhook has not come so far yet.' },
   'datastore-not-deployed': { status: 409, means: 'The datastore is not deployed yet, or never will be.' },
   'datastore-not-found': { status: 404, means: 'There is no such datastore, or it belongs to another.' },
+  'dead-letter-not-found': { status: 404, means: 'There is no such dead letter.' },
   'expiry-in-the-past': { status: 400, means: 'An expiry must lie in the future.' },
   forbidden: { status: 403, means: 'The one who asks may not do this.' },
   'idempotency-key-reused': { status: 422, means: 'The idempotency key was used for another request.' },
@@ -70,6 +78,8 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
     status: 400,
     means: 'The body is not JSON, or holds what no text may hold. The message names the place.',
   },
+  'malformed-cursor': { status: 400, means: 'This is no cursor of the feed.' },
+  'malformed-filter': { status: 400, means: 'A filter has not its form, or there are too many. The message names the first.' },
   'malformed-header': { status: 400, means: 'A header does not have its form. The message names it.' },
   'malformed-idempotency-key': { status: 400, means: 'An idempotency key has 1 to 255 visible ASCII characters.' },
   'malformed-name': { status: 400, means: 'The name is empty or too long.' },
@@ -102,6 +112,12 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
   unauthenticated: { status: 401, means: 'Nobody is signed in: no session or token was presented, or it is over.' },
   'unknown-field': { status: 400, means: 'A datastore has no such field. The message lists those it has.' },
   'unsupported-encoding': { status: 415, means: 'A body must come without a content encoding.' },
+  'webhook-limit-reached': { status: 422, means: 'An organisation has only so many webhooks. The message tells how many.' },
+  'webhook-not-found': { status: 404, means: 'There is no such webhook, or it belongs to another.' },
+  'webhook-target-refused': {
+    status: 400,
+    means: 'Webhooks are not sent to such an address: it must be https, and lead to public addresses alone.',
+  },
 }
 
 const isProblemCode = (code: string): code is ProblemCode => Object.hasOwn(problems, code)

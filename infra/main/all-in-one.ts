@@ -7,6 +7,7 @@ import { httpPart } from './parts/http.ts'
 import { projectorPart } from './parts/projector.ts'
 import { commandCalls, queryCalls } from './parts/rest.ts'
 import { runnerPart } from './parts/runner.ts'
+import { webhookCalls, webhookPart } from './parts/webhooks.ts'
 
 /** Every service in one process, for a laptop, a test or a small site. */
 await serve('all-in-one', [
@@ -15,5 +16,6 @@ await serve('all-in-one', [
   deployerPart,
   controllerPart,
   runnerPart,
-  httpPart({ serves: [authCalls, commandCalls, queryCalls] }),
+  webhookPart,
+  httpPart({ serves: [authCalls, commandCalls, queryCalls, webhookCalls] }),
 ])

@@ -2,6 +2,7 @@ import { serve } from './base.ts'
 import { authCalls } from './parts/auth.ts'
 import { httpPart } from './parts/http.ts'
 import { commandCalls, queryCalls } from './parts/rest.ts'
+import { webhookCalls } from './parts/webhooks.ts'
 
 /** The REST API of the tenants: commands and queries. */
-await serve('ccx-rest', [httpPart({ serves: [commandCalls, queryCalls], elsewhere: [authCalls] })])
+await serve('ccx-rest', [httpPart({ serves: [commandCalls, queryCalls, webhookCalls], elsewhere: [authCalls] })])

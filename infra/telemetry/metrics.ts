@@ -16,6 +16,8 @@ export type Metrics = {
   readonly projector: (projection: string, at: { readonly position: bigint; readonly lagSeconds: number }) => void
   /** A request was answered; `route` is the pattern, not the path. */
   readonly request: (method: string, route: string, status: number, seconds: number) => void
+  /** A webhook's request was answered, or came to nothing. */
+  readonly webhook: (outcome: 'delivered' | 'failed' | 'dead', seconds: number) => void
 }
 
 export type MetricsHandler = (request: IncomingMessage, response: ServerResponse) => void
@@ -33,6 +35,7 @@ const instruments = (provider: MeterProvider): Metrics => {
   const position = meter.createGauge('ccx_projector_position', { description: 'Commit position of each projection' })
   const lag = meter.createGauge('ccx_projector_lag_seconds', { description: 'Age of the last event when it was taken' })
   const requests = seconds('ccx_http_request_seconds', 'Requests answered, by method, route and status')
+  const webhooks = seconds('ccx_webhook_seconds', 'Requests of webhooks, by outcome')
   return {
     command: (type, outcome, took) => commands.record(took, { type, outcome }),
     order: (subject, result, took) => orders.record(took, { subject, result }),
@@ -43,6 +46,7 @@ const instruments = (provider: MeterProvider): Metrics => {
       lag.record(at.lagSeconds, { projection })
     },
     request: (method, route, status, took) => requests.record(took, { method, route, status: String(status) }),
+    webhook: (outcome, took) => webhooks.record(took, { outcome }),
   }
 }
 

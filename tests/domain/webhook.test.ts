@@ -1,8 +1,6 @@
-import fc from 'fast-check'
 import { suite } from 'uvu'
-import * as assert from 'uvu/assert'
 import type { WebhookCreated, WebhookEvent, WebhookFilters } from '../../domain/webhook/messages.ts'
-import { lets, webhook } from '../../domain/webhook/webhook.ts'
+import { webhook } from '../../domain/webhook/webhook.ts'
 import { noon } from '../support/examples.ts'
 import { given } from '../support/given.ts'
 import { sealed } from '../support/personal-data.ts'
@@ -37,8 +35,8 @@ test('refuses filters that could never fit, and too many of them', () => {
   const many = Array.from({ length: 21 }, (_, n) => `dev.ccx.type-${n}`)
   const wrong: readonly WebhookFilters[] = [
     { types: ['*'], subjects: [] },
-    { types: ['dev.ccx*'], subjects: [] },
-    { types: ['dev..ccx'], subjects: [] },
+    { types: ['dev*ccx'], subjects: [] },
+    { types: ['dev.ccx.**'], subjects: [] },
     { types: ['a'.repeat(256)], subjects: [] },
     { types: [''], subjects: [] },
     { types: many, subjects: [] },
@@ -48,22 +46,25 @@ test('refuses filters that could never fit, and too many of them', () => {
   ]
   for (const filters of wrong) {
     given(webhook).when({ type: 'CreateWebhook', data: { ...asked, ...wanted, filters } }).thenRejected('malformed-filter')
-    given(webhook, created).when({ type: 'ChangeWebhook', data: { ...asked, filters } }).thenRejected('malformed-filter')
+    given(webhook, created).when({ type: 'ChangeWebhook', data: { ...asked, ...filters } }).thenRejected('malformed-filter')
   }
 })
 
 test('changes only in what it is told', () => {
-  const filters = { types: ['dev.ccx.job.*'], subjects: [] }
-  given(webhook, created)
-    .when({ type: 'ChangeWebhook', data: { ...asked, filters } })
-    .then({ type: 'WebhookChanged', data: { ...about, filters } })
+  const types = ['dev.ccx.job.*']
+  const subjects = ['jobs/job_1']
+  const changed: WebhookEvent = { type: 'WebhookChanged', data: { ...about, filters: { types, subjects: [] } } }
+  given(webhook, created).when({ type: 'ChangeWebhook', data: { ...asked, types } }).then(changed)
+  given(webhook, created, changed)
+    .when({ type: 'ChangeWebhook', data: { ...asked, subjects } })
+    .then({ type: 'WebhookChanged', data: { ...about, filters: { types, subjects } } })
   given(webhook, created)
     .when({ type: 'ChangeWebhook', data: { ...asked, url, description: null } })
     .then({ type: 'WebhookChanged', data: { ...about, url, description: null } })
 })
 
 test('that is told what it has already does not change', () => {
-  given(webhook, created).when({ type: 'ChangeWebhook', data: { ...asked, filters: everything } }).thenNothing()
+  given(webhook, created).when({ type: 'ChangeWebhook', data: { ...asked, ...everything } }).thenNothing()
   given(webhook, created).when({ type: 'ChangeWebhook', data: asked }).thenNothing()
 })
 
@@ -103,29 +104,6 @@ test('that is deleted is gone for everything but a repeated deletion', () => {
 test('that never was cannot be changed', () => {
   given(webhook).when({ type: 'DeleteWebhook', data: asked }).thenRejected('webhook-not-found')
   given(webhook).when({ type: 'PauseWebhook', data: { ...asked, because: 'asked' } }).thenRejected('webhook-not-found')
-})
-
-const event = { type: 'dev.ccx.job.finished.v1', subject: 'jobs/job_1' }
-
-test('without filters lets everything through', () => assert.ok(lets(everything, event)))
-
-test('lets through what one of its types and one of its subjects names', () => {
-  assert.ok(lets({ types: ['x', 'dev.ccx.job.*'], subjects: [] }, event))
-  assert.ok(lets({ types: [event.type], subjects: ['jobs/job_2', event.subject] }, event))
-  assert.not(lets({ types: [event.type], subjects: ['jobs/job_2'] }, event))
-  assert.not(lets({ types: ['dev.ccx.datastore.*'], subjects: [event.subject] }, event))
-})
-
-test('takes a prefix for whole words of a type only', () => {
-  assert.not(lets({ types: ['dev.ccx.jo.*'], subjects: [] }, event))
-  const word = fc.stringMatching(/^[a-z]{1,6}$/)
-  fc.assert(
-    fc.property(fc.array(word, { minLength: 1, maxLength: 4 }), fc.array(word, { minLength: 1, maxLength: 6 }), (prefix, type) => {
-      const isPrefix = prefix.length < type.length && prefix.every((part, n) => type[n] === part)
-      const through = lets({ types: [`${prefix.join('.')}.*`], subjects: [] }, { type: type.join('.'), subject: 's' })
-      assert.is(through, isPrefix)
-    }),
-  )
 })
 
 test.run()

@@ -180,7 +180,7 @@ const subscribe = ({ seed, webhooks, clock }: World, n: number): void => {
   const about = { webhookId, now: clock.now }
   const wanted = { organisationId: OWNERS[n] ?? '', url: sealed('https://example.com'), description: null, secretId: 'sec_1' }
   webhooks.send(webhookId, { type: 'CreateWebhook', data: { ...about, ...wanted, filters: { types: [], subjects: [] } } })
-  webhooks.send(webhookId, { type: 'ChangeWebhook', data: { ...about, filters: { types: ['dev.ccx.job.*'], subjects: [] } } })
+  webhooks.send(webhookId, { type: 'ChangeWebhook', data: { ...about, types: ['dev.ccx.job.*'] } })
   webhooks.send(webhookId, { type: 'RotateWebhookSecret', data: { ...about, secretId: 'sec_2' } })
   webhooks.send(webhookId, { type: 'PauseWebhook', data: { ...about, because: 'failing' } })
   if (n > 0) webhooks.send(webhookId, { type: 'ResumeWebhook', data: about })

@@ -12,7 +12,7 @@ import { repository } from './place.ts'
 
 /** Services that `up --separate` runs one by one. */
 const SERVICES = [
-  'ccx-projector', 'ccx-auth-service', 'ccx-deployer', 'cmon-master', 'ccx-runner-service', 'ccx-rest',
+  'ccx-projector', 'ccx-auth-service', 'ccx-deployer', 'cmon-master', 'ccx-runner-service', 'ccx-rest', 'ccx-notifier',
 ] as const
 const ALL_IN_ONE = 'all-in-one'
 /** These may have to make read models anew before they are ready, at some 20,000 events a second. */
