@@ -31,7 +31,7 @@ let uuid: string
 
 test.before(async () => {
   // The address of a request comes from the proxy in front.
-  instance = await startInstance({ settings: { BEHIND_PROXY: 'true' } })
+  instance = await startInstance({ separate: false, settings: { BEHIND_PROXY: 'true' } })
 })
 test.after(() => instance?.down())
 
