@@ -10,9 +10,8 @@ import { type SeenKeys, seenKeys } from './seen-keys.ts'
 import { indexTables, makeTables } from './tables.ts'
 
 const BATCH_MAX = 4_000
-/** Rows of one table that are kept in memory while events may still change them, and how many of them stay. */
-const HELD_MAX = 12_000
-const HELD_AFTER = 6_000
+/** How many rows of one table a generation has; two are kept in memory while events may still change them. */
+const HELD_MAX = 6_000
 
 export type Filled = { readonly events: number; readonly position: Position | 'start' }
 
@@ -46,43 +45,67 @@ async function* batches({ store, after, upTo, signal }: Reading): AsyncGenerator
   }
 }
 
-/** The rows of a table that is being filled which are not written yet, those touched last at the end. */
+type Rows = Map<string, Row | undefined>
+
+/**
+ * The rows of a table that is being filled which are not written yet, in two generations: what has not been touched
+ * since the young one began is written when that one is full.
+ */
 type Held = {
+  readonly client: ClientBase
+  readonly schema: string
   readonly projection: Projection
-  readonly rows: Map<string, Row | undefined>
   readonly written: SeenKeys
+  young: Rows
+  old: Rows
+  /** The rows that are being written. */
+  writing: Promise<void>
 }
 
-const held = (projection: Projection): Held => ({ projection, rows: new Map(), written: seenKeys() })
+const held = (client: ClientBase, schema: string, projection: Projection): Held => ({
+  client, schema, projection, written: seenKeys(), young: new Map(), old: new Map(), writing: Promise.resolve(),
+})
 
-const take = async (client: ClientBase, schema: string, held: Held, touches: readonly Touch[]): Promise<void> => {
-  const { projection, rows, written } = held
-  const absent = touches.filter(({ key }) => !rows.has(key) && written.mayHave(key))
-  const keys = [...new Set(absent.map(({ key }) => key))]
-  const loaded = keys.length === 0 ? undefined : await loadRows(client, { schema, projection }, keys)
+/** What has been written already of the rows that are not held. */
+const absent = async (held: Held, touches: readonly Touch[]): Promise<ReadonlyMap<string, Row> | undefined> => {
+  const { written, young, old } = held
+  const keys = new Set(touches.map(({ key }) => key).filter((key) => !young.has(key) && !old.has(key)))
+  const perhaps = [...keys].filter(written.mayHave)
+  if (perhaps.length === 0) return undefined
+  await held.writing
+  return loadRows(held.client, held, perhaps)
+}
+
+const take = async (held: Held, touches: readonly Touch[]): Promise<void> => {
+  const { projection, young, old } = held
+  const loaded = await absent(held, touches)
   for (const { event, key } of touches) {
-    const before = rows.has(key) ? rows.get(key) : loaded?.get(key)
+    const before = young.has(key) ? young.get(key) : old.has(key) ? old.get(key) : loaded?.get(key)
     const after = projection.apply(before, event, key)
-    if (after === before && !rows.has(key)) continue
-    rows.delete(key)
-    rows.set(key, after)
+    if (after === before && !young.has(key) && !old.has(key)) continue
+    young.set(key, after)
+    old.delete(key)
   }
 }
 
-/** Writes the rows that have not been touched for longest, all but `keep` of them. */
-const write = async (client: ClientBase, schema: string, held: Held, keep: number): Promise<void> => {
-  const { projection, rows, written } = held
-  const table = { schema, projection }
-  const leaving = [...rows].slice(0, Math.max(0, rows.size - keep))
-  const { fresh = [], known = [] } = Object.groupBy(leaving, ([key]) => (written.mayHave(key) ? 'known' : 'fresh'))
-  const there = (entries: typeof leaving) => entries.flatMap(([, row]) => (row === undefined ? [] : [row]))
+const write = async ({ client, written, ...table }: Held, rows: Rows): Promise<void> => {
+  const { fresh = [], known = [] } = Object.groupBy(rows, ([key]) => (written.mayHave(key) ? 'known' : 'fresh'))
+  const there = (entries: typeof fresh) => entries.flatMap(([, row]) => (row === undefined ? [] : [row]))
+  for (const [key, row] of rows) if (row !== undefined) written.add(key)
   await copyRows(client, table, there(fresh))
   await putRows(client, table, there(known))
   await deleteRows(client, table, known.flatMap(([key, row]) => (row === undefined ? [key] : [])))
-  for (const [key, row] of leaving) {
-    rows.delete(key)
-    if (row !== undefined) written.add(key)
-  }
+}
+
+/** Makes room when the young generation is full. The folding goes on while rows are written. */
+const age = async (held: Held): Promise<void> => {
+  if (held.young.size < HELD_MAX) return
+  await held.writing
+  held.writing = write(held, held.old)
+  // It may fail before anybody waits for it.
+  held.writing.catch(() => undefined)
+  held.old = held.young
+  held.young = new Map()
 }
 
 /**
@@ -105,23 +128,27 @@ export const fill = async (
   },
 ): Promise<Filled> => {
   await makeTables(client, { schema, projections })
-  const tables = projections.map(held)
+  // No transaction yet: without their checkpoints the tables are nothing, however many of their rows are there.
+  await client.query('set synchronous_commit = off')
+  const tables = projections.map((projection) => held(client, schema, projection))
   let filled: Filled = { events: 0, position: 'start' }
   for await (const events of batches({ store, after: 'start', upTo, signal })) {
     const known = events.filter(isKnown)
     for (const table of tables) {
-      await take(client, schema, table, touchesOf(table.projection, known))
-      if (table.rows.size > HELD_MAX) await inTransaction(client, () => write(client, schema, table, HELD_AFTER))
+      await take(table, touchesOf(table.projection, known))
+      await age(table)
     }
     filled = { events: filled.events + events.length, position: events.at(-1)?.position ?? filled.position }
     onProgress?.(filled)
   }
   const position = upTo ?? filled.position
+  await Promise.all(tables.map(({ writing }) => writing))
   await inTransaction(client, async () => {
-    for (const table of tables) await write(client, schema, table, 0)
+    for (const table of tables) for (const rows of [table.old, table.young]) await write(table, rows)
     if (position !== 'start') await moveCheckpoints(client, schema, { projections, position })
   })
   await indexTables(client, { schema, projections })
+  await client.query('reset synchronous_commit')
   return { ...filled, position }
 }
 

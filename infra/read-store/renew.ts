@@ -5,7 +5,7 @@ import { type Checkpoint, lowest, readCheckpoints } from './checkpoints.ts'
 import { type Comparison, type Difference, compare, comparison, isSame } from './compare.ts'
 import { type Filled, fill } from './fill.ts'
 import { tryRole } from './locks.ts'
-import { type Candidate, meet, takeOver } from './take-over.ts'
+import { type Candidate, approach, meet, takeOver } from './take-over.ts'
 import { nextOf, previousOf } from './tables.ts'
 
 export type RenewOptions = {
@@ -28,7 +28,7 @@ export type Renewed = {
   readonly differences: readonly Difference[]
   /** `swapped`, or why not. */
   readonly outcome: 'swapped' | 'not-asked-for' | 'rows-differ' | 'another-version-at-work'
-  /** For how long the projector had to wait in all, in ms. */
+  /** For how long the projector had to wait at most, in ms: once for the comparison's snapshot, once for the swap. */
   readonly atRestMs: number
 }
 
@@ -71,16 +71,16 @@ type Wishes = { readonly accept: boolean; readonly swap: boolean }
 
 const renewOne = async (options: RenewOptions, own: Candidate, { accept, swap }: Wishes): Promise<Renewed> => {
   const { client, schema, projection: { name, version } } = own
-  const { live, atRestMs, ...found } = await compared(options, own)
+  const { live, ...found } = await compared(options, own)
   const renewed = { name, version, liveVersion: live?.version, ...found }
-  if (!swap) return { ...renewed, outcome: 'not-asked-for', atRestMs }
+  if (!swap) return { ...renewed, outcome: 'not-asked-for' }
   const sameVersion = live?.version === version
-  if (sameVersion && !accept && !isSame(found.comparison)) return { ...renewed, outcome: 'rows-differ', atRestMs }
+  if (sameVersion && !accept && !isSame(found.comparison)) return { ...renewed, outcome: 'rows-differ' }
   // A projector of another version would go on writing rows of that version into this table.
   if (live !== undefined && !sameVersion && !(await tryRole(client, 'projector', schema))) {
-    return { ...renewed, outcome: 'another-version-at-work', atRestMs }
+    return { ...renewed, outcome: 'another-version-at-work' }
   }
-  return { ...renewed, outcome: 'swapped', atRestMs: atRestMs + (await takeOver(own)) }
+  return { ...renewed, outcome: 'swapped', atRestMs: Math.max(found.atRestMs, await takeOver(own)) }
 }
 
 /**
@@ -101,11 +101,15 @@ export const renew = (
     const least = lowest(projections.map(({ name }) => live.get(name)?.position ?? 'start'))
     const upTo = least === 'start' ? undefined : least
     await fill(client, { store, schema: nextOf(schema), projections, upTo, signal, onProgress })
-    const renewed: Renewed[] = []
-    for (const projection of projections) {
+    const candidates = projections.map((projection): Candidate => {
       const meets = live.has(projection.name) ? 'live' : 'end'
-      const own: Candidate = { client, store, schema, projection, from: 'next', meets, signal }
-      renewed.push(await renewOne(options, own, options))
+      return { client, store, schema, projection, from: 'next', meets, signal }
+    })
+    const renewed: Renewed[] = []
+    for (const [n, candidate] of candidates.entries()) {
+      // All that are left at once: the log is read once for them.
+      await approach(candidates.slice(n))
+      renewed.push(await renewOne(options, candidate, options))
     }
     return renewed
   })

@@ -57,10 +57,9 @@ export const renewStale = async (options: Options): Promise<Stale | undefined> =
   })
   return {
     projections: stale,
-    approach: async () => {
-      for (const candidate of candidates) await approach(candidate)
-    },
+    approach: () => approach(candidates),
     takeOver: async () => {
+      await approach(candidates)
       for (const candidate of candidates) await takeOver(candidate)
     },
   }

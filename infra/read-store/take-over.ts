@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { PoolClient } from 'pg'
 import type { EventStore, Position } from '../../domain/kernel/event-store.ts'
 import type { Projection } from '../../projections/projection.ts'
-import { type Checkpoint, readCheckpoints } from './checkpoints.ts'
+import { type Checkpoint, lowest, readCheckpoints } from './checkpoints.ts'
 import { catchUp } from './fill.ts'
 import { whileAtRest } from './locks.ts'
 import { type From, TableBusy, schemaOf, swap } from './swap.ts'
@@ -28,27 +28,36 @@ export type Candidate = {
   readonly signal?: AbortSignal | undefined
 }
 
-const checkpointOf = async ({ client, projection }: Candidate, schema: string): Promise<Checkpoint | undefined> =>
-  (await readCheckpoints(client, schema)).get(projection.name)
-
-/** @returns how many events that took, and where the candidate stands now */
-const follow = async (
-  own: Candidate,
-): Promise<{ readonly count: number; readonly live: Checkpoint | undefined; readonly at: Position | 'start' }> => {
-  const { client, store, schema, projection, from, meets, signal } = own
+/**
+ * Takes in what has been written to the log since, up to where the first of the live tables stands.
+ *
+ * @param candidates of one place, `from`
+ * @returns how many events that took, and where the tables stand
+ */
+const follow = async (candidates: readonly [Candidate, ...Candidate[]]) => {
+  const [{ client, store, schema, from, signal }] = candidates
   const beside = schemaOf(schema, from)
-  const live = await checkpointOf(own, schema)
-  const upTo = meets === 'live' ? live?.position : undefined
-  const progress = new Map([[projection, (await checkpointOf(own, beside))?.position ?? ('start' as const)]])
+  const live = await readCheckpoints(client, schema)
+  const made = await readCheckpoints(client, beside)
+  const targets = candidates.flatMap(({ meets, projection }) => (meets === 'live' ? (live.get(projection.name) ?? []) : []))
+  const first = targets.length === 0 ? 'start' : lowest(targets.map(({ position }) => position))
+  const progress = new Map(
+    candidates.map(({ projection }) => [projection, made.get(projection.name)?.position ?? ('start' as const)]),
+  )
+  const upTo = first === 'start' ? undefined : first
   const count = await catchUp(client, { store, schema: beside, progress, upTo, signal })
-  return { count, live, at: progress.get(projection) ?? 'start' }
+  return { count, live, progress }
 }
 
-/** Follows the log beside the live table, without a lock, until little is left. */
-export const approach = async (own: Candidate): Promise<void> => {
-  for (let round = 0; round < ROUNDS_MAX; round++) {
-    own.signal?.throwIfAborted()
-    if ((await follow(own)).count <= NEAR) return
+/** Follows the log beside the live tables, without a lock, until little is left. */
+export const approach = async (candidates: readonly Candidate[]): Promise<void> => {
+  for (const from of ['next', 'previous'] as const) {
+    const [one, ...more] = candidates.filter((candidate) => candidate.from === from)
+    if (one === undefined) continue
+    for (let round = 0; round < ROUNDS_MAX; round++) {
+      one.signal?.throwIfAborted()
+      if ((await follow([one, ...more])).count <= NEAR) break
+    }
   }
 }
 
@@ -61,11 +70,11 @@ export const meet = async <T>(
   own: Candidate,
   work: (live: Checkpoint | undefined, at: Position | 'start') => Promise<T>,
 ): Promise<{ readonly result: T; readonly atRestMs: number }> => {
-  await approach(own)
+  await approach([own])
   return whileAtRest(own.client, own.schema, async () => {
     const began = performance.now()
-    const { live, at } = await follow(own)
-    const result = await work(live, at)
+    const { live, progress } = await follow([own])
+    const result = await work(live.get(own.projection.name), progress.get(own.projection) ?? 'start')
     return { result, atRestMs: performance.now() - began }
   })
 }

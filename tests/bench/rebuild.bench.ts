@@ -1,0 +1,132 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { loadavg } from 'node:os'
+import { join } from 'node:path'
+import { handle } from '../../command-handlers/handle.ts'
+import { datastore } from '../../domain/datastore/datastore.ts'
+import { esdbEventStore } from '../../infra/event-store/esdb.ts'
+import { compare } from '../../infra/read-store/compare.ts'
+import { rebuild } from '../../infra/read-store/rebuild.ts'
+import { renew } from '../../infra/read-store/renew.ts'
+import { projections } from '../../projections/index.ts'
+import { startEventStore } from '../support/event-store-child.ts'
+import { exampleSpec, noon } from '../support/examples.ts'
+import { freePort } from '../support/free-port.ts'
+import { longLog } from '../support/long-log.ts'
+import { startPostgres } from '../support/postgres.ts'
+import { emptyReadStore } from '../support/read-store.ts'
+import { atInterrupt, quantile, report, timed } from './measure.ts'
+
+// A million events: all read models are made from them by a projector that starts, and then made anew beside the live
+// ones while those are written and read, compared, and swapped. Then the live ones are compared with the log.
+const EVENTS = 1_000_000
+const SECONDS_MAX = 60
+const EVENTS_PER_SECOND_MIN = 20_000
+const SWAP_MS_MAX = 50
+const WRITERS = 4
+const READERS = 4
+const READ_EVERY_MS = 5
+
+const events = await startPostgres()
+const server = await startPostgres()
+const started = performance.now()
+const count = await longLog(events.url, EVENTS)
+console.log(`${count} events, written in ${((performance.now() - started) / 1_000).toFixed(0)} s`)
+const port = await freePort()
+const eventStore = await startEventStore({ port, databaseUrl: events.url })
+const eventStoreUrl = `esdb://127.0.0.1:${port}?tls=false`
+const readStore = await emptyReadStore(server.url, 'rebuild')
+const store = esdbEventStore({ connectionString: eventStoreUrl })
+
+let projecting: ChildProcess | undefined
+const clean = async (): Promise<void> => {
+  projecting?.kill('SIGKILL')
+  eventStore.kill('SIGKILL')
+  await Promise.all([events.stop(), server.stop()])
+}
+atInterrupt(clean)
+
+const rate = (ms: number): number => (count / ms) * 1_000
+const loads = (): string => `load ${loadavg()[0]?.toFixed(1)}`
+
+const firstMs = await timed(async () => {
+  projecting = fork(join(import.meta.dirname, '../support/projector-process.ts'))
+  projecting.send({ eventStoreUrl, databaseUrl: readStore.url })
+  await once(projecting, 'message')
+})
+report(`a projector makes all read models (${loads()})`, `${(firstMs / 1_000).toFixed(1)} s, ${rate(firstMs).toFixed(0)} events/s`)
+
+const stopping = new AbortController()
+const send = handle({ store }, datastore, ({ data }) => `datastore-${data.datastoreId}`)
+let written = 0
+const write = async (): Promise<void> => {
+  for (; !stopping.signal.aborted; written++) {
+    const [datastoreId, jobId, commandId] = [randomUUID(), randomUUID(), randomUUID()]
+    const data = { datastoreId, jobId, spec: exampleSpec(3), fingerprint: 'f', now: noon }
+    const cause = { commandId, correlationId: commandId, causationId: commandId } as const
+    await send({ type: 'CreateDatastore', data }, { ...cause, actor: { kind: 'system', id: 'bench' } })
+  }
+}
+const readMs: number[] = []
+const failures: unknown[] = []
+const read = async (): Promise<void> => {
+  for (let least = 0; !stopping.signal.aborted; ) {
+    const sql = 'select count(*)::int as count from read.datastores where owner_id = $1'
+    const ms = await timed(async () => {
+      const { rows: [row] } = await readStore.pool.query<{ count: number }>(sql, [exampleSpec(3).ownerId])
+      // Nothing is deleted of what the writers make.
+      if (row === undefined || row.count < least) failures.push(`${least} rows became ${row?.count}`)
+      least = row?.count ?? least
+    }).catch((error: unknown) => failures.push(error))
+    readMs.push(ms)
+    await new Promise((resolve) => setTimeout(resolve, READ_EVERY_MS))
+  }
+}
+const load = [...Array.from({ length: WRITERS }, write), ...Array.from({ length: READERS }, read)]
+
+let filledMs = 0
+const began = performance.now()
+const renewed = await renew({
+  store,
+  pool: readStore.pool,
+  schema: 'read',
+  projections,
+  accept: false,
+  swap: true,
+  onProgress: () => {
+    filledMs = performance.now() - began
+  },
+})
+const renewMs = performance.now() - began
+stopping.abort()
+await Promise.all(load)
+report(`made anew beside, ${written} commands written meanwhile (${loads()})`, `${rate(filledMs).toFixed(0)} events/s`, {
+  ok: rate(filledMs) >= EVENTS_PER_SECOND_MIN,
+  text: `≥ ${EVENTS_PER_SECOND_MIN} events/s`,
+})
+report('until all are compared and swapped', `${(renewMs / 1_000).toFixed(1)} s`, {
+  ok: renewMs <= SECONDS_MAX * 1_000,
+  text: `≤ ${SECONDS_MAX} s`,
+})
+const rests = renewed.map(({ atRestMs }) => atRestMs)
+report('the projector waited, longest of the tables', `${Math.max(...rests).toFixed(1)} ms`, {
+  ok: Math.max(...rests) < SWAP_MS_MAX,
+  text: `< ${SWAP_MS_MAX} ms`,
+})
+report(`reads (${readMs.length})`, `p50 ${quantile(readMs, 0.5).toFixed(1)} ms, longest ${Math.max(...readMs).toFixed(1)} ms`)
+report('reads that failed or went back', `${failures.length}`, { ok: failures.length === 0, text: 'none' })
+const refused = renewed.filter(({ outcome }) => outcome !== 'swapped')
+report('tables not swapped', `${refused.length}`, { ok: refused.length === 0, text: 'none' })
+
+projecting?.kill('SIGKILL')
+const upTo = await readStore.db.withSchema('read').selectFrom('checkpoints')
+  .select(['position_commit', 'position_prepare']).limit(1).executeTakeFirstOrThrow()
+const at = { commit: BigInt(upTo.position_commit), prepare: BigInt(upTo.position_prepare) }
+await rebuild({ store, readStore, projections, intoSchema: 'proof', upTo: at })
+const differences = await compare(readStore.pool, projections, ['read', 'proof'])
+report('rows in which the live tables and the log differ', `${differences.length}`, { ok: differences.length === 0, text: 'none' })
+
+await store.close()
+await readStore.close()
+await clean()
