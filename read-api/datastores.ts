@@ -40,9 +40,9 @@ const list = ({ db, catalogue, personal, history }: DatastoreQueries): Endpoint 
       const page = { ...part, ownerId }
       const { total, rows, jobs } = await (asOf === undefined ? presentPage(db, page) : datastoresAt(history, { ...page, asOf }))
       const items = (await worded(personal.open, rows)).map((row) => datastoreReplyOf(catalogue, row, jobs, null))
-      const { limit, offset } = part
+      const pagination = { page: Math.floor(part.offset / part.limit) + 1, per_page: part.limit, total }
       return ownerNamed
-        ? { status: 200, body: { pagination: { page: Math.floor(offset / limit) + 1, per_page: limit, total }, data_stores: items } }
+        ? { status: 200, body: { pagination, data_stores: items } }
         : { status: 200, body: { total, datastores: items } }
     },
   })

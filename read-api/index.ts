@@ -3,6 +3,7 @@ import { READ_SCHEMA } from '../projections/schema.ts'
 import { type AuthorityQueries, authority } from './authority.ts'
 import { type DatastoreQueries, datastores } from './datastores.ts'
 import { deployWizard } from './deploy-wizard.ts'
+import { history as historyCalls } from './history/index.ts'
 import { jobs } from './jobs.ts'
 import { nodes } from './nodes.ts'
 
@@ -31,5 +32,6 @@ export const readApi = ({
     nodes({ db: read, catalogue, history }),
     authority({ db: read, openAuthority }),
     ...jobs({ db: read, personal, history }),
+    ...historyCalls({ db: read, catalogue, personal, history }),
   ]
 }

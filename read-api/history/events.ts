@@ -94,22 +94,25 @@ export type Part = {
   readonly upTo?: string | undefined
   readonly types?: readonly KnownEvent['type'][] | undefined
   readonly streams?: readonly string[] | undefined
+  /** So many at most; absent: all there are. */
+  readonly limit?: number | undefined
 }
 
 /** The events of a datastore in the order of the log, a page of them at a time, so that none holds all in memory. */
 export const eventsOf = async function* (
   db: AuditDb,
   datastoreId: string,
-  { after = '', upTo, types, streams }: Part,
+  { after = '', upTo, types, streams, limit = Infinity }: Part,
 ): AsyncGenerator<readonly KnownEvent[]> {
-  for (let place = after; ; ) {
+  for (let place = after, left = limit; left > 0; ) {
+    const size = Math.min(PAGE, left)
     let query = db
       .selectFrom('audit.entries')
       .select(['position', 'event'])
       .where('datastore_id', '=', datastoreId)
       .where('position', '>', place)
       .orderBy('position')
-      .limit(PAGE)
+      .limit(size)
     if (upTo !== undefined) query = query.where('position', '<=', upTo)
     if (types !== undefined) query = query.where('type', 'in', types)
     if (streams !== undefined) query = query.where('stream', 'in', streams)
@@ -117,7 +120,8 @@ export const eventsOf = async function* (
     const last = rows.at(-1)
     if (last === undefined) return
     yield knownOf(rows)
-    if (rows.length < PAGE) return
+    if (rows.length < size) return
+    left -= rows.length
     place = last.position
   }
 }

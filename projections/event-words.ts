@@ -1,0 +1,82 @@
+import { isNodeKey } from '../domain/job/saga.ts'
+import type { KnownEvent } from './known-event.ts'
+
+type Type = KnownEvent['type']
+type Told = { readonly [T in Type]: Extract<KnownEvent, { readonly type: T }> }
+
+/** How steps and nodes are called, where that is known. */
+export type Names = {
+  readonly step: (jobId: string, step: string) => string
+  readonly node: (nodeId: string) => string
+}
+
+const unnamed: Names = { step: (_, step) => step, node: (nodeId) => nodeId }
+
+type Words = { readonly [T in Type]: (event: Told[T], names: Names) => string }
+type Placed = { readonly jobId: string; readonly step: string; readonly key: string; readonly course: 'forward' | 'back' }
+
+const titled = ({ jobId, step, key, course }: Placed, { step: title, node }: Names): string =>
+  [course === 'back' ? `Undo of “${title(jobId, step)}”` : `“${title(jobId, step)}”`, isNodeKey(key) ? ` on ${node(key)}` : ''].join('')
+
+const attempt = (n: number): string => (n === 1 ? '' : `, attempt ${n}`)
+const kindOf = (kind: string): string => kind.replaceAll('-', ' ')
+const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`
+
+// A new event does not compile until it has words. Personal texts stay sealed in them, for whoever may to open.
+const words: Words = {
+  DatastoreCreated: ({ data: { spec } }) =>
+    `The datastore “${spec.name}” was asked for: ${spec.vendor} ${spec.version}, ${counted(spec.nodes.length, 'node')} of size ` +
+    `${spec.instance.code} in ${spec.cloud} ${spec.region}`,
+  DatastoreDeployed: ({ data: { nodes } }) => `The datastore came up with ${counted(nodes.length, 'node')}`,
+  DeploymentFailed: ({ data: { because } }) => `The deployment failed: ${because}`,
+  DeletionStarted: () => 'The deletion of the datastore began',
+  DeletionAbandoned: ({ data: { because } }) => `The deletion was abandoned: ${because}`,
+  DatastoreDeleted: () => 'The datastore was deleted',
+
+  JobQueued: ({ data: { kind } }) => `A job was queued: ${kindOf(kind)}`,
+  JobAdmitted: ({ data: { kind } }) => `The job's turn came: ${kindOf(kind)}`,
+  JobCancellationAsked: ({ data: { because } }) => `The job at work was asked to stop: ${because}`,
+  JobDropped: ({ data: { kind, because } }) => `The job “${kindOf(kind)}” was dropped before it began: ${because}`,
+  JobEnded: ({ data: { kind, end, because } }) =>
+    `The job “${kindOf(kind)}” ${end === 'finished' ? 'finished' : `ended as ${end}`}${because === null ? '' : `: ${because}`}`,
+
+  JobStarted: ({ data: { title, steps } }) => `The job “${title}” began; it has ${counted(steps.length, 'step')}`,
+  StepOrdered: ({ data }, names) => `${titled(data, names)} was ordered${attempt(data.attempt)}`,
+  StepNoted: ({ data }, names) => `${titled(data, names)}: ${data.line}`,
+  StepSucceeded: ({ data }, names) => `${titled(data, names)} was done${attempt(data.attempt)}`,
+  StepFailed: ({ data }, names) =>
+    `${titled(data, names)} failed${attempt(data.attempt)}: ${data.because}${data.retryAt === null ? '' : '; it will be tried again'}`,
+  AttentionNeeded: ({ data }, names) => `An operator was asked to look at ${titled(data, names)}: ${data.because}`,
+  JobCancelled: ({ data: { because } }) => `The job was cancelled: ${because}`,
+  UnwindingBegun: ({ data: { because } }) => `The job began to undo what it had done: ${because}`,
+  JobFinished: () => 'The job had done all its steps',
+  JobUnwound: ({ data: { because } }) => `The job had undone all that it did: ${because}`,
+
+  AccountRegistered: ({ data: { login, isAdmin } }) => `${isAdmin ? 'The operator' : 'The account'} ${login} was registered`,
+  ClientCreated: ({ data: { name } }) => `Client credentials “${name}” were made`,
+  ClientRevoked: ({ data: { clientId } }) => `The client credentials ${clientId} were revoked`,
+  OrganisationErased: () => 'The organisation was erased: what was personal in it can be read by nobody any more',
+
+  WebhookCreated: ({ data: { url } }) => `A webhook to ${url} was made`,
+  WebhookChanged: ({ data }) => {
+    const changed = Object.keys(data).filter((name) => name !== 'webhookId' && name !== 'at')
+    return `The webhook was changed: ${changed.join(', ')}`
+  },
+  WebhookPaused: ({ data: { because } }) => `The webhook was paused: ${because}`,
+  WebhookResumed: () => 'The webhook was resumed',
+  WebhookSecretRotated: ({ data: { previousUntil } }) =>
+    `The webhook got a new secret; the one before signs as well until ${previousUntil}`,
+  WebhookReplayAsked: ({ data: { cursor } }) => `The webhook was asked to send everything after ${cursor} again`,
+  DeadLetterReplayAsked: ({ data: { eventId } }) => `The webhook was asked to try the event ${eventId} once more`,
+  WebhookDeleted: () => 'The webhook was deleted',
+}
+
+const told = <T extends Type>(type: T, event: Told[T], names: Names): string => words[type](event, names)
+
+/**
+ * What an event says, as a sentence for people.
+ *
+ * @param names how steps and nodes are called; else they go by the names and ids that the event has
+ * @returns personal texts as they are in the event: sealed
+ */
+export const wordsOf = (event: KnownEvent, names: Names = unnamed): string => told(event.type, event, names)
