@@ -86,7 +86,8 @@ export const follow = async (following: Following, from: number, now: () => numb
   const read = source.stream === undefined
     ? readingAll(following, accepting(source.filter))
     : readingStream(following, source.stream)
-  const delivered = async (record: LogRecord): Promise<Placed> => {
+  const delivered = async (record: LogRecord | Passed): Promise<Placed | Passed> => {
+    if ('passed' in record) return record
     const { event } = resolveLinks && isLink(record) ? await resolved(log, record) : { event: record }
     return { place: placeIn(source, record), original: record, event }
   }
@@ -99,7 +100,7 @@ export const follow = async (following: Following, from: number, now: () => numb
     }
     const after = place
     const page = await insist(() => read(after, room), signal)
-    const events = await insist(() => Promise.all(page.events.map((it) => ('passed' in it ? it : delivered(it)))), signal)
+    const events = await insist(() => Promise.all(page.events.map(delivered)), signal)
     if (signal.aborted) return
     place = page.place
     if (events.length > 0) engine.take(events, now())

@@ -1,14 +1,14 @@
 import type { Log } from '../log.ts'
 import type { Refusal } from '../refusal.ts'
-import { checkpointOf } from './checkpoint.ts'
-import { type Consumer, engine, type NackAction } from './engine.ts'
+import { type Checkpoint, checkpointOf } from './checkpoint.ts'
+import { type Engine, engine } from './engine.ts'
 import { follow } from './follow.ts'
 import { insist } from './insist.ts'
-import type { Message } from './message.ts'
-import { parkingOf } from './parking.ts'
+import { membersOf, type Membership, type Subscriber } from './members.ts'
+import { type Parking, parkingOf } from './parking.ts'
 import { batchSizeOf, type Settings } from './settings.ts'
 import { nameOf, type Source } from './source.ts'
-import { type ConsumerStatistics, rates, type Statistics } from './statistics.ts'
+import { rates, type Statistics } from './statistics.ts'
 
 /** A group as it was asked for. */
 export type GroupOrder = {
@@ -17,25 +17,8 @@ export type GroupOrder = {
   readonly settings: Settings
   /** The first event of interest, by revision or position. */
   readonly startFrom: number | 'end'
-  /** Where the end was when the group began there. */
+  /** Where the end was when the group was made to begin there. */
   readonly endWas: number
-}
-
-/** Who reads, and how it is told. */
-export type Subscriber = {
-  readonly bufferSize: number
-  readonly connectionName: string
-  readonly from: string
-  readonly username: string
-  readonly send: (message: Message) => void
-  readonly drop: (because: Refusal) => void
-}
-
-/** A consumer's way to speak to its group. */
-export type Membership = {
-  readonly ack: (ids: readonly string[]) => void
-  readonly nack: (ids: readonly string[], action: NackAction, reason: string) => void
-  readonly leave: () => void
 }
 
 /** A group that runs. */
@@ -56,18 +39,6 @@ export type Group = {
 /** @returns what identifies a group */
 export const keyOf = (source: Source, name: string): string => `${nameOf(source)}::${name}`
 
-type Member = { readonly subscriber: Subscriber; readonly consumer: Consumer; readonly rates: ReturnType<typeof rates> }
-
-const consumerStatistics = ({ subscriber, consumer, rates: measure }: Member, nowMs: number): ConsumerStatistics => ({
-  connectionName: subscriber.connectionName,
-  from: subscriber.from,
-  username: subscriber.username,
-  ...measure(consumer.sent, nowMs),
-  inFlight: consumer.inFlight.size,
-  availableSlots: consumer.bufferSize - consumer.inFlight.size,
-  measured: consumer.timings?.measured() ?? new Map(),
-})
-
 /** A signal that wakes whoever waits for it. */
 const bell = () => {
   let next = Promise.withResolvers<void>()
@@ -80,40 +51,26 @@ const bell = () => {
   }
 }
 
-/** What follows the start: before the checkpoint there is what was ordered, after it nothing else counts. */
+/** What counts as long as there is no checkpoint. */
 const placeBefore = ({ startFrom, endWas }: GroupOrder): number => (startFrom === 'end' ? endWas : startFrom - 1)
 
-/**
- * Opens a group where its checkpoint says, and begins to read ahead.
- *
- * @param now the time in ms since 1970
- * @throws when the log cannot be read
- */
-export const openGroup = async ({ log, order, now }: {
-  readonly log: Log
+type Parts = {
   readonly order: GroupOrder
+  readonly reached: number | undefined
+  readonly checkpoint: Checkpoint
+  readonly parking: Parking
+  readonly signal: AbortSignal
   readonly now: () => number
-}): Promise<Group> => {
-  const { source, settings } = order
-  const key = keyOf(source, order.name)
-  const stopping = new AbortController()
-  const { signal } = stopping
-  const checkpoint = checkpointOf(log, key, source, signal)
-  const parking = parkingOf(log, key)
-  const [reached] = await Promise.all([checkpoint.load(), parking.load()])
+  /** Called after whatever may have made room. */
+  readonly onChange: () => void
+}
+
+/** An engine whose wishes are fulfilled. */
+const working = ({ order, reached, checkpoint, parking, signal, now, onChange }: Parts) => {
+  const parks = new Set<Promise<void>>()
   let checkpointed = reached
   let known = reached
-  let replaying = false
-  const members = new Set<Member>()
-  const parks = new Set<Promise<void>>()
-  const room = bell()
-  const measure = rates()
-
-  /** Whatever fails is tried again until the group is closed. */
-  const unlessOver = (error: unknown): void => {
-    if (!signal.aborted) throw error
-  }
-  const core = engine(settings, reached, {
+  const core: Engine = engine(order.settings, reached, {
     // A group that is closed writes nothing more: its successor may be ahead of it.
     checkpoint: (place) => {
       if (signal.aborted) return
@@ -122,82 +79,99 @@ export const openGroup = async ({ log, order, now }: {
     },
     park: (message, reason) => {
       const parked = insist(() => parking.park(message, reason, now()), signal)
-        .then(() => core.parked(message, now()))
-        .catch(unlessOver)
+        .then(() => core.parked(message, now()), unlessOver(signal))
+        .finally(() => {
+          parks.delete(parked)
+          onChange()
+        })
       parks.add(parked)
-      void parked.finally(() => {
-        parks.delete(parked)
-        room.ring()
-      })
     },
   })
-  const take: typeof core.take = (events, nowMs) => {
+  const take: Engine['take'] = (events, nowMs) => {
     known = events.findLast((it) => !('passed' in it))?.place ?? known
     core.take(events, nowMs)
   }
-  const following = {
-    log, source, resolveLinks: settings.resolveLinks, roomier: room.heard, signal,
-    engine: { room: core.room, caughtUp: core.caughtUp, take },
+  return {
+    core: { ...core, take },
+    places: () => ({ checkpointed, known }),
+    /** Resolves when nothing is being written. */
+    idle: async (): Promise<void> => void (await Promise.all([checkpoint.idle(), ...parks])),
   }
-  const reading = follow(following, reached ?? placeBefore(order), now).catch(unlessOver)
+}
+
+/** Whatever fails is tried again until the group is closed; then nobody asks any more. */
+const unlessOver = (signal: AbortSignal) => (error: unknown): void => {
+  if (!signal.aborted) throw error
+}
+
+/** Sends parked events again, one request at a time: while one is under way, others change nothing. */
+const replaying = ({ parking, order, signal, now }: Parts, core: Engine): Group['replayParked'] => {
+  let busy = false
   const replay = async (stopAt: number): Promise<void> => {
     for (;;) {
-      const events = await insist(() => parking.take(stopAt, batchSizeOf(settings)), signal)
+      const events = await insist(() => parking.take(stopAt, batchSizeOf(order.settings)), signal)
       if (events.length === 0) return
       core.replay(events, now())
     }
   }
-  /** What a consumer says counts as long as it is one. */
-  const from = (member: Member, act: () => void): void => {
-    if (!members.has(member)) return
-    act()
-    room.ring()
+  return (stopAt = Infinity) => {
+    if (busy) return
+    busy = true
+    void replay(stopAt).catch(unlessOver(signal)).finally(() => {
+      busy = false
+    })
   }
+}
+
+/**
+ * Opens a group where its checkpoint says, and begins to read ahead.
+ *
+ * @param options.now the time in ms since 1970, which never goes back
+ * @param options.over aborts when no group is to go on
+ * @throws when the log cannot be read
+ */
+export const openGroup = async ({ log, order, now, over }: {
+  readonly log: Log
+  readonly order: GroupOrder
+  readonly now: () => number
+  readonly over: AbortSignal
+}): Promise<Group> => {
+  const { source, settings } = order
+  const key = keyOf(source, order.name)
+  const stopping = new AbortController()
+  const signal = AbortSignal.any([stopping.signal, over])
+  const checkpoint = checkpointOf(log, key, source, signal)
+  const parking = parkingOf(log, key)
+  const [reached] = await Promise.all([checkpoint.load(), parking.load()])
+  const room = bell()
+  const parts = { order, reached, checkpoint, parking, signal, now, onChange: room.ring }
+  const { core, places, idle } = working(parts)
+  const members = membersOf(core, now, room.ring)
+  const measure = rates()
+  const following = { log, source, resolveLinks: settings.resolveLinks, engine: core, roomier: room.heard, signal }
+  const reading = follow(following, reached ?? placeBefore(order), now).catch(unlessOver(signal))
 
   return {
     order,
-    isFull: () => settings.maxSubscriberCount !== 0 && members.size >= settings.maxSubscriberCount,
-    join: (subscriber) => {
-      const consumer = core.join(subscriber.bufferSize, subscriber.send, now())
-      const member = { subscriber, consumer, rates: rates() }
-      members.add(member)
-      room.ring()
-      return {
-        ack: (ids) => from(member, () => core.ack(ids, now())),
-        nack: (ids, action, reason) => from(member, () => core.nack(ids, action, reason, now())),
-        leave: () => from(member, () => {
-          members.delete(member)
-          core.leave(consumer, now())
-        }),
-      }
-    },
-    replayParked: (stopAt = Infinity) => {
-      if (replaying) return
-      replaying = true
-      replay(stopAt).catch(unlessOver).finally(() => {
-        replaying = false
-      })
-    },
+    isFull: () => settings.maxSubscriberCount !== 0 && members.count() >= settings.maxSubscriberCount,
+    join: members.join,
+    replayParked: replaying(parts, core),
     tick: () => {
       core.tick(now())
       // What is not written now is tried again at the next tick.
       parking.truncate(core.replayedUpTo() ?? 0).catch(() => undefined)
       room.ring()
     },
-    statistics: () => ({
-      counts: core.counts(),
-      ...measure(core.counts().sent, now()),
-      checkpointed,
-      known,
-      parked: parking.count(),
-      consumers: [...members].map((it) => consumerStatistics(it, now())),
-    }),
+    statistics: () => {
+      const counts = core.counts()
+      const consumers = members.statistics()
+      return { counts, ...measure(counts.sent, now()), ...places(), parked: parking.count(), consumers }
+    },
     close: async (because) => {
       stopping.abort()
       room.ring()
-      for (const { subscriber } of members) subscriber.drop(because)
-      members.clear()
-      await Promise.all([reading, checkpoint.idle(), ...parks])
+      members.drop(because)
+      await Promise.all([reading, idle()])
     },
     forget: async () => {
       await checkpoint.forget()

@@ -1,13 +1,11 @@
 import type { Log } from '../log.ts'
 import { configurationIn } from './configuration.ts'
-import { type Group, type GroupOrder, keyOf, type Membership, openGroup, type Subscriber } from './group.ts'
-import { insist } from './insist.ts'
-import { doesNotExist, dropped, exists, failed, maximumSubscribersReached } from './refusals.ts'
+import { type Group, type GroupOrder, keyOf } from './group.ts'
+import type { Membership, Subscriber } from './members.ts'
+import { aboutOf, doesNotExist, exists, failed, maximumSubscribersReached } from './refusals.ts'
+import { runningGroups } from './running.ts'
 import { faultIn } from './settings.ts'
-import { accepting, nameOf, type Source } from './source.ts'
-
-/** How often messages are looked through for those not answered in time, in ms. The real server does so every second. */
-const TICK_MS = 250
+import { accepting, type Source } from './source.ts'
 
 /** What a client asks for; where the end is, is found out here. */
 export type Wanted = Omit<GroupOrder, 'endWas'>
@@ -37,11 +35,6 @@ export type Groups = {
   readonly restart: () => Promise<void>
   readonly close: () => Promise<void>
 }
-
-type Open = ReadonlyMap<string, Group>
-
-const aboutOf = (source: Source, name: string) => ({ stream: nameOf(source), group: name })
-const droppedFrom = ({ order }: Group) => dropped(aboutOf(order.source, order.name))
 
 /** Changes go one after the other; a failed one does not hold up the next. */
 const inTurn = () => {
@@ -73,72 +66,42 @@ const endOf = async (log: Log, { stream }: Source): Promise<number> =>
 /** @param now the time in ms since 1970, which never goes back */
 export const groupsIn = (log: Log, now: () => number): Groups => {
   const configuration = configurationIn(log)
+  const running = runningGroups(log, configuration.load, now)
   const change = inTurn()
-  let opening: Promise<Open> | undefined
-  let ticking: NodeJS.Timeout | undefined
-  const closing = new AbortController()
 
-  const open = (order: GroupOrder): Promise<Group> => openGroup({ log, order, now })
-  const openAll = async (): Promise<Open> => {
-    const orders = await configuration.load()
-    return new Map(await Promise.all(orders.map(async (it) => [keyOf(it.source, it.name), await open(it)] as const)))
-  }
-  const groups = (): Promise<Open> => {
-    opening ??= openAll().catch((error: unknown) => {
-      opening = undefined
-      throw error
-    })
-    return opening
-  }
-  const tick = async (): Promise<void> => {
-    for (const group of (await groups()).values()) group.tick()
-  }
-  const ready = async (): Promise<Open> => {
-    if (!closing.signal.aborted) ticking ??= setInterval(() => void tick().catch(() => undefined), TICK_MS).unref()
-    return groups()
-  }
   const find = async (source: Source, name: string): Promise<Group> => {
-    const group = (await ready()).get(keyOf(source, name))
+    const group = (await running.all()).get(keyOf(source, name))
     if (group === undefined) throw doesNotExist(aboutOf(source, name))
     return group
   }
-  /** Writes down what is to be before it is. */
-  const save = async (next: ReadonlyMap<string, GroupOrder>, user: string): Promise<void> =>
-    configuration.save([...next.values()], user, now())
-  const ordersOf = (running: Open): Map<string, GroupOrder> => new Map([...running].map(([key, it]) => [key, it.order]))
-  const put = async (order: GroupOrder, user: string): Promise<void> => {
-    const running = await ready()
-    const key = keyOf(order.source, order.name)
-    const before = running.get(key)
-    await save(ordersOf(running).set(key, order), user)
-    if (before !== undefined) await before.close(droppedFrom(before))
-    opening = Promise.resolve(new Map(running).set(key, await insist(() => open(order), closing.signal)))
+  /** Writes down what is to be, before it is. */
+  const save = async (edit: (orders: Map<string, GroupOrder>) => unknown, user: string): Promise<void> => {
+    const orders = new Map([...(await running.all())].map(([key, { order }]) => [key, order]))
+    edit(orders)
+    await configuration.save([...orders.values()], user, now())
   }
-  const closeAll = async (): Promise<void> => {
-    const running = opening === undefined ? [] : [...(await opening.catch(() => new Map())).values()]
-    await Promise.all(running.map((it) => it.close(droppedFrom(it))))
+  const put = async (wanted: Wanted, user: string): Promise<void> => {
+    const order = { ...wanted, endWas: await endOf(log, wanted.source) }
+    await save((orders) => orders.set(keyOf(order.source, order.name), order), user)
+    await running.put(order)
   }
 
   return {
     create: (wanted, user) => change(async () => {
       check(log, wanted)
       const { source, name } = wanted
-      if ((await ready()).has(keyOf(source, name))) throw exists(aboutOf(source, name))
-      await put({ ...wanted, endWas: await endOf(log, source) }, user)
+      if ((await running.all()).has(keyOf(source, name))) throw exists(aboutOf(source, name))
+      await put(wanted, user)
     }),
     update: (wanted, user) => change(async () => {
       const { order } = await find(wanted.source, wanted.name)
       check(log, wanted)
-      await put({ ...wanted, source: order.source, endWas: await endOf(log, order.source) }, user)
+      await put({ ...wanted, source: order.source }, user)
     }),
     remove: (source, name, user) => change(async () => {
       const group = await find(source, name)
-      const running = new Map(await ready())
-      running.delete(keyOf(source, name))
-      await save(ordersOf(running), user)
-      opening = Promise.resolve(running)
-      await group.close(droppedFrom(group))
-      await insist(group.forget, closing.signal)
+      await save((orders) => orders.delete(keyOf(source, name)), user)
+      await running.remove(group)
     }),
     // In turn as well, so that nobody joins a group that is being replaced.
     join: (source, name, subscriber, confirm) => change(async () => {
@@ -148,16 +111,12 @@ export const groupsIn = (log: Log, now: () => number): Groups => {
       return group.join(subscriber)
     }),
     find,
-    list: async () => [...(await ready()).values()],
+    list: async () => [...(await running.all()).values()],
     restart: () => change(async () => {
-      await closeAll()
-      opening = undefined
-      await ready()
+      await running.stop()
+      await running.all()
     }),
-    close: async () => {
-      closing.abort()
-      clearInterval(ticking)
-      await change(closeAll)
-    },
+    // Not in turn: a change that waits for a dead log would never let it happen.
+    close: running.close,
   }
 }

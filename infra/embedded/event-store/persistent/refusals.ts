@@ -1,8 +1,11 @@
 import { status } from '@grpc/grpc-js'
 import { Refusal } from '../refusal.ts'
+import { nameOf, type Source } from './source.ts'
 
 /** The errors of persistent subscriptions, with the trailers that clients tell them apart by. */
 type About = { readonly stream: string; readonly group: string }
+
+export const aboutOf = (source: Source, group: string): About => ({ stream: nameOf(source), group })
 
 /** Trailers are ASCII; what else is in a name is written as in a URL. */
 const ascii = (text: string): string => text.replace(/[^\x20-\x7e]+/g, encodeURIComponent)
@@ -23,8 +26,11 @@ export const failed = (about: About, reason: string): Refusal =>
     reason: ascii(reason),
   })
 
-export const dropped = (about: About): Refusal =>
-  refusal(status.CANCELLED, 'persistent-subscription-dropped', about, `${named(about)} was dropped.`)
+/** For the consumers of a group that is closed. */
+export const droppedFrom = ({ order }: { readonly order: { readonly source: Source; readonly name: string } }): Refusal => {
+  const about = aboutOf(order.source, order.name)
+  return refusal(status.CANCELLED, 'persistent-subscription-dropped', about, `${named(about)} was dropped.`)
+}
 
 export const maximumSubscribersReached = (about: About): Refusal =>
   refusal(status.FAILED_PRECONDITION, 'maximum-subscribers-reached', about,
