@@ -89,6 +89,10 @@ export const engine = (settings: Settings, from: number | undefined, effects: Ef
     checkpoint(nowMs, false)
     handOut(nowMs)
   }
+  const finishAll = (messages: readonly Message[], nowMs: number): void => {
+    for (const message of messages) finish(message)
+    settle(nowMs)
+  }
   const sendAgain = (message: Message): void =>
     queue.again({ ...message, retries: message.retries + 1, live: false })
   const retry = (message: Message): void => {
@@ -131,16 +135,10 @@ export const engine = (settings: Settings, from: number | undefined, effects: Ef
       for (const message of leave(consumer, nowMs)) sendAgain(message)
       handOut(nowMs)
     },
-    ack: (ids, nowMs) => {
-      for (const message of release(ids, nowMs)) finish(message)
-      settle(nowMs)
-    },
+    ack: (ids, nowMs) => finishAll(release(ids, nowMs), nowMs),
+    parked: (message, nowMs) => finishAll([message], nowMs),
     nack: (ids, action, reason, nowMs) => {
       for (const message of release(ids, nowMs)) refuse(message, action, reason)
-      settle(nowMs)
-    },
-    parked: (message, nowMs) => {
-      finish(message)
       settle(nowMs)
     },
     tick: (nowMs) => {
