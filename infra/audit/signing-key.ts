@@ -50,7 +50,10 @@ export type Verify = (text: string, signature: string) => boolean
 export const verifyingKey = (pem: string): { readonly keyId: string; readonly verify: Verify } => {
   try {
     const key = ed25519(createPublicKey(pem))
-    return { keyId: keyIdOf(key), verify: (text, signature) => verify(null, Buffer.from(text), key, Buffer.from(signature, 'base64')) }
+    return {
+      keyId: keyIdOf(key),
+      verify: (text, signature) => verify(null, Buffer.from(text), key, Buffer.from(signature, 'base64')),
+    }
   } catch (cause) {
     throw new Error('the public key cannot be read: an Ed25519 public key in PEM is wanted', { cause })
   }

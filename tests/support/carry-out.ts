@@ -4,15 +4,19 @@ import { datastore } from '../../domain/datastore/datastore.ts'
 import type { DatastoreCommand } from '../../domain/datastore/messages.ts'
 import { job } from '../../domain/job/job.ts'
 import type { JobCommand, JobEvent } from '../../domain/job/messages.ts'
-import type { Cause, EventStore, Position } from '../../domain/kernel/event-store.ts'
+import type { Cause, EventStore, Position, Recorded } from '../../domain/kernel/event-store.ts'
 import { jobEvents, isDatastoreEvent } from '../../infra/runners/job-events.ts'
 import { sagas } from '../../sagas/index.ts'
 import { resultOf } from './saga-world.ts'
 
-const causeOf = (): Cause => {
-  const commandId = randomUUID()
-  return { commandId, correlationId: commandId, causationId: commandId, actor: { kind: 'system', id: 'runner' } }
-}
+/** What follows from an event is the affair of the same tenant, and goes back to the same request. */
+const causedBy = ({ id, metadata: { correlationId, organisationId } }: Recorded): (() => Cause) => () => ({
+  commandId: randomUUID(),
+  correlationId,
+  causationId: id,
+  actor: { kind: 'system', id: 'runner' },
+  ...(organisationId === undefined ? {} : { organisationId }),
+})
 
 type Fate = {
   /** The job is left where it stands before this step is answered. */
@@ -24,7 +28,7 @@ type Fate = {
 
 const admitted = async (store: EventStore, datastoreId: string, jobId: string) => {
   for (const event of (await store.read(`datastore-${datastoreId}`)).events) {
-    if (isDatastoreEvent(event) && event.type === 'JobAdmitted' && event.data.jobId === jobId) return event.data
+    if (isDatastoreEvent(event) && event.type === 'JobAdmitted' && event.data.jobId === jobId) return event
   }
   throw new Error(`BUG: job ${jobId} is not admitted`)
 }
@@ -50,7 +54,9 @@ export const carryOut = async (
 ): Promise<Position | undefined> => {
   const sendJob = handle({ store }, job(sagas), ({ data }: JobCommand) => `job-${data.jobId}`)
   const sendStore = handle({ store }, datastore, ({ data }: DatastoreCommand) => `datastore-${data.datastoreId}`)
-  const { kind, input } = await admitted(store, datastoreId, jobId)
+  const admission = await admitted(store, datastoreId, jobId)
+  const { kind, input } = admission.data
+  const causeOf = causedBy(admission)
   let handled = await sendJob({ type: 'StartJob', data: { jobId, kind, input, now } }, causeOf())
   for (;;) {
     const [next] = awaited(await jobEvents(store, jobId))

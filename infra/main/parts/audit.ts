@@ -1,5 +1,9 @@
+import type { Endpoint } from '../../../domain/kernel/endpoint.ts'
 import { auditMigrations } from '../../../projections/audit-migrations.ts'
 import { AUDIT_SCHEMA } from '../../../projections/audit-schema.ts'
+import { auditApi, auditDb } from '../../../read-api/audit/index.ts'
+import { auditPosition } from '../../audit/position.ts'
+import { sha256 } from '../../audit/sha256.ts'
 import { auditSigner } from '../../audit/signer.ts'
 import { signingKey } from '../../audit/signing-key.ts'
 import { auditWriter } from '../../audit/writer.ts'
@@ -30,4 +34,11 @@ export const auditPart = async ({ config, log, metrics, now, signal, store, ccxD
     checks: { eventStore: events.ping, ccxDb: () => readStore.pool.query('select 1') },
     ended: Promise.all([written, signer.ended]),
   }
+}
+
+/** The calls that read the audit trail. */
+export const auditCalls = async ({ ccxDb, personal }: Base): Promise<readonly Endpoint[]> => {
+  const { db, pool } = ccxDb()
+  await migrateToLatest(db, { schema: AUDIT_SCHEMA, migrations: auditMigrations })
+  return auditApi({ db: auditDb(db), personal: await personal(), sha256, waitFor: auditPosition(pool) })
 }

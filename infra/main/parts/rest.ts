@@ -7,6 +7,7 @@ import { readCatalogue } from '../../catalogue/read-catalogue.ts'
 import { feedTail } from '../../read-store/feed-tail.ts'
 import { traceparent } from '../../telemetry/tracing.ts'
 import type { Base } from '../base.ts'
+import { auditCalls } from './audit.ts'
 import { counted } from './counted.ts'
 import { historyOf } from './history.ts'
 
@@ -45,5 +46,6 @@ export const queryCalls = async (base: Base): Promise<readonly Endpoint[]> => {
   })
   const onError = (err: unknown) => log.warn({ err }, 'the feed cannot be looked at')
   const tail = feedTail({ db, position: readPosition(), onError })
-  return [...calls, ...events({ db: db.withSchema(READ_SCHEMA), tail, publicUrl: config.http.publicUrl })]
+  const feed = events({ db: db.withSchema(READ_SCHEMA), tail, publicUrl: config.http.publicUrl })
+  return [...calls, ...feed, ...(await auditCalls(base))]
 }
