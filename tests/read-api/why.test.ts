@@ -1,0 +1,236 @@
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { z } from 'zod'
+import { commandEndpoints } from '../../command-handlers/datastores.ts'
+import { handle } from '../../command-handlers/handle.ts'
+import { account } from '../../domain/account/account.ts'
+import { readCatalogue } from '../../infra/catalogue/read-catalogue.ts'
+import { memoryEventStore } from '../../infra/event-store/memory.ts'
+import { orderIdOf } from '../../infra/messaging/ids.ts'
+import { memoryMessaging } from '../../infra/messaging/memory.ts'
+import { Failure, type Handle } from '../../infra/messaging/worker.ts'
+import { readPosition } from '../../infra/read-store/position.ts'
+import { diffReply, historyReply, type WhyReply, whyReply } from '../../read-api/history/replies.ts'
+import { readApi } from '../../read-api/index.ts'
+import { startAudit } from '../support/audit.ts'
+import { pastIn } from '../support/past.ts'
+import { openPersonalData, sealed } from '../support/personal-data.ts'
+import { startPostgres } from '../support/postgres.ts'
+import { emptyReadStore, startProjector } from '../support/read-store.ts'
+import { principals, startRest } from '../support/rest.ts'
+import { runnerScene, willing } from '../support/runner-scene.ts'
+
+const test = suite('why a datastore is as it is')
+
+const WAIT_MS = 20_000
+const CLUSTER = '/api/prov/api/v2/cluster'
+const { alice } = principals
+
+const server = await startPostgres(['fsync=off'])
+const readStore = await emptyReadStore(server.url, 'why')
+const store = memoryEventStore()
+const messaging = memoryMessaging({ ackWaitMs: 30_000 })
+const scene = runnerScene({ store, messaging })
+const position = readPosition({ url: readStore.url })
+const projector = startProjector(store, readStore)
+const audit = await startAudit(store, readStore)
+const catalogue = readCatalogue()
+const now = () => new Date().toISOString()
+const personal = openPersonalData
+const rest = await startRest(
+  [
+    ...commandEndpoints({
+      store, catalogue, personal, domain: 'ccx.test', ttlSeconds: 15, now, traceparent: () => undefined,
+    }),
+    ...readApi({
+      db: readStore.db,
+      catalogue,
+      personal,
+      history: pastIn(store, readStore, audit, now),
+      openPassword: async () => 'S3cret',
+      openAuthority: async () => undefined,
+    }),
+  ],
+  { waitFor: (wanted) => position.waitFor(wanted, WAIT_MS) },
+)
+test.after(async () => {
+  await rest.close()
+  await scene.end()
+  await messaging.close()
+  await projector.stop()
+  await audit.stop()
+  await position.close()
+  await readStore.close()
+  await server.stop()
+})
+
+let isRoomLeft = true
+const work: Handle = async (order, tools) => {
+  if (order.order.subject === 'infra.create-machine' && !isRoomLeft) throw new Failure('there is no room', { final: true })
+  return willing(order, tools)
+}
+scene.run()
+scene.work(work)
+
+const { userId, login } = alice
+await handle({ store }, account, ({ data }) => `account-${data.accountId}`)(
+  {
+    type: 'RegisterAccount',
+    data: { accountId: userId, login: sealed(login), firstName: sealed('A'), lastName: sealed('B'), isAdmin: false, now: now() },
+  },
+  { commandId: userId, correlationId: userId, causationId: userId, actor: { kind: 'system', id: 'auth' } },
+)
+
+const Created = z.object({ uuid: z.string() })
+const Job = z.object({ jobs: z.array(z.object({ job_id: z.string() })) })
+const newestJob = async (datastoreId: string): Promise<string> => {
+  const { body } = await rest.ask('GET', `/api/deployment/v2/data-stores/${datastoreId}/jobs`, { as: 'alice' })
+  return Job.parse(body).jobs[0]?.job_id ?? ''
+}
+const settled = async (datastoreId: string): Promise<void> => {
+  await scene.ended({ datastoreId, jobId: await newestJob(datastoreId) })
+  await audit.settled()
+  const head = await store.read(`datastore-${datastoreId}`, { backward: true, limit: 1 })
+  const last = head.events[0]?.position
+  assert.ok(last !== undefined && (await position.waitFor(last, WAIT_MS)))
+}
+const create = async (cluster_name: string, requestId: string): Promise<string> => {
+  const body = {
+    general: { cluster_name, cluster_size: 2, db_vendor: 'postgres', tags: ['blue'] },
+    cloud: { cloud_provider: 'local', cloud_region: 'local-1' },
+    instance: { instance_size: 'small' },
+    network: { network_type: 'public' },
+  }
+  const { status, body: made, text } = await rest.ask('POST', CLUSTER, {
+    as: 'alice', body, headers: { 'X-Request-Id': requestId },
+  })
+  assert.is(status, 201, text)
+  return Created.parse(made).uuid
+}
+
+const read = async (path: string): Promise<unknown> => {
+  const { status, body, text } = await rest.ask('GET', path, { as: 'alice' })
+  assert.is(status, 200, text)
+  return body
+}
+const why = async (uuid: string, field = ''): Promise<WhyReply['fields']> =>
+  whyReply.parse(await read(`/api/v1/datastores/${uuid}/why${field === '' ? '' : `?field=${encodeURIComponent(field)}`}`)).fields
+const the = ([field]: WhyReply['fields']) => {
+  if (field === undefined) throw new Error('there is no such field')
+  return field
+}
+const typesOf = ({ chain }: WhyReply['fields'][number]) => chain.map((link) => ('type' in link ? link.type : 'request'))
+
+const shop = await create('shop', 'req-shop')
+await settled(shop)
+
+test('a status is the doing of the job that its owner asked for, down to the last step', async () => {
+  const found = the(await why(shop, 'cluster_status'))
+  assert.equal([found.value, found.set_by.type], ['STARTED', 'DatastoreDeployed'])
+  const { actor, request_id, command } = found.request
+  assert.equal(actor, { kind: 'user', id: userId, login, client_id: null, role: 'owner' })
+  assert.equal([request_id, command], ['req-shop', 'CreateDatastore'])
+  assert.equal(typesOf(found), [
+    'request', 'JobQueued', 'JobAdmitted', 'JobStarted', 'StepOrdered', 'StepSucceeded', 'JobFinished', 'DatastoreDeployed',
+  ])
+  assert.is(found.job?.job_id, await newestJob(shop))
+  assert.equal([found.job?.kind, found.job?.step?.name], ['deploy-datastore', 'endpoint'])
+})
+
+test('the role of a node is the answer to an order, whose id can be found again on the broker', async () => {
+  const fields = await why(shop, 'nodes')
+  const roles = fields.filter(({ field }) => field.endsWith('.role'))
+  assert.equal(roles.map(({ value }) => value), ['primary', 'replica'])
+  for (const { set_by, job } of roles) {
+    assert.equal([set_by.type, job?.step?.order?.subject], ['StepSucceeded', 'cmon.check-cluster'])
+    const place = { step: job?.step?.name ?? '', key: 'all', attempt: 1, course: 'forward' } as const
+    assert.is(job?.step?.order?.id, orderIdOf(job?.job_id ?? '', place))
+  }
+  const [address] = fields.filter(({ field }) => field.endsWith('.public_ip'))
+  assert.equal([address?.job?.step?.title, address?.job?.step?.node?.slice(0, 3)], ['Allocate the public addresses', 'db-'])
+})
+
+test('what nobody ever set comes from the creation', async () => {
+  for (const field of ['vpc', 'ssl_enabled', 'maintenance_settings.day_of_week', 'region.name']) {
+    const found = the(await why(shop, field))
+    assert.equal([found.set_by.type, typesOf(found), found.request.request_id], [
+      'DatastoreCreated', ['request', 'DatastoreCreated'], 'req-shop',
+    ])
+  }
+})
+
+test('all fields are told of when none is named, with their texts opened and no password', async () => {
+  const fields = await why(shop)
+  const values = new Map(fields.map(({ field, value }) => [field, value]))
+  assert.equal([values.get('cluster_name'), values.get('tags')], ['shop', ['blue']])
+  assert.ok(fields.length > 60, `${fields.length}`)
+  assert.is(values.has('db_account.database_password'), false)
+  assert.not.match(JSON.stringify(fields), /sealed:|S3cret/)
+  assert.match(the(fields).set_by.what, /^The datastore “shop” was asked for: postgres \d+, 2 nodes of size small in local local-1$/)
+})
+
+test('a field that is none is refused with those that there are', async () => {
+  const { status, body } = await rest.ask('GET', `/api/v1/datastores/${shop}/why?field=colour`, { as: 'alice' })
+  const { error, type } = z.object({ error: z.string(), type: z.string() }).parse(body)
+  assert.equal([status, type], [400, '/problems/unknown-field'])
+  assert.match(error, /has no field colour; it has .*cluster_status,/)
+})
+
+test('a failed deployment leads to the step that failed, and to the request', async () => {
+  isRoomLeft = false
+  const uuid = await create('unlucky', 'req-unlucky')
+  await settled(uuid)
+  isRoomLeft = true
+  const found = the(await why(uuid, 'cluster_status_text'))
+  assert.match(String(found.value), /^The deployment failed: Create the machines: /)
+  assert.equal(typesOf(found), [
+    'request', 'JobQueued', 'JobAdmitted', 'JobStarted', 'StepOrdered', 'StepFailed', 'UnwindingBegun', 'JobUnwound',
+    'DeploymentFailed',
+  ])
+  assert.equal([found.job?.step?.name, found.job?.step?.undo, found.request.request_id], ['machines', false, 'req-unlucky'])
+})
+
+test('a history names every event of the datastore once, in order, with what it changed', async () => {
+  const seen: z.infer<typeof historyReply>['events'] = []
+  for (let cursor: string | null = ''; cursor !== null; ) {
+    const next: string = cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`
+    const part = historyReply.parse(await read(`/api/v1/datastores/${shop}/history?limit=7${next}`))
+    seen.push(...part.events)
+    cursor = part.next
+  }
+  const job = await store.read(`job-${await newestJob(shop)}`)
+  const own = await store.read(`datastore-${shop}`)
+  assert.is(seen.length, job.events.length + own.events.length)
+  assert.equal(seen.map(({ id }) => id).toSorted(), [...job.events, ...own.events].map(({ id }) => id).toSorted())
+  const last = new Map(seen.flatMap(({ changes }) => changes.map(({ field, to }) => [field, to] as const)))
+  for (const { field, value } of await why(shop)) assert.equal(last.get(field), value, field)
+})
+
+test('between two instants exactly that differs which has changed, with the event that did it', async () => {
+  const { events } = historyReply.parse(await read(`/api/v1/datastores/${shop}/history?limit=1`))
+  const from = encodeURIComponent(events[0]?.position ?? '')
+  const { changes } = diffReply.parse(await read(`/api/v1/datastores/${shop}/diff?from=${from}`))
+  const status = changes.find(({ field }) => field === 'cluster_status')
+  assert.equal([status?.from, status?.to, status?.set_by.type], ['DEPLOYING', 'STARTED', 'DatastoreDeployed'])
+  assert.ok(changes.every((change) => JSON.stringify(change.from) !== JSON.stringify(change.to)))
+  assert.is(changes.some(({ field }) => field === 'cluster_name'), false)
+  const backwards = diffReply.parse(await read(`/api/v1/datastores/${shop}/diff?from=${encodeURIComponent(now())}&to=${from}`))
+  assert.equal(backwards.changes.map(({ field }) => field).toSorted(), changes.map(({ field }) => field).toSorted())
+})
+
+test('a deleted datastore still says why, to its owner and to nobody else', async () => {
+  assert.is((await rest.ask('DELETE', `${CLUSTER}/${shop}`, { as: 'alice', headers: { 'X-Request-Id': 'req-end' } })).status, 200)
+  await settled(shop)
+  const found = the(await why(shop, 'cluster_status'))
+  assert.equal([found.value, found.set_by.type, found.request.request_id, found.request.command], [
+    'DELETED', 'DatastoreDeleted', 'req-end', 'DeleteDatastore',
+  ])
+  assert.is(the(await why(shop, 'cluster_name')).value, 'shop')
+  for (const path of ['why', 'history', `diff?from=${encodeURIComponent(now())}`]) {
+    for (const as of ['bob', 'olga']) {
+      assert.is((await rest.ask('GET', `/api/v1/datastores/${shop}/${path}`, { as })).status, 404, path)
+    }
+  }
+})
+
+test.run()
