@@ -7,6 +7,7 @@ import grpc from '@eventstore/db-client/generated/persistent_grpc_pb.js'
 import messages from '@eventstore/db-client/generated/persistent_pb.js'
 import shared from '@eventstore/db-client/generated/shared_pb.js'
 import { credentials } from '@grpc/grpc-js'
+import pg from 'pg'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { watch } from '../support/consumers.ts'
@@ -127,6 +128,32 @@ test('groups, their settings, filters and parked events are there again', async 
 
   client = await restarted(context, client)
   assert.is((await info()).parkedMessageCount, 0n)
+  await client.dispose()
+})
+
+test('a database connection that breaks stops no group', async (context) => {
+  const client = connect(context)
+  const stream = newStream()
+  await client.appendToStream(stream, numbered(2_000))
+  const settings = persistentSubscriptionToStreamSettingsFromDefaults({ startFrom: START })
+  await client.createPersistentSubscriptionToStream(stream, GROUP, settings)
+  const database = new pg.Client({ connectionString: context.postgres.url })
+  await database.connect()
+  // All but the writer's: without that one there is no server.
+  const breakReaders = () => database.query(`
+    select pg_terminate_backend(pid) from pg_stat_activity
+    where application_name = 'event-store' and pid not in (select pid from pg_locks where locktype = 'advisory')`)
+  const seen = watch(client.subscribeToPersistentSubscriptionToStream(stream, GROUP), async (event, it) => {
+    if (Number(event.event?.revision) % 200 === 0) await breakReaders()
+    await (Number(event.event?.revision) % 100 === 7 ? it.nack('park', 'because', event) : it.ack(event))
+  })
+  await until(() => seen.events.length === 2_000, PROMPTLY)
+  assert.equal(seen.numbers(), upTo(2_000))
+  await until(async () => {
+    const { stats } = await client.getPersistentSubscriptionToStreamInfo(stream, GROUP)
+    return stats.parkedMessageCount === 20n && stats.lastCheckpointedEventRevision === 1_999n
+  }, PROMPTLY)
+  await database.end()
   await client.dispose()
 })
 

@@ -232,6 +232,22 @@ eachServer((name, start) => {
     assert.is(unlisted['type'], 'persistent-subscription-does-not-exist')
   })
 
+  test('names hold any characters', async ({ client }) => {
+    const [stream, group] = [`${newStream()}/수업 ☂`, 'ヽ༼ຈل͜ຈ༽ﾉ / 1']
+    await client.createPersistentSubscriptionToStream(stream, group, fromStart())
+    await client.appendToStream(stream, numbered(2))
+    const seen = watch(client.subscribeToPersistentSubscriptionToStream(stream, group), async (event, it) =>
+      event.link === undefined ? it.nack('park', 'weil ☂', event) : it.ack(event))
+    const info = () => client.getPersistentSubscriptionToStreamInfo(stream, group)
+    await until(async () => (await info()).stats.parkedMessageCount === 2n, PROMPTLY)
+    await client.replayParkedMessagesToStream(stream, group)
+    await until(() => seen.events.length === 4, PROMPTLY)
+    assert.equal([(await info()).eventSource, (await info()).groupName], [stream, group])
+    await client.deletePersistentSubscriptionToStream(stream, group)
+    await until(() => seen.errors.length === 1, PROMPTLY)
+    assert.is(seen.errors[0]?.['type'], 'persistent-subscription-dropped')
+  })
+
   test('a read batch is smaller than the history buffer', async ({ client }) => {
     const settings = fromStart({ readBatchSize: 500, historyBufferSize: 500 })
     const stream = newStream()
