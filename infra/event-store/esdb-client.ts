@@ -22,10 +22,12 @@ export const esdbClient = (connectionString: string): EventStoreDBClient => {
   try {
     return EventStoreDBClient.connectionString(connectionString)
   } catch (cause) {
-    // What the client says of a string that it cannot read repeats the string.
-    if (cause instanceof Error && 'connectionString' in cause) {
-      throw new Error('the connection string of the event store is malformed')
-    }
-    throw new Error('the event store cannot be connected to', { cause })
+    throw failureOf(cause)
   }
 }
+
+/** What the client says of a string that it cannot read repeats the string, so it is not told on. */
+const failureOf = (cause: unknown): Error =>
+  cause instanceof Error && 'connectionString' in cause
+    ? new Error('the connection string of the event store is malformed')
+    : new Error('the event store cannot be connected to', { cause })

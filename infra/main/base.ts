@@ -4,6 +4,7 @@ import type { PersonalData } from '../../domain/kernel/sealed.ts'
 import type { ReadSchema } from '../../projections/schema.ts'
 import { type Config, readConfig, required } from '../config.ts'
 import { esdbEventStore } from '../event-store/esdb.ts'
+import { type EventStoreUsers, eventStoreUsers } from '../event-store/esdb-users.ts'
 import { natsMessaging } from '../messaging/nats.ts'
 import type { Messaging } from '../messaging/messaging.ts'
 import { type ReadStore, connect } from '../read-store/connect.ts'
@@ -30,6 +31,7 @@ export type Base = {
   readonly signal: AbortSignal
   readonly now: () => string
   readonly store: () => EventStore & { readonly ping: () => Promise<void> }
+  readonly storeUsers: () => EventStoreUsers
   readonly messaging: () => Promise<Messaging>
   readonly ccxDb: () => ReadStore<ReadSchema>
   /** How far the read models have come. */
@@ -72,6 +74,7 @@ const connections = (service: string, config: Config, log: Log, metrics: Metrics
   })
   return {
     store: lazily(() => kept(esdbEventStore({ connectionString: config.eventStoreUrl }))),
+    storeUsers: lazily(() => kept(eventStoreUsers({ connectionString: config.eventStoreUrl }))),
     messaging: lazily(async () =>
       kept(
         await natsMessaging({

@@ -9,7 +9,8 @@ import {
   positionText,
 } from '../../domain/kernel/event-store.ts'
 
-const STREAM = 'runnerCheckpoint-jobs'
+/** Of this stream the last event alone means anything. */
+export const CHECKPOINT_STREAM = 'runnerCheckpoint-jobs'
 
 const Checkpointed = z.object({ position: z.string(), openJobs: z.array(z.uuid()) })
 
@@ -21,7 +22,7 @@ export type Checkpoint = { readonly position: Position | 'start'; readonly openJ
  * Losing it loses nothing: everything before it may be done again.
  */
 export const readCheckpoint = async (store: EventStore): Promise<Checkpoint> => {
-  const { events } = await store.read(STREAM, { backward: true, limit: 1 })
+  const { events } = await store.read(CHECKPOINT_STREAM, { backward: true, limit: 1 })
   const parsed = Checkpointed.safeParse(events[0]?.data)
   if (!parsed.success) return { position: 'start', openJobs: [] }
   return { position: parsePosition(parsed.data.position) ?? 'start', openJobs: parsed.data.openJobs }
@@ -31,13 +32,13 @@ export const writeCheckpoint = async (
   store: EventStore,
   { position, openJobs }: { readonly position: Position; readonly openJobs: readonly string[] },
 ): Promise<void> => {
-  const { revision } = await store.read(STREAM, { backward: true, limit: 1 })
+  const { revision } = await store.read(CHECKPOINT_STREAM, { backward: true, limit: 1 })
   const id = randomUUID()
   const actor = { kind: 'system', id: 'ccx-runner-service' } as const
   const metadata: Metadata = { commandId: id, correlationId: id, causationId: id, actor }
   const data = { position: positionText(position), openJobs }
   try {
-    await store.append(STREAM, [{ id, type: 'RunnerCheckpointed', data, metadata }], { expected: revision })
+    await store.append(CHECKPOINT_STREAM, [{ id, type: 'RunnerCheckpointed', data, metadata }], { expected: revision })
   } catch (error) {
     // Another runner wrote its own, which serves as well.
     if (!(error instanceof RevisionConflict)) throw error
