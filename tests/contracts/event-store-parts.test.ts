@@ -1,9 +1,13 @@
+import streams from '@eventstore/db-client/generated/streams_pb.js'
 import fc from 'fast-check'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { eventBytes } from '../../infra/embedded/event-store/encode.ts'
 import { generations } from '../../infra/embedded/event-store/generations.ts'
 import { type LogRecord, nextPageSize, TOMBSTONE } from '../../infra/embedded/event-store/record.ts'
+import { metadataIn } from '../../infra/embedded/event-store/stream-metadata.ts'
 import { tail } from '../../infra/embedded/event-store/tail.ts'
+import { together } from '../../infra/embedded/event-store/together.ts'
 import { comparison, repeatOf, verdictOn } from '../../infra/embedded/event-store/version-rules.ts'
 
 const nothing = Buffer.alloc(0)
@@ -115,3 +119,102 @@ memory('pages of large events are short', () => {
 })
 
 memory.run()
+
+const wire = suite('what the embedded event store writes by hand')
+
+const text = fc.string({ unit: 'grapheme', minLength: 1 })
+const bytes = fc.uint8Array({ maxLength: 40_000 }).map((it) => Buffer.from(it))
+const anyRecord = fc.record({
+  id: fc.uuid(), type: text, contentType: text, data: bytes, metadata: bytes, stream: text,
+  position: fc.maxSafeNat(), revision: fc.oneof(fc.maxSafeNat(), fc.constant(TOMBSTONE)), createdTicks: fc.nat().map(String),
+})
+
+const compare = (event: streams.ReadResp.ReadEvent.RecordedEvent | undefined, it: LogRecord | undefined): void => {
+  assert.is(event === undefined, it === undefined)
+  if (event === undefined || it === undefined) return
+  assert.is(event.getStreamRevision(), it.revision === TOMBSTONE ? `${2n ** 63n - 1n}` : `${it.revision}`)
+  assert.is(event.getCommitPosition(), `${it.position}`)
+  assert.is(event.getMetadataMap().get('type'), it.type)
+  assert.equal(Buffer.from(event.getData_asU8()), it.data)
+}
+
+wire('an event, alone or behind a link, is what the generated code would write', () => {
+  const either = fc.option(anyRecord, { nil: undefined })
+  fc.assert(fc.property(either, either, fc.constantFrom('string', 'structured'), (event, link, form) => {
+    const written = eventBytes({ event, link }, form)
+    const response = streams.ReadResp.deserializeBinary(written)
+    compare(response.getEvent()?.getEvent(), event)
+    compare(response.getEvent()?.getLink(), link)
+    assert.is(response.getEvent()?.getCommitPosition() ?? '0', `${(link ?? event)?.position ?? 0}`)
+    assert.is(response.serializeBinary().length, written.length)
+  }), { numRuns: 100 })
+})
+
+wire.run()
+
+const metadata = suite('what metadata says of its stream')
+
+const said = (json: string, contentType = 'application/json') =>
+  JSON.parse(JSON.stringify(metadataIn({ contentType, data: Buffer.from(json) })))
+
+metadata('limits and roles are read as the real server reads them', () => {
+  const acl = '{"$r":"$all","$w":["one","two"],"$d":[],"$mr":"$admins","$mw":"$ops"}'
+  assert.equal(said(`{"$maxCount":7,"$maxAge":60,"$tb":3,"$cacheControl":5,"own":{"$tb":"x"},"$acl":${acl}}`), {
+    maxCount: 7,
+    maxAgeSeconds: 60,
+    truncateBefore: 3,
+    acl: {
+      readRoles: ['$all'], writeRoles: ['one', 'two'], deleteRoles: [], metaReadRoles: ['$admins'], metaWriteRoles: ['$ops'],
+    },
+  })
+})
+
+metadata('a truncation at the greatest number of 64 bits, and only there, is a deletion', () => {
+  assert.equal(said('{"$tb":9223372036854775807}'), { truncateBefore: 'deleted' })
+  assert.equal(said('{"$tb":9223372036854775806}'), { truncateBefore: Number.MAX_SAFE_INTEGER })
+  assert.equal(said('{"$tb":9223372036854775808}'), {})
+})
+
+metadata('numbers below what makes sense are as if they were not there', () => {
+  assert.equal(said('{"$maxCount":0,"$maxAge":-1,"$tb":-5}'), {})
+  assert.equal(said('{"$maxCount":0,"$maxAge":10}'), { maxAgeSeconds: 10 })
+})
+
+metadata('a value of the wrong kind makes all of it say nothing', () => {
+  for (const wrong of [
+    '{"$maxCount":1,"$maxAge":"60"}', '{"$maxCount":1.0}', '{"$maxCount":1e1}', '{"$maxCount":1,"$acl":"$userStreamAcl"}',
+    '{"$maxCount":1,"$acl":{"$r":7}}', '{"$maxCount":1,"$acl":{"$x":"role"}}', '{"$maxCount":1,"$tmp":1}', '[]', '1', '', '{',
+    '{"$maxCount":1,"$maxAge":922337203686}', '{"$maxCount":null}',
+  ]) assert.equal(said(wrong), {}, wrong)
+  assert.equal(said('{"$maxCount":1}', 'application/octet-stream'), {})
+})
+
+metadata.run()
+
+const questions = suite('questions asked together')
+
+questions('what is asked meanwhile is asked at once, and everyone gets the own answer', async () => {
+  const asked: number[] = []
+  const ask = together(async (about) => {
+    asked.push(about.length)
+    return about.map((it) => `${it}!`)
+  }, 3)
+  const names = ['a', 'b', 'c', 'd', 'e']
+  assert.equal(await Promise.all(names.map(ask)), names.map((it) => `${it}!`))
+  assert.equal(asked, [3, 2])
+  assert.is(await ask('f'), 'f!')
+})
+
+questions('a failure is that of those who asked, not of those who ask later', async () => {
+  let broken = true
+  const ask = together(async (about) => {
+    if (broken) throw new Error('broken')
+    return about
+  }, 10)
+  const outcomes = await Promise.allSettled([ask('a'), ask('b')])
+  assert.equal(outcomes.map(({ status }) => status), ['rejected', 'rejected'])
+  broken = false
+  assert.is(await ask('c'), 'c')
+})
+
+questions.run()
