@@ -55,6 +55,8 @@ const words: Words = {
   AccountRegistered: ({ data: { login, isAdmin } }) => `${isAdmin ? 'The operator' : 'The account'} ${login} was registered`,
   ClientCreated: ({ data: { name } }) => `Client credentials “${name}” were made`,
   ClientRevoked: ({ data: { clientId } }) => `The client credentials ${clientId} were revoked`,
+  EventStreamOpened: () => 'Credentials for the stream of events were made; those before them hold no more',
+  EventStreamClosed: () => 'The credentials for the stream of events were taken back',
   OrganisationErased: () => 'The organisation was erased: what was personal in it can be read by nobody any more',
 
   WebhookCreated: ({ data: { url } }) => `A webhook to ${url} was made`,

@@ -1,5 +1,6 @@
 import { accounts } from './accounts.ts'
 import { datastores } from './datastores.ts'
+import { eventStreams } from './event-streams.ts'
 import { feed } from './feed.ts'
 import { jobLog } from './job-log.ts'
 import { jobs } from './jobs.ts'
@@ -9,4 +10,6 @@ import type { Projection } from './projection.ts'
 import { webhooks } from './webhooks.ts'
 
 /** Every read model there is. */
-export const projections: readonly Projection[] = [datastores, nodes, jobs, jobLog, accounts, oauthClients, feed, webhooks]
+export const projections: readonly Projection[] = [
+  datastores, nodes, jobs, jobLog, accounts, oauthClients, feed, eventStreams, webhooks,
+]

@@ -38,6 +38,8 @@ const PREFIX_OF: Readonly<Record<DomainEvent['type'], (typeof PREFIXES)[number]>
   AccountRegistered: 'account-',
   ClientCreated: 'account-',
   ClientRevoked: 'account-',
+  EventStreamOpened: 'account-',
+  EventStreamClosed: 'account-',
   OrganisationErased: 'account-',
   WebhookCreated: 'webhook-',
   WebhookChanged: 'webhook-',

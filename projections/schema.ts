@@ -132,6 +132,14 @@ export type OauthClientRow = {
   readonly expires_at: Instant | null
 }
 
+/** Whether an organisation's public events are to be had as a stream of the event store. */
+export type EventStreamRow = {
+  readonly organisation_id: string
+  /** Whether there are credentials for it; what was written stays when they are taken back. */
+  readonly open: boolean
+  readonly changed_at: Instant
+}
+
 /** An event as integrators get it (`public-events/`). */
 export type FeedRow = {
   /** Where it stands in the feed, as text that sorts (`feedPosition`). */
@@ -192,6 +200,7 @@ export type ReadSchema = {
   accounts: Stored<AccountRow, 'created_at'>
   oauth_clients: Stored<OauthClientRow, 'created_at' | 'expires_at'>
   feed: Stored<FeedRow, 'at'>
+  event_streams: Stored<EventStreamRow, 'changed_at'>
   webhooks: Stored<WebhookRow, 'paused_at' | 'previous_secret_until' | 'created_at' | 'updated_at'>
   checkpoints: Stored<CheckpointRow, 'updated_at'>
 }

@@ -117,6 +117,13 @@ const tables: Readonly<Record<string, readonly [string, ...string[]]>> = {
     `create index feed_by_organisation on read.feed (organisation_id, position)`,
     `create index feed_by_subject on read.feed (organisation_id, subject, position)`,
   ],
+  event_streams: [
+    `create table read.event_streams (
+      organisation_id text primary key,
+      open boolean not null,
+      changed_at timestamptz not null
+    )`,
+  ],
   oauth_clients: [
     `create table read.oauth_clients (
       client_id text primary key,

@@ -17,6 +17,7 @@ const ofDatastore = z.object({ datastoreId })
 const ofJob = z.object({ jobId, datastoreId })
 const ofKind = ofJob.extend({ kind })
 const ofStep = ofJob.extend({ step })
+const ofAccount = z.object({ accountId: id })
 const ofClient = z.object({ accountId: id.describe('The account that it acts for.'), clientId: id })
 
 const ofWebhook = z.object({ webhookId: id })
@@ -26,6 +27,7 @@ const node = z.object({ nodeId, role, privateAddress: address, publicAddress: ad
 const DATASTORE = 'datastores/{datastoreId}'
 const JOB = 'jobs/{jobId}'
 const NODE = 'nodes/{nodeId}'
+const ACCOUNT = 'accounts/{accountId}'
 const CLIENT = 'clients/{clientId}'
 const WEBHOOK = 'webhooks/{webhookId}'
 
@@ -133,10 +135,20 @@ export const contract = {
   },
   'dev.ccx.webhook.deleted.v1': { summary: 'The webhook is gone.', subject: WEBHOOK, data: ofWebhook },
 
+  'dev.ccx.account.event-stream-opened.v1': {
+    summary: 'Credentials for the stream of these events were made; those before them hold no more.',
+    subject: ACCOUNT,
+    data: ofAccount,
+  },
+  'dev.ccx.account.event-stream-closed.v1': {
+    summary: 'The credentials for the stream of these events hold no more.',
+    subject: ACCOUNT,
+    data: ofAccount,
+  },
   'dev.ccx.account.erased.v1': {
     summary: 'The account is closed for ever, and what was personal in it can be read by nobody any more.',
-    subject: 'accounts/{accountId}',
-    data: z.object({ accountId: id }),
+    subject: ACCOUNT,
+    data: ofAccount,
   },
 } as const satisfies Readonly<Record<string, Promised>>
 

@@ -128,6 +128,12 @@ const mapping: Mapping = {
   ClientRevoked: ({ data: { accountId, clientId } }) => [
     { type: 'dev.ccx.account.client-revoked.v1', subject: `clients/${clientId}`, data: { accountId, clientId } },
   ],
+  EventStreamOpened: ({ data: { accountId } }) => [
+    { type: 'dev.ccx.account.event-stream-opened.v1', subject: `accounts/${accountId}`, data: { accountId } },
+  ],
+  EventStreamClosed: ({ data: { accountId } }) => [
+    { type: 'dev.ccx.account.event-stream-closed.v1', subject: `accounts/${accountId}`, data: { accountId } },
+  ],
   OrganisationErased: ({ data: { accountId } }) => [
     { type: 'dev.ccx.account.erased.v1', subject: `accounts/${accountId}`, data: { accountId } },
   ],
@@ -166,6 +172,8 @@ export const organisationOf = ({ type, data, metadata }: KnownEvent): string | u
     case 'AccountRegistered':
     case 'ClientCreated':
     case 'ClientRevoked':
+    case 'EventStreamOpened':
+    case 'EventStreamClosed':
     case 'OrganisationErased':
       return data.accountId
     case 'WebhookCreated':

@@ -82,6 +82,26 @@ test('an account is erased once, and nothing can be asked of it any more', () =>
 test('an erased login is never given to another', () =>
   given(account, registered, erased()).when(register).thenRejected('login-taken'))
 
+const openStream: AccountCommand = { type: 'OpenEventStream', data: { accountId, now: noon } }
+const closeStream: AccountCommand = { type: 'CloseEventStream', data: { accountId, now: noon } }
+const streamOpened: AccountEvent = { type: 'EventStreamOpened', data: about }
+const streamClosed: AccountEvent = { type: 'EventStreamClosed', data: about }
+
+test('every opening of an event stream is told, since it makes new credentials', () => {
+  given(account, registered).when(openStream).then(streamOpened)
+  given(account, registered, streamOpened).when(openStream).then(streamOpened)
+  given(account, registered, streamOpened, streamClosed).when(openStream).then(streamOpened)
+})
+
+test('an event stream is closed once, and one that was never opened is closed already', () => {
+  given(account, registered).when(closeStream).thenNothing()
+  given(account, registered, streamOpened).when(closeStream).then(streamClosed)
+  given(account, registered, streamOpened, streamClosed).when(closeStream).thenNothing()
+})
+
+test('an erased account has no event stream any more', () =>
+  given(account, registered, streamOpened, erased()).when(openStream).thenRejected('account-erased'))
+
 test('no event but the registration can come first', () =>
   assert.throws(() => fold(account, [clientCreated()]), /BUG/))
 

@@ -173,6 +173,8 @@ const admit = ({ seed, accounts, clock }: World, n: number): void => {
   accounts.send(about.accountId, { type: 'RegisterAccount', data: { ...about, ...person } })
   accounts.send(about.accountId, { type: 'CreateClient', data: { ...about, clientId, name: sealed('tf'), expiresAt: null } })
   if (n % 2 === 0) accounts.send(about.accountId, { type: 'RevokeClient', data: { ...about, clientId } })
+  accounts.send(about.accountId, { type: 'OpenEventStream', data: about })
+  if (n % 3 === 0) accounts.send(about.accountId, { type: 'CloseEventStream', data: about })
 }
 
 const subscribe = ({ seed, webhooks, clock }: World, n: number): void => {
