@@ -29,7 +29,7 @@ type Context = {
 
 const connect = ({ order }: Context) => EventStoreDBClient.connectionString(`esdb://127.0.0.1:${order.port}?tls=false`)
 
-const test = suite<Context>('persistent subscriptions and the death of the embedded server')
+const test = suite<Context>('persistent subscriptions in trouble')
 
 test.before(async (context) => {
   context.postgres = await startPostgres()
@@ -179,6 +179,20 @@ test('a strategy can be asked for by its name, which the official client cannot'
   assert.match(String(refused), 'Consumer strategy Sideways does not exist')
   raw.close()
   await client.dispose()
+})
+
+test('a consumer that says nothing, or the wrong thing first, is not kept', async (context) => {
+  const raw = new grpc.PersistentSubscriptionsClient(`127.0.0.1:${context.order.port}`, credentials.createInsecure())
+  const ended = (speak: (call: ReturnType<typeof raw.read>) => void): Promise<string> => {
+    const { promise, resolve } = Promise.withResolvers<string>()
+    const call = raw.read()
+    call.on('data', () => undefined).on('error', (error) => resolve(error.message)).on('end', () => resolve('ended'))
+    speak(call)
+    return promise
+  }
+  assert.is(await ended((call) => call.end()), 'ended')
+  assert.match(await ended((call) => call.write(new messages.ReadReq())), 'begins with its options')
+  raw.close()
 })
 
 test.run()

@@ -74,4 +74,10 @@ export const readCall = (groups: Groups, { access, calls }: Serving): ReadCall =
   call.on('data', (request: messages.ReadReq) => {
     last = last.then(() => receive(request)).catch((error: unknown) => to.fail(refusalOf(error)))
   })
+  // A consumer that says no more may still listen; one that never said anything has nothing to wait for.
+  call.on('end', () => {
+    void last.then(() => {
+      if (joined === undefined) to.end()
+    })
+  })
 }
