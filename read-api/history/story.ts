@@ -57,24 +57,21 @@ const jobsAfter = (before: Story['jobs'], event: KnownEvent): Story['jobs'] => {
 const same = (a: JsonValue | undefined, b: JsonValue | undefined): boolean =>
   a === b || (typeof a === 'object' && typeof b === 'object' && JSON.stringify(a) === JSON.stringify(b))
 
-/** What differs between the fields as they are set, of one part of the datastore, and as they are now. */
-const changesTo = (
-  settings: Story['settings'],
-  now: Fields,
-  isOfPart: (field: string) => boolean,
-): readonly Change[] => {
+/** What differs between the fields as they are set and as they are now. */
+const changesTo = (settings: Story['settings'], now: Fields): readonly Change[] => {
   const changes: Change[] = []
   for (const [field, to] of now) {
     const from = settings.get(field)?.value
-    if (!settings.has(field) || !same(from, to)) changes.push({ field, from, to })
-  }
-  for (const [field, { value: from }] of settings) {
-    if (from !== undefined && isOfPart(field) && !now.has(field)) changes.push({ field, from, to: undefined })
+    if (!same(from, to)) changes.push({ field, from, to })
   }
   return changes
 }
 
-const isOfNode = (field: string): boolean => field.startsWith('nodes.')
+/** The fields of nodes that are no more. A datastore's own fields stay, come what may. */
+const goneWith = (settings: Story['settings'], now: Fields): readonly Change[] =>
+  [...settings].flatMap(([field, { value: from }]) =>
+    from !== undefined && field.startsWith('nodes.') && !now.has(field) ? [{ field, from, to: undefined }] : [],
+  )
 
 /**
  * Goes on with a story by one event.
@@ -98,9 +95,12 @@ export const goOn = (
   const { settings } = story
   if (datastore !== undefined && (datastore !== story.datastore || jobs !== story.jobs)) {
     const shown = datastoreFields(catalogue, { row: datastore, jobs: [...jobs.values()], isDeleted })
-    changes.push(...changesTo(settings, shown, (field) => !isOfNode(field)))
+    changes.push(...changesTo(settings, shown))
   }
-  if (row.nodes !== story.nodes) changes.push(...changesTo(settings, nodesFields(catalogue, row.nodes), isOfNode))
+  if (row.nodes !== story.nodes) {
+    const shown = nodesFields(catalogue, row.nodes)
+    changes.push(...changesTo(settings, shown), ...goneWith(settings, shown))
+  }
   const after = new Map(changes.length === 0 ? [] : settings)
   for (const { field, to: value } of changes) after.set(field, { value, by: event })
   return {
