@@ -17,11 +17,17 @@ export type Fault = Extract<Verdict, { sound: false }>
 
 export const fault = (from: number, to: number, because: string): Fault => ({ sound: false, from, to, because })
 
+/** A line that is none of an export, by its number from 1. */
+export type Unreadable = { readonly kind: 'unreadable'; readonly line: number }
+
 /** Takes the lines after the header, one by one; says at the end what came of it. */
 export type Check = {
-  readonly take: (line: Exclude<ExportLine, { kind: 'header' | 'key' }>) => void
+  readonly take: (line: Exclude<ExportLine, { kind: 'header' | 'key' }> | Unreadable) => void
   readonly verdict: () => Verdict
 }
+
+export const unreadable = (n: number, line: number): Fault =>
+  fault(n, n, `line ${line}, where entry ${n} was to be looked for, cannot be read: it was changed`)
 
 export const nameOf = ({ entry }: EntryLine): string => `entry ${entry.n} (log position ${entry.position})`
 

@@ -1,7 +1,7 @@
 import { canonicalJson } from '../kernel/canonical-json.ts'
 import { type Sha256, chainStart, chained, leafHash } from './chain.ts'
 import {
-  type Check, type EntryLine, type Fault, type Header, type Verifying, checkpointFault, fault, nameOf,
+  type Check, type EntryLine, type Fault, type Header, type Verifying, checkpointFault, fault, nameOf, unreadable,
 } from './checking.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { bytesOf, hexOf } from './export.ts'
@@ -180,6 +180,7 @@ export const verifyChain = (verifying: Verifying, { organisation, size: promised
       ended = line.entries
       return undefined
     }
+    if (line.kind === 'unreadable') return suspicion === undefined ? unreadable(size, line.line) : undefined
     if (suspicion === undefined) {
       return line.kind === 'entry' ? takeEntry(walk, line) : takeCheckpoint(walk, line.checkpoint)
     }

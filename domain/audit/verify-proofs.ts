@@ -1,7 +1,7 @@
 import { canonicalJson } from '../kernel/canonical-json.ts'
 import { leafHash } from './chain.ts'
 import {
-  type Check, type EntryLine, type Fault, type Header, type Verifying, checkpointFault, fault, nameOf,
+  type Check, type EntryLine, type Fault, type Header, type Verifying, checkpointFault, fault, nameOf, unreadable,
 } from './checking.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { bytesOf, hexOf } from './export.ts'
@@ -39,6 +39,8 @@ export const verifyProofs = (verifying: Verifying, { organisation }: Header): Ch
     if (found !== undefined) return
     if (line.kind === 'end') {
       ended = line.entries
+    } else if (line.kind === 'unreadable') {
+      found = unreadable(last + 1, line.line)
     } else if (line.kind === 'checkpoint') {
       head = line.checkpoint
       const because = checkpointFault(verifying, organisation, head)

@@ -1,4 +1,4 @@
-import { type Check, type Fault, type Verifying, fault } from './checking.ts'
+import { type Check, type Fault, type Unreadable, type Verifying, fault } from './checking.ts'
 import type { ExportLine, Verdict } from './export.ts'
 import { verifyChain } from './verify-chain.ts'
 import { verifyProofs } from './verify-proofs.ts'
@@ -9,7 +9,7 @@ import { verifyProofs } from './verify-proofs.ts'
  * @returns `take`, for each line in order, and `verdict`, to be asked once after the last
  */
 export const verifyExport = (verifying: Verifying): {
-  readonly take: (line: ExportLine) => void
+  readonly take: (line: ExportLine | Unreadable) => void
   readonly verdict: () => Verdict
 } => {
   let check: Check | undefined

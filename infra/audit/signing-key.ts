@@ -52,7 +52,11 @@ export const verifyingKey = (pem: string): { readonly keyId: string; readonly ve
     const key = ed25519(createPublicKey(pem))
     return {
       keyId: keyIdOf(key),
-      verify: (text, signature) => verify(null, Buffer.from(text), key, Buffer.from(signature, 'base64')),
+      verify: (text, signature) => {
+        const bytes = Buffer.from(signature, 'base64')
+        // Only one text stands for a signature, lest one be changed unseen.
+        return bytes.toString('base64') === signature && verify(null, Buffer.from(text), key, bytes)
+      },
     }
   } catch (cause) {
     throw new Error('the public key cannot be read: an Ed25519 public key in PEM is wanted', { cause })
