@@ -7,7 +7,7 @@ import { z } from 'zod'
 
 const CloudEvent = z.object({
   specversion: z.literal('1.0'), id: z.uuid(), source: z.url(), type: z.string(), subject: z.string(), time: z.iso.datetime(),
-  datacontenttype: z.literal('application/json'), data: z.record(z.string(), z.json()),
+  datacontenttype: z.literal('application/json'), data: z.record(z.string(), z.json()), cursor: z.string().default(''),
 })
 
 /** A request as the endpoint got it. */
