@@ -27,7 +27,7 @@ import { sealed } from './personal-data.ts'
 const DATABASE = 'hooks'
 /** Four attempts, a second, two and four of the scene's clock after one another. */
 export const HASTY: Schedule = { firstMs: 1_000, factor: 2, longestMs: 60_000, attemptsMax: 4, jitter: 0 }
-const LOOPBACK: TargetRules = { allowHttp: true, allowed: ['127.0.0.0/8'], own: [] }
+export const LOOPBACK: TargetRules = { allowHttp: true, allowed: ['127.0.0.0/8'], own: [] }
 
 const Created = z.object({ id: z.uuid(), secret: z.string() })
 const Delivery = z.object({
