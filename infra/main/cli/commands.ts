@@ -55,6 +55,11 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'erase an organisation: its personal data cannot be read any more, anywhere',
     load: async () => (await import('./erase.ts')).erase,
   },
+  audit: {
+    usage: 'audit verify FILE --key FILE [--checkpoint FILE] | export [--organisation ID|LOGIN] [--format csv] [--out FILE] | keys | checkpoints',
+    summary: 'verify an export offline; or export the audit trail of an instance, its keys, its checkpoints',
+    load: async () => (await import('./audit.ts')).audit,
+  },
   'dead-letters': {
     usage: 'dead-letters list | replay ID [--state DIR]',
     summary: 'show messages that nobody could use; put one back where it came from',
