@@ -75,6 +75,16 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'make read models anew beside the live ones, compare, and swap; or swap back',
     load: async () => (await import('./rebuild.ts')).rebuild,
   },
+  why: {
+    usage: 'why DATASTORE [FIELD] [--state DIR]',
+    summary: 'show which event set what a datastore shows, on whose request and through which steps',
+    load: async () => (await import('./why.ts')).why,
+  },
+  replay: {
+    usage: 'replay DATASTORE [--from INSTANT] [--to INSTANT] [--step] [--state DIR]',
+    summary: 'step through what happened to a datastore, and what of it each event changed',
+    load: async () => (await import('./replay.ts')).replay,
+  },
   test: {
     usage: 'test [PATTERN…]',
     summary: 'check types and style, run all tests (or the files whose path holds a pattern)',
