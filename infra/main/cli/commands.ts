@@ -56,7 +56,7 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./erase.ts')).erase,
   },
   audit: {
-    usage: 'audit verify FILE --key FILE [--checkpoint FILE] | export [--organisation ID|LOGIN] [--format csv] [--out FILE] | keys | checkpoints',
+    usage: 'audit verify FILE --key FILE | export | keys | checkpoints [--organisation ID|LOGIN] [--state DIR]',
     summary: 'verify an export offline; or export the audit trail of an instance, its keys, its checkpoints',
     load: async () => (await import('./audit.ts')).audit,
   },
