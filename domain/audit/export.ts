@@ -37,7 +37,16 @@ export type ExportLine =
 
 /** What an export was found to be: as it was signed, or where it is not. */
 export type Verdict =
-  | { readonly sound: true; readonly entries: number; readonly checkpoints: number; readonly size: number }
+  | {
+      readonly sound: true
+      readonly organisation: string
+      /** Whether it has every entry; of a filtered one it cannot be seen what was left out. */
+      readonly complete: boolean
+      readonly entries: number
+      readonly checkpoints: number
+      /** How many entries the last checkpoint covers. */
+      readonly size: number
+    }
   | {
       readonly sound: false
       /** The first entry that it can be, and the last one. */

@@ -196,7 +196,7 @@ export const verifyChain = (verifying: Verifying, { organisation, size: promised
     verdict: () => {
       const { suspicion, tree: { size }, signed } = walk
       const wrong = found ?? (suspicion === undefined ? endingFault(walk, promised, ended) : settled(walk, suspicion))
-      return wrong ?? { sound: true, entries: size, checkpoints: signed.count, size }
+      return wrong ?? { sound: true, organisation, complete: true, entries: size, checkpoints: signed.count, size }
     },
   }
 }

@@ -66,7 +66,8 @@ export const verifyProofs = (verifying: Verifying, { organisation }: Header): Ch
     take,
     verdict: () => {
       const size = head?.size ?? 0
-      return found ?? ending(size) ?? { sound: true, entries, checkpoints: head === undefined ? 0 : 1, size }
+      const checkpoints = head === undefined ? 0 : 1
+      return found ?? ending(size) ?? { sound: true, organisation, complete: false, entries, checkpoints, size }
     },
   }
 }

@@ -17,7 +17,7 @@ const entryLine = ({ row, opened, login }: Shown, proof?: readonly string[]): st
 }
 
 /** The checkpoints that cover more than `from` and no more than `to` entries, by how many they cover. */
-const checkpointsOf = async ({ db, organisation }: Exporting, from: number, to: number) => {
+const checkpointsIn = async ({ db, organisation }: Exporting, from: number, to: number) => {
   const rows = await db
     .selectFrom('audit.checkpoints')
     .selectAll()
@@ -33,7 +33,7 @@ const checkpointLine = (checkpoint: Checkpoint | undefined): string =>
 
 const completePage = async (exporting: Exporting, page: readonly Shown[]): Promise<string> => {
   const places = page.map(({ row }) => Number(row.n) + 1)
-  const checkpoints = await checkpointsOf(exporting, (places[0] ?? 1) - 1, places.at(-1) ?? 0)
+  const checkpoints = await checkpointsIn(exporting, (places[0] ?? 1) - 1, places.at(-1) ?? 0)
   return page.map((shown, n) => entryLine(shown) + checkpointLine(checkpoints.get(places[n] ?? 0))).join('')
 }
 

@@ -3,7 +3,7 @@ import type { Checkpoint } from '../../domain/audit/checkpoint.ts'
 import { type Endpoint, endpoint, Refused } from '../../domain/kernel/endpoint.ts'
 import { count, settled, trailOf, trailQuery } from './asked.ts'
 import type { AuditQueries } from './index.ts'
-import { checkpointOf, keysOf, lastCheckpoint } from './rows.ts'
+import { checkpointsOf, keysOf, lastCheckpoint } from './rows.ts'
 import { consistencyProof, inclusionProofs, sizeOf } from './tree.ts'
 
 const tag = 'Audit'
@@ -56,17 +56,10 @@ export const checkpoints = ({ db, waitFor }: AuditQueries): Endpoint =>
       const { organisation: asked, cursor, limit } = request.query
       const organisation = trailOf(request.principal, asked)
       await settled(request, waitFor)
-      const rows = await db
-        .selectFrom('audit.checkpoints')
-        .selectAll()
-        .where('organisation_id', '=', organisation)
-        .$if(cursor !== undefined, (it) => it.where('size', '<', cursor ?? ''))
-        .orderBy('size', 'desc')
-        .limit(limit + 1)
-        .execute()
-      const found = rows.slice(0, limit)
-      const next = rows.length > limit ? (found.at(-1)?.size ?? null) : null
-      return { status: 200, body: { checkpoints: found.map((row) => reply(checkpointOf(row))), cursor: next } }
+      const found = await checkpointsOf(db, organisation, { limit: limit + 1, below: cursor })
+      const page = found.slice(0, limit)
+      const next = found.length > limit ? `${page.at(-1)?.size}` : null
+      return { status: 200, body: { checkpoints: page.map(reply), cursor: next } }
     },
   })
 

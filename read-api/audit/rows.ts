@@ -57,17 +57,20 @@ export const checkpointOf = (row: Selectable<AuditCheckpointRow>): Checkpoint =>
   signature: Buffer.from(row.signature).toString('base64'),
 })
 
-/** The newest checkpoint of a trail; undefined as long as there is none. */
-export const lastCheckpoint = async (db: AuditDb, organisation: string): Promise<Checkpoint | undefined> => {
-  const row = await db
-    .selectFrom('audit.checkpoints')
-    .selectAll()
-    .where('organisation_id', '=', organisation)
-    .orderBy('size', 'desc')
-    .limit(1)
-    .executeTakeFirst()
-  return row === undefined ? undefined : checkpointOf(row)
+/** The newest checkpoints of a trail, of fewer than `below` entries if that is given; newest first. */
+export const checkpointsOf = async (
+  db: AuditDb,
+  organisation: string,
+  { limit, below }: { readonly limit: number; readonly below?: string | undefined },
+): Promise<readonly Checkpoint[]> => {
+  let query = db.selectFrom('audit.checkpoints').selectAll().where('organisation_id', '=', organisation)
+  if (below !== undefined) query = query.where('size', '<', below)
+  return (await query.orderBy('size', 'desc').limit(limit).execute()).map(checkpointOf)
 }
+
+/** The newest checkpoint of a trail; undefined as long as there is none. */
+export const lastCheckpoint = async (db: AuditDb, organisation: string): Promise<Checkpoint | undefined> =>
+  (await checkpointsOf(db, organisation, { limit: 1 }))[0]
 
 /** Every public key that checkpoints are or were signed with, oldest first. */
 export const keysOf = async (db: AuditDb) => {

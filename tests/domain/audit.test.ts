@@ -104,7 +104,8 @@ test('a proof among a million entries asks for some hundred hashes', () => {
 test('canonical JSON sorts by UTF-16 units and writes numbers and texts in one way', () => {
   // The example of RFC 8785, section 3.2.3, and numbers of section 3.2.2.
   const value: unknown = JSON.parse(String.raw`{"\u20ac":"Euro Sign","\r":"Carriage Return",
-    "\ufb33":"Hebrew Letter Dalet With Dagesh","1":"One","\ud83d\ude00":"Emoji: Grinning Face","\u0080":"Control","\u00f6":"Latin Small Letter O With Diaeresis"}`)
+    "\ufb33":"Hebrew Letter Dalet With Dagesh","1":"One","\ud83d\ude00":"Emoji: Grinning Face",
+    "\u0080":"Control","\u00f6":"Latin Small Letter O With Diaeresis"}`)
   const order = [...canonicalJson(value).matchAll(/:"(\w+)/g)].map(([, word]) => word)
   assert.equal(order, ['Carriage', 'One', 'Control', 'Latin', 'Euro', 'Emoji', 'Hebrew'])
   const numbers: unknown = JSON.parse('[333333333.33333329, 1E30, 4.50, 2e-3, 0.000000000000000000000000001, -0]')
