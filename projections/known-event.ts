@@ -51,7 +51,13 @@ const PREFIX_OF: Readonly<Record<DomainEvent['type'], (typeof PREFIXES)[number]>
   WebhookDeleted: 'webhook-',
 }
 
-const prefixes = new Map<string, string>(Object.entries(PREFIX_OF))
+/** Every type of event that is known. */
+export const KNOWN_TYPES: readonly string[] = Object.keys(PREFIX_OF)
+
+const prefixes: ReadonlyMap<string, (typeof PREFIXES)[number]> = new Map(Object.entries(PREFIX_OF))
+
+/** What the streams of a known type of event begin with. */
+export const prefixOf = (type: string): (typeof PREFIXES)[number] | undefined => prefixes.get(type)
 
 /** Whether an event of the log is one that projections know. What is not is passed over, never a fault. */
 export const isKnown = (event: Recorded): event is KnownEvent => {

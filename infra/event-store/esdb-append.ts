@@ -9,6 +9,7 @@ import empty from 'google-protobuf/google/protobuf/empty_pb.js'
 import timestamp from 'google-protobuf/google/protobuf/timestamp_pb.js'
 import { type NewEvent, type Position, type Revision, RevisionConflict } from '../../domain/kernel/event-store.ts'
 import { isRefusal, StoreUnavailable } from './transient.ts'
+import { shapes } from './upcast.ts'
 
 /** The store will not take these events, now or later: they are too large, or the user may not write. */
 export class AppendRefused extends Error {
@@ -71,7 +72,7 @@ const proposed = (event: NewEvent): streams.BatchAppendReq.ProposedMessage => {
     .setId(new shared.UUID().setString(event.id))
     .setData(Buffer.from(JSON.stringify(event.data)))
     .setCustomMetadata(Buffer.from(JSON.stringify(event.metadata)))
-  message.getMetadataMap().set('type', event.type).set('content-type', 'application/json')
+  message.getMetadataMap().set('type', shapes.wireType(event.type)).set('content-type', 'application/json')
   return message
 }
 

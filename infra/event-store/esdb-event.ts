@@ -2,6 +2,7 @@ import type { ReadResp } from '@eventstore/db-client/generated/streams_pb.js'
 import { z } from 'zod'
 import type { Metadata, Position, Recorded } from '../../domain/kernel/event-store.ts'
 import type { Sealed } from '../../domain/kernel/sealed.ts'
+import { shapes } from './upcast.ts'
 
 // The first events ever written hold it as plain text.
 const Address = z.custom<Sealed>((value) => typeof value === 'string')
@@ -58,7 +59,7 @@ const positionOf = (event: WireEvent): Position => ({
 })
 
 /**
- * An event as it came over the wire, checked.
+ * An event as it came over the wire, checked, in the newest shape of its type.
  *
  * @throws MalformedEvent when its data is not a JSON object or its metadata is not ours
  */
@@ -68,8 +69,10 @@ export const recordedOf = (event: WireEvent): Recorded => {
   const properties = event.getMetadataMap()
   try {
     return {
-      type: EventType.parse(properties.get('type')),
-      data: EventData.parse(json(event.getData_asU8())),
+      ...shapes.read({
+        type: EventType.parse(properties.get('type')),
+        data: EventData.parse(json(event.getData_asU8())),
+      }),
       id: EventId.parse(event.getId()?.getString()),
       stream,
       revision,

@@ -1,6 +1,7 @@
 import {
   type Delivery, type EventStore, isAfter, type NewEvent, type Position, type Recorded, RevisionConflict,
 } from '../../domain/kernel/event-store.ts'
+import { shapes } from './upcast.ts'
 
 /** Where an empty log has been read to. */
 const BEFORE_ALL: Position = { commit: 0n, prepare: 0n }
@@ -11,10 +12,13 @@ const CHECKPOINT_EVERY = 512
 const hasPrefix = (prefixes: readonly string[], { stream }: Recorded): boolean =>
   prefixes.some((prefix) => stream.startsWith(prefix))
 
-/** What is written is exactly what is read back, and nobody holds on to it. */
+/**
+ * What is written is exactly what is read back, and nobody holds on to it; but for the shape, which is the newest one
+ * whatever was written.
+ */
 const copied = ({ id, type, data, metadata }: NewEvent): NewEvent => {
   const written: Pick<NewEvent, 'data' | 'metadata'> = JSON.parse(JSON.stringify({ data, metadata }))
-  return { id, type, ...written }
+  return { id, metadata: written.metadata, ...shapes.read({ type: shapes.wireType(type), data: { ...written.data } }) }
 }
 
 const sameIds = (events: readonly NewEvent[], found: readonly Recorded[]): boolean =>

@@ -1,0 +1,71 @@
+import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { z } from 'zod'
+
+const folder = join(import.meta.dirname, '..', 'samples')
+
+/** An event as it stood on the wire, but for its name there. */
+const Sample = z.object({ type: z.string(), data: z.looseObject({}), metadata: z.looseObject({}) })
+export type Sample = z.infer<typeof Sample>
+
+const read = (path: string): readonly Sample[] => z.array(Sample).parse(JSON.parse(readFileSync(path, 'utf8')))
+
+export type Shape = { readonly type: string; readonly version: number; readonly samples: readonly Sample[] }
+
+/** Samples of every shape of every event that was ever written. */
+export const sampledShapes = (): readonly Shape[] =>
+  readdirSync(join(folder, 'events')).map((file) => {
+    const [, type, version] = /^(\w+)\.v(\d+)\.json$/.exec(file) ?? []
+    if (type === undefined) throw new Error(`tests/samples/events/${file} is not named <Type>.v<N>.json`)
+    return { type, version: Number(version), samples: read(join(folder, 'events', file)) }
+  })
+
+/** All events of an installation that made a datastore of two nodes and deleted it. */
+export const sampledStreams = (): readonly Sample[] => read(join(folder, 'streams', 'deploy-and-delete.v1.json'))
+
+/** Names of nodes and the like are keys as well. */
+const isName = (key: string): boolean => /[\d_-]/.test(key)
+
+/** Which keys there are and what kind of value each has, lists and names taken together. */
+export const pathsOf = (value: unknown, path = ''): readonly string[] => {
+  if (Array.isArray(value)) return [`${path}: list`, ...value.flatMap((item) => pathsOf(item, `${path}[]`))]
+  if (typeof value !== 'object' || value === null) return [`${path}: ${value === null ? 'null' : typeof value}`]
+  const inner = Object.entries(value).flatMap(([key, item]) => pathsOf(item, `${path}.${isName(key) ? '*' : key}`))
+  return [`${path}: object`, ...inner]
+}
+
+/** The keys that are there whatever the kind of value, so that one that is missing is noticed. */
+const keysOf = (paths: readonly string[]): ReadonlySet<string> => new Set(paths.map((path) => path.replace(/: \w+$/, '')))
+
+/** How a value strays from the shape that the samples show: what none of them has, and what all of them have. */
+export const strayings = (data: unknown, samples: readonly Sample[]): readonly string[] => {
+  const own = pathsOf(data)
+  const shown = samples.map((sample) => pathsOf(sample.data))
+  const known = new Set(shown.flat())
+  const [first = new Set<string>(), ...others] = shown.map(keysOf)
+  const keys = keysOf(own)
+  const always = [...first].filter((key) => others.every((other) => other.has(key)))
+  return [
+    ...own.filter((path) => !known.has(path)).map((path) => `no sample has ${path}`),
+    ...always.filter((key) => !keys.has(key)).map((key) => `every sample has ${key}`),
+  ]
+}
+
+/** Of these events, one of each different shape. */
+const different = (events: readonly Sample[]): readonly Sample[] => {
+  const seen = new Map(events.toReversed().map((event) => [[...new Set(pathsOf(event.data))].toSorted().join(), event]))
+  return events.filter((event) => [...seen.values()].includes(event))
+}
+
+/**
+ * Writes samples of one shape, unless there are some: a shape's samples are never changed.
+ *
+ * @returns whether there were none
+ */
+export const keepSamples = ({ type, version, samples }: Shape): boolean => {
+  const path = join(folder, 'events', `${type}.v${version}.json`)
+  if (existsSync(path)) return false
+  const lines = different(samples).map(({ type: name, data, metadata }) => JSON.stringify({ type: name, data, metadata }))
+  writeFileSync(path, `[\n  ${lines.join(',\n  ')}\n]\n`)
+  return true
+}
