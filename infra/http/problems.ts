@@ -2,6 +2,7 @@ import { ZodError, type core } from 'zod'
 import type { ErasureRejection } from '../../command-handlers/auth/erase.ts'
 import type { AuthRejection } from '../../command-handlers/auth/refusals.ts'
 import type { IdempotencyRejection } from '../../command-handlers/answer-once.ts'
+import type { IntegrationRejection } from '../../command-handlers/integration.ts'
 import type { WebhookEdgeRejection } from '../../command-handlers/webhook-ports.ts'
 import type { AccountRejection } from '../../domain/account/account.ts'
 import type { DatastoreRejection } from '../../domain/datastore/messages.ts'
@@ -37,6 +38,7 @@ export type ProblemCode =
   | EdgeRejection
   | ErasureRejection
   | IdempotencyRejection
+  | IntegrationRejection
   | JobRejection
   | PlanRejection
   | QueryRejection
@@ -56,6 +58,11 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
   'datastore-not-deployed': { status: 409, means: 'The datastore is not deployed yet, or never will be.' },
   'datastore-not-found': { status: 404, means: 'There is no such datastore, or it belongs to another.' },
   'dead-letter-not-found': { status: 404, means: 'There is no such dead letter.' },
+  'event-stream-not-open': { status: 404, means: 'The organisation has no credentials for the stream of its events.' },
+  'event-stream-unavailable': {
+    status: 409,
+    means: 'The event store of this installation does not keep its streams apart, so none is opened.',
+  },
   'expiry-in-the-past': { status: 400, means: 'An expiry must lie in the future.' },
   forbidden: { status: 403, means: 'The one who asks may not do this.' },
   'idempotency-key-reused': { status: 422, means: 'The idempotency key was used for another request.' },

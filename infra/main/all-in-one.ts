@@ -4,6 +4,7 @@ import { authCalls } from './parts/auth.ts'
 import { controllerPart } from './parts/controller.ts'
 import { deployerPart } from './parts/deployer.ts'
 import { httpPart } from './parts/http.ts'
+import { integrationCalls, integrationPart } from './parts/integration.ts'
 import { projectorPart } from './parts/projector.ts'
 import { commandCalls, queryCalls } from './parts/rest.ts'
 import { runnerPart } from './parts/runner.ts'
@@ -13,9 +14,10 @@ import { webhookCalls, webhookPart } from './parts/webhooks.ts'
 await serve('all-in-one', [
   projectorPart,
   auditPart,
+  integrationPart,
   deployerPart,
   controllerPart,
   runnerPart,
   webhookPart,
-  httpPart({ serves: [authCalls, commandCalls, queryCalls, webhookCalls] }),
+  httpPart({ serves: [authCalls, commandCalls, queryCalls, webhookCalls, integrationCalls] }),
 ])

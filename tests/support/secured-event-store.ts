@@ -23,6 +23,7 @@ export const securedStore = async () => {
     address,
     query,
     admin,
+    authorityPem,
     urlOf: (login: Login | undefined): string => urlOf(address, login),
     connect,
     clientOf: (login: Login | undefined): EventStoreDBClient => connect(urlOf(address, login)),

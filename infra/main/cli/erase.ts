@@ -3,6 +3,8 @@ import { z } from 'zod'
 import { eraseOrganisation } from '../../../command-handlers/auth/erase.ts'
 import { accountIdOf } from '../../../command-handlers/ids.ts'
 import { READ_SCHEMA } from '../../../projections/schema.ts'
+import { eventStoreUsers } from '../../event-store/esdb-users.ts'
+import { integrationStream } from '../../integration/copier.ts'
 import { KEY_AGE_MS_MAX } from '../../secrets/personal-data.ts'
 import { sealedSecrets } from '../../secrets/sealed.ts'
 import { OPERATOR } from './accounts.ts'
@@ -21,14 +23,19 @@ export const erase: Command = async (args) => {
   if (who === undefined || rest.length > 0) throw new UsageError('erase wants: LOGIN or ID')
   const organisationId = z.uuid().safeParse(who).success ? who.toLowerCase() : accountIdOf(who)
   if (!values.yes) throw new UsageError(`this cannot be undone; to erase organisation ${organisationId}, say --yes`)
-  await onStores(values.state, async ({ store, auth, pool, db, masterKey, position, now }) => {
+  await onStores(values.state, async ({ config, store, auth, pool, db, masterKey, position, now }) => {
+    const users = eventStoreUsers({ connectionString: config.eventStoreUrl })
     const secrets = sealedSecrets({ pool, masterKey })
     const erasing = {
       store,
       credentials: auth.credentials,
       sessions: auth.sessions,
       now,
-      endings: [],
+      endings: [
+        async (ownerId: string) => {
+          if (users.distinguishes) await users.removeUser(integrationStream(ownerId))
+        },
+      ],
       datastoresOf: async (ownerId: string) => {
         const rows = db.withSchema(READ_SCHEMA).selectFrom('datastores').select('datastore_id')
         return (await rows.where('owner_id', '=', ownerId).execute()).map(({ datastore_id: id }) => id)
@@ -43,7 +50,7 @@ export const erase: Command = async (args) => {
         await pause(KEY_AGE_MS_MAX)
       },
     }
-    await eraseOrganisation(erasing, organisationId, OPERATOR)
+    await eraseOrganisation(erasing, organisationId, OPERATOR).finally(users.close)
   })
   console.log(`Organisation ${organisationId} is erased: its key is destroyed, and nothing it sealed can be read again.`)
   console.log('Backups of CCX DB hold the wrapped key as long as they are kept; see docs/personal-data.md.')
