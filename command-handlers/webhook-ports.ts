@@ -21,6 +21,7 @@ export type Deliveries = {
 export type SigningSecrets = {
   /** The secret, made if there is none. */
   readonly ensure: (ref: SecretRef) => Promise<string>
+  readonly open: (ref: SecretRef) => Promise<string | undefined>
   readonly destroySubject: (subjectId: string) => Promise<void>
 }
 

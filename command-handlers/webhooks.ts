@@ -3,6 +3,7 @@ import { type Endpoint, endpoint, Refused, type Reply, type Request } from '../d
 import type { PersonalData, Sealed } from '../domain/kernel/sealed.ts'
 import type { WebhookCommand } from '../domain/webhook/messages.ts'
 import { derivedId } from './ids.ts'
+import type { SecretRef } from './webhook-ports.ts'
 import { createBody, createdBody, filtersOf, patchBody, rotatedBody } from './webhook-shapes.ts'
 import { type WebhookEndpoints, type WebhookTools, webhookTools } from './webhook-tools.ts'
 
@@ -32,6 +33,15 @@ export const webhookEndpoints = (options: WebhookEndpoints): readonly Endpoint[]
 
 const sealedOrNull = async ({ seal }: PersonalData, ownerId: string, text: string | null): Promise<Sealed | null> =>
   text === null ? null : seal(ownerId, text)
+
+/** @throws Refused `webhook-not-found` when it was deleted since, and its secrets with it */
+const told = async ({ secrets }: WebhookEndpoints, ref: SecretRef): Promise<string> => {
+  const secret = await secrets.open(ref)
+  if (secret === undefined) {
+    throw new Refused({ rejected: 'webhook-not-found', because: `there is no webhook ${ref.subjectId} any more` })
+  }
+  return secret
+}
 
 /** What is recorded of the request, and told again to its repeats, holds no secret: that is fetched from the vault. */
 const create = (options: WebhookEndpoints, { once, send, cause }: WebhookTools): Endpoint => {
@@ -73,7 +83,7 @@ const create = (options: WebhookEndpoints, { once, send, cause }: WebhookTools):
       const { id, secret_id: name, created_at } = z
         .object({ id: z.string(), secret_id: z.string(), created_at: z.string() })
         .parse(reply.body)
-      const secret = await secrets.ensure({ ownerId, subjectId: id, name })
+      const secret = await told(options, { ownerId, subjectId: id, name })
       const made = { id, url, description, types: [...filters.types], subjects: [...filters.subjects], created_at }
       return { ...reply, body: { ...made, status: 'active', secret } }
     },
@@ -136,8 +146,9 @@ const remove = ({ secrets, deliveries, now }: WebhookEndpoints, { send, cause, o
     },
   })
 
-const rotate = ({ secrets, now }: WebhookEndpoints, { send, cause, once, own }: WebhookTools): Endpoint =>
-  endpoint({
+const rotate = (options: WebhookEndpoints, { send, cause, once, own }: WebhookTools): Endpoint => {
+  const { secrets, now } = options
+  return endpoint({
     method: 'POST',
     path: `${PATH}/:id/rotate-secret`,
     summary: 'Make a new signing secret; the one before it signs as well for a day',
@@ -158,9 +169,10 @@ const rotate = ({ secrets, now }: WebhookEndpoints, { send, cause, once, own }: 
         return { status: 200, body: { secret_id: secretId }, position }
       })
       const { secret_id: name } = z.object({ secret_id: z.string() }).parse(reply.body)
-      return { ...reply, body: { secret: await secrets.ensure({ ownerId, subjectId: id, name }) } }
+      return { ...reply, body: { secret: await told(options, { ownerId, subjectId: id, name }) } }
     },
   })
+}
 
 const act = (
   { now }: WebhookEndpoints,

@@ -69,6 +69,7 @@ export const startWebhooks = async ({ rules = {} }: { readonly rules?: Partial<T
       store, personal, now, traceparent: () => undefined,
       secrets: {
         ensure: (ref) => secrets.ensure(ref, async () => newSigningSecret()),
+        open: secrets.open,
         destroySubject: secrets.destroySubject,
       },
       checkTarget: async (url) => {

@@ -56,6 +56,7 @@ export const webhookCalls = async (base: Base): Promise<readonly Endpoint[]> => 
       personal,
       secrets: {
         ensure: (ref) => sealed.ensure(ref, async () => newSigningSecret()),
+        open: sealed.open,
         destroySubject: sealed.destroySubject,
       },
       checkTarget: async (url) => {
