@@ -6,7 +6,7 @@ import { positionText } from '../../domain/kernel/event-store.ts'
 import type { KnownEvent } from '../../projections/known-event.ts'
 import type { ReadSchema } from '../../projections/schema.ts'
 import { type Causes, causes } from './causes.ts'
-import { type AuditDb, eventsOf } from './events.ts'
+import { type AuditDb, type Beginning, eventsOf } from './events.ts'
 import { withTextsOpen } from './open-texts.ts'
 import { type DiffReply, diffReply, type HistoryReply, historyReply, type WhyReply, whyReply } from './replies.ts'
 import { stories } from './stories.ts'
@@ -21,12 +21,13 @@ export type ChronicleQueries = {
 }
 
 /** A datastore, by the event that it began with. */
-export type Chronicled = { readonly datastoreId: string; readonly beginning: KnownEvent }
+export type Chronicled = { readonly datastoreId: string; readonly beginning: Beginning }
 
 /** Tells what happened to datastores, what of them it changed, and why. For whom, is for the caller to see to. */
 export type Chronicle = {
   /**
-   * Why the datastore shows what it shows: all of it, or one field, or the fields below a name.
+   * Why the datastore shows what it shows: all of it, or one field, or the fields below a name. Nodes go by their host
+   * names or the first label of them.
    *
    * @throws Refused with `unknown-field`
    */
@@ -40,15 +41,23 @@ export type Chronicle = {
   ) => Promise<HistoryReply>
 }
 
-const FIELDS_NAMED_MAX = 200
+/** A field's name with nodes called by the first label of their host names, as people call them. */
+export const shortName = ({ beginning: { data } }: Chronicled, field: string): string =>
+  field.replace(`.${data.datastoreId}.${data.spec.domain}`, '')
 
 /** @throws Refused with `unknown-field` */
-const asked = (settings: ReadonlyMap<string, Setting>, field: string | undefined): readonly (readonly [string, Setting])[] => {
+const asked = (
+  of: Chronicled,
+  settings: ReadonlyMap<string, Setting>,
+  field: string | undefined,
+): readonly (readonly [string, Setting])[] => {
   const all = [...settings]
   if (field === undefined) return all.filter(([, { value }]) => value !== undefined)
-  const named = all.filter(([name]) => name === field || name.startsWith(`${field}.`))
+  const named = all.filter(([name]) =>
+    [name, shortName(of, name)].some((one) => one === field || one.startsWith(`${field}.`)),
+  )
   if (named.length > 0) return named
-  const names = [...settings.keys()].toSorted().slice(0, FIELDS_NAMED_MAX).join(', ')
+  const names = [...new Set(all.map(([name]) => shortName(of, name).replace(/^nodes\.[^.]+/, 'nodes.<node>')))].toSorted().join(', ')
   throw new Refused({ rejected: 'unknown-field', because: `the datastore has no field ${field.slice(0, 100)}; it has ${names}` })
 }
 
@@ -106,8 +115,9 @@ export const chronicle = (queries: ChronicleQueries): Chronicle => {
   const { db, audit, catalogue, personal } = queries
   const told = stories({ audit, catalogue })
 
-  const why: Chronicle['why'] = async ({ datastoreId, beginning }, field) => {
-    const found = asked((await told.at(datastoreId)).settings, field)
+  const why: Chronicle['why'] = async (of, field) => {
+    const { datastoreId, beginning } = of
+    const found = asked(of, (await told.at(datastoreId)).settings, field)
     const causeOf = causes({ audit, db, datastoreId })
     const events = new Map(found.map(([, { by }]) => [by.id, by]))
     const reasons = new Map(await Promise.all([...events].map(async ([id, event]) => [id, await causeOf(event)] as const)))

@@ -54,11 +54,11 @@ export const eventOf = (text: string): Recorded => {
 export const knownOf = (rows: readonly { readonly event: string }[]): readonly KnownEvent[] =>
   rows.map(({ event }) => eventOf(event)).filter(isKnown)
 
-/** Where the first event of a datastore stands; it tells whose the datastore is. */
-export const beginningOf = async (
-  db: AuditDb,
-  datastoreId: string,
-): Promise<(KnownEvent & { readonly type: 'DatastoreCreated' }) | undefined> => {
+/** What a datastore begins with. */
+export type Beginning = Extract<KnownEvent, { readonly type: 'DatastoreCreated' }>
+
+/** The first event of a datastore; it tells whose the datastore is. */
+export const beginningOf = async (db: AuditDb, datastoreId: string): Promise<Beginning | undefined> => {
   const rows = await db
     .selectFrom('audit.entries')
     .select('event')

@@ -5,6 +5,7 @@ import { type Names, wordsOf } from '../../projections/event-words.ts'
 import type { KnownEvent } from '../../projections/known-event.ts'
 import type { ReadSchema } from '../../projections/schema.ts'
 import { loginsOf } from '../logins.ts'
+import type { Beginning } from './events.ts'
 import type { ActorReply, EventReply } from './replies.ts'
 
 /** Shapes events for an answer: with names for steps and nodes, and logins for those who acted. */
@@ -25,7 +26,7 @@ const jobIdsOf = (events: readonly KnownEvent[]): readonly string[] => [
  */
 export const tellingOf = async (
   { db, personal }: { readonly db: Kysely<ReadSchema>; readonly personal: Pick<PersonalData, 'open'> },
-  beginning: KnownEvent,
+  { data: { spec } }: Beginning,
   events: readonly KnownEvent[],
 ): Promise<Telling> => {
   const jobIds = jobIdsOf(events)
@@ -34,8 +35,7 @@ export const tellingOf = async (
     loginsOf(db, personal, events.map(({ metadata }) => metadata.actor.id)),
   ])
   const titles = new Map(rows.flatMap(({ job_id, steps }) => steps.map(({ name, title }) => [`${job_id} ${name}`, title])))
-  const planned = beginning.type === 'DatastoreCreated' ? beginning.data.spec.nodes : []
-  const nodes = new Map(planned.map(({ nodeId, name }) => [nodeId, name]))
+  const nodes = new Map(spec.nodes.map(({ nodeId, name }) => [nodeId, name]))
   const names: Names = {
     step: (jobId, step) => titles.get(`${jobId} ${step}`) ?? step,
     node: (nodeId) => nodes.get(nodeId) ?? nodeId,

@@ -1,6 +1,7 @@
 import { createInterface } from 'node:readline/promises'
 import { parsePosition } from '../../../domain/kernel/event-store.ts'
 import { sortablePosition } from '../../../projections/positions.ts'
+import { shortName } from '../../../read-api/history/chronicle.ts'
 import { placeAt } from '../../../read-api/history/events.ts'
 import { pastInstant, type PastInstant } from '../../../read-api/history/instant.ts'
 import type { HistoryReply } from '../../../read-api/history/replies.ts'
@@ -16,7 +17,7 @@ const NOISE = new Set(['updated_at', 'current_job'])
 
 /** What happened in one event: when, what, by whom, and what it changed. */
 export const eventLines = ({ at, what, actor, changes }: Told, beginning: string): readonly string[] => {
-  const telling = changes.filter(({ field }) => !NOISE.has(field))
+  const telling = changes.filter(({ field, from, to }) => !NOISE.has(field) && !(from === null && to === null))
   const width = Math.max(0, ...telling.map(({ field }) => field.length))
   const lines = telling
     .slice(0, CHANGES_SHOWN)
@@ -69,7 +70,8 @@ export const replay: Command = async (args) => {
     for (let after: string | undefined = from === undefined ? '' : await placeOf(from); after !== undefined; ) {
       const { events, next } = await told.page(of, { after, upTo, limit: PAGE })
       for (const event of events) {
-        for (const line of eventLines(event, of.beginning.recordedAt)) console.log(line)
+        const changes = event.changes.map((change) => ({ ...change, field: shortName(of, change.field) }))
+        for (const line of eventLines({ ...event, changes }, of.beginning.recordedAt)) console.log(line)
         if (values.step && !(await enter())) return
       }
       const position = parsePosition(next ?? '')

@@ -1,3 +1,4 @@
+import { shortName } from '../../../read-api/history/chronicle.ts'
 import type { WhyReply } from '../../../read-api/history/replies.ts'
 import { actorText, onHistory, printable, sinceText, valueText } from './histories.ts'
 import { type Command, parseOptions, UsageError } from './usage.ts'
@@ -24,17 +25,24 @@ const atLength = ({ field, value, set_by: by, request, job, chain }: Field): rea
   ]
 }
 
-/** Every field in a line. */
+/** Every field in a line, below the event that set it. */
 const inShort = (fields: readonly Field[]): readonly string[] => {
+  const oldestFirst = fields.toSorted((a, b) => (a.set_by.at < b.set_by.at ? -1 : Number(a.set_by.at > b.set_by.at)))
+  const setters = Map.groupBy(oldestFirst, ({ set_by: by }) => by.id)
   const width = Math.max(...fields.map(({ field }) => field.length))
-  return fields.map(
-    ({ field, value, set_by: by, request, job }) =>
-      `${printable(field).padEnd(width)}  ${valueText(value)}  ← ${by.type} ${by.at}, ${actorText(request.actor)}` +
-      `${job?.step == null ? '' : printable(`, “${job.step.title}”`)}`,
+  return [...setters.values()].flatMap((set) =>
+    set.flatMap(({ field, value, set_by: by, request }, n) => [
+      ...(n === 0 ? [`${by.at}  ${printable(by.what)}; asked for by ${actorText(request.actor)}`] : []),
+      `    ${printable(field).padEnd(width)}  ${valueText(value)}`,
+    ]),
   )
 }
 
-/** What `ccx why` prints. */
+/**
+ * What `ccx why` prints.
+ *
+ * @param isNamed whether a field was named: then all that led to it is told
+ */
 export const whyLines = ({ fields }: WhyReply, isNamed: boolean): readonly string[] =>
   isNamed ? fields.flatMap(atLength) : inShort(fields)
 
@@ -47,7 +55,9 @@ export const why: Command = async (args) => {
   const [text, field, ...rest] = positionals
   if (text === undefined || rest.length > 0) throw new UsageError('why wants: DATASTORE, and perhaps a FIELD')
   await onHistory(values.state, text, async (told, of) => {
-    for (const line of whyLines(await told.why(of, field), field !== undefined)) console.log(line)
+    const { uuid, fields } = await told.why(of, field)
+    const short = fields.map((one) => ({ ...one, field: shortName(of, one.field) }))
+    for (const line of whyLines({ uuid, fields: short }, field !== undefined)) console.log(line)
   })
   return 0
 }
