@@ -8,7 +8,7 @@ import empty from 'google-protobuf/google/protobuf/empty_pb.js'
 import { proposedOf, targetOf, uuidOf } from './append-request.ts'
 import type { Appended, Log } from './log.ts'
 import { ABSENT, type Proposed, weightOf } from './record.ts'
-import { Refusal } from './refusal.ts'
+import { isDenial, Refusal } from './refusal.ts'
 import type { Expected } from './version-rules.ts'
 
 /** How often appends that wait are looked at for their deadline, in ms. */
@@ -60,9 +60,6 @@ const tooBig = (bytesMax: number): status.Status =>
 
 const badRequest = (message: string): status.Status =>
   statusOf(grpcStatus.INVALID_ARGUMENT, 'BadRequest', new shared.BadRequest().setMessage(message))
-
-const isDenial = (error: unknown): boolean =>
-  error instanceof Refusal && error.code === grpcStatus.PERMISSION_DENIED
 
 const denied = (): status.Status =>
   statusOf(grpcStatus.PERMISSION_DENIED, 'AccessDenied', new shared.AccessDenied())

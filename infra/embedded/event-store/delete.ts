@@ -1,6 +1,6 @@
 import shared from '@eventstore/db-client/generated/shared_pb.js'
 import streams from '@eventstore/db-client/generated/streams_pb.js'
-import type { handleUnaryCall, ServerUnaryCall } from '@grpc/grpc-js'
+import type { handleUnaryCall } from '@grpc/grpc-js'
 import { targetOf } from './append-request.ts'
 import { ABSENT } from './record.ts'
 import { malformed, refusalOf, streamDeleted, wrongExpectedVersion } from './refusal.ts'
@@ -31,16 +31,12 @@ const positionOf = ({ stream, expected }: Target, appended: Appended): string | 
   throw wrongExpectedVersion(stream, { expected: numberOf(expected), actual })
 }
 
-/** @throws Refusal when the one who calls may not delete the stream */
-type Permit = (call: ServerUnaryCall<unknown, unknown>, stream: string) => Promise<void>
-
 /** The Delete call: the stream is hidden until it is written again. A conflict is an error, with its trailers. */
 export const deleteCall =
-  (log: Pick<Writer, 'remove'>, permit: Permit): handleUnaryCall<streams.DeleteReq, streams.DeleteResp> =>
-  (call, callback) => {
+  (log: Pick<Writer, 'remove'>): handleUnaryCall<streams.DeleteReq, streams.DeleteResp> =>
+  ({ request }, callback) => {
     const answer = async (): Promise<streams.DeleteResp> => {
-      const target = deletionOf(call.request.getOptions())
-      await permit(call, target.stream)
+      const target = deletionOf(request.getOptions())
       const position = positionOf(target, await log.remove(target.stream, target.expected))
       if (position === undefined) return new streams.DeleteResp().setNoPosition(new shared.Empty())
       const at = new streams.DeleteResp.Position().setCommitPosition(position).setPreparePosition(position)
@@ -51,11 +47,10 @@ export const deleteCall =
 
 /** The Tombstone call: the stream ends for ever, with its metadata. A conflict is an error, with its trailers. */
 export const tombstoneCall =
-  (log: Pick<Writer, 'tombstone'>, permit: Permit): handleUnaryCall<streams.TombstoneReq, streams.TombstoneResp> =>
-  (call, callback) => {
+  (log: Pick<Writer, 'tombstone'>): handleUnaryCall<streams.TombstoneReq, streams.TombstoneResp> =>
+  ({ request }, callback) => {
     const answer = async (): Promise<streams.TombstoneResp> => {
-      const target = deletionOf(call.request.getOptions())
-      await permit(call, target.stream)
+      const target = deletionOf(request.getOptions())
       const position = positionOf(target, await log.tombstone(target.stream, target.expected))
       if (position === undefined) return new streams.TombstoneResp().setNoPosition(new shared.Empty())
       const at = new streams.TombstoneResp.Position().setCommitPosition(position).setPreparePosition(position)

@@ -33,6 +33,9 @@ export const propertyMissing = (property: string): Refusal =>
 export const accessDenied = (): Refusal =>
   new Refusal(status.PERMISSION_DENIED, 'Access Denied', { exception: 'access-denied' })
 
+export const isDenial = (error: unknown): boolean =>
+  error instanceof Refusal && error.code === status.PERMISSION_DENIED
+
 /** The credentials are nobody's, or no longer. */
 export const notAuthenticated = (): Refusal => new Refusal(status.UNAUTHENTICATED, 'the credentials are not valid')
 
