@@ -19,6 +19,8 @@ type Options = {
   readonly headers: Readonly<Record<string, string>>
   /** Numbers from 0 to 1. */
   readonly roll: () => number
+  /** The stream is broken off after so many at most, at random; default 20. */
+  readonly ofEvents?: number
 }
 
 const AWAY = { withinMs: 120_000, what: 'an answer of the feed' }
@@ -45,7 +47,7 @@ const client = (once: (got: Event[], isStopping: () => boolean) => Promise<void>
 }
 
 /** Listens to the stream, and breaks it off by itself every few events. */
-export const streamClient = ({ url, headers, roll }: Options): FeedClient => {
+export const streamClient = ({ url, headers, roll, ofEvents = 20 }: Options): FeedClient => {
   let lastEventId = 'start'
   return client(async (got, isStopping) => {
     const listen = () => listenTo(url, { headers: { ...headers, 'Last-Event-ID': lastEventId } })
@@ -53,7 +55,7 @@ export const streamClient = ({ url, headers, roll }: Options): FeedClient => {
     if (source === STOPPED) return
     let isOver = false
     void source.ended.then(() => (isOver = true))
-    const enough = 1 + Math.floor(roll() * 20)
+    const enough = 1 + Math.floor(roll() * ofEvents)
     await until(() => isOver || isStopping() || source.events.length >= enough, { ...AWAY, what: 'an event' })
     source.close()
     got.push(...source.events.map(({ data }) => data))
