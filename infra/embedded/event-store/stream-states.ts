@@ -17,9 +17,9 @@ export type StreamState = {
 
 const NOWHERE: StreamHead = { revision: ABSENT, position: ABSENT }
 
-/** @returns the metadata's data if it hides its stream */
+/** @returns a copy of the metadata's data, which would keep a whole message in memory, if it hides its stream */
 export const hiding = (metadata: Pick<Proposed, 'contentType' | 'data'> | undefined): Buffer | undefined =>
-  metadata !== undefined && metadataIn(metadata).truncateBefore === 'deleted' ? metadata.data : undefined
+  metadata !== undefined && metadataIn(metadata).truncateBefore === 'deleted' ? Buffer.from(metadata.data) : undefined
 
 /** The state after `events` and then `metadata` were written. */
 export const stateAfter = (
