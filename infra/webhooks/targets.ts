@@ -1,4 +1,4 @@
-import { lookup } from 'node:dns/promises'
+import { Resolver, lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import type { Rejection } from '../../domain/kernel/decider.ts'
 import { reject } from '../../domain/kernel/decider.ts'
@@ -38,7 +38,26 @@ const PORTS_BELOW = 1_024
 
 const refuse = (because: string) => reject('webhook-target-refused', because)
 
-const bySystem: Resolve = (host) => lookup(host, { all: true, verbatim: true })
+const NAME_TIMEOUT_MS = 2_000
+const NAME_TRIES = 2
+
+const isAbsent = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && (error.code === 'ENOTFOUND' || error.code === 'ENODATA')
+
+/**
+ * Asks the name servers itself: the system's own way takes one of four threads for as long as a dead name server lets it
+ * wait, and all others with it. That way is gone only for names that no name server has, such as those of /etc/hosts.
+ */
+const bySystem: Resolve = async (host) => {
+  const resolver = new Resolver({ timeout: NAME_TIMEOUT_MS, tries: NAME_TRIES })
+  const [four, six] = await Promise.allSettled([resolver.resolve4(host), resolver.resolve6(host)])
+  const found = [
+    ...(four.status === 'fulfilled' ? four.value.map((address) => ({ address, family: 4 })) : []),
+    ...(six.status === 'fulfilled' ? six.value.map((address) => ({ address, family: 6 })) : []),
+  ]
+  if (found.length > 0 || (four.status === 'rejected' && !isAbsent(four.reason))) return found
+  return lookup(host, { all: true, verbatim: true })
+}
 
 const unbracketed = (host: string): string => host.replace(/^\[(.*)\]$/, '$1')
 

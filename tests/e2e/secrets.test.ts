@@ -19,6 +19,7 @@ const test = suite('what an instance tells of itself')
 
 const SERVICES = [
   'ccx-rest', 'ccx-auth-service', 'ccx-runner-service', 'ccx-deployer', 'cmon-master', 'ccx-projector',
+  'ccx-notifier',
 ] as const
 const TRACE = randomBytes(16).toString('hex')
 
@@ -161,6 +162,8 @@ test('every service has its instruments', async () => {
       /ccx_projector_position\{projection="all"/,
       /ccx_projector_lag_seconds\{projection="all"[^}]*\} \d+(\.\d+)?/,
     ],
+    // Nobody has asked it to tell of anything here.
+    'ccx-notifier': [/target_info\{/],
   } as const
   for (const service of SERVICES) {
     const text = await told(service)

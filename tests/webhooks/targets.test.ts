@@ -95,6 +95,12 @@ test('a name is refused when it leads nowhere, or when one of its addresses is p
   for (const address of PRIVATE) assert.ok(await isRefused('https://example.com/', named('8.8.8.8', address)), address)
 })
 
+test('a name that the system itself knows is held to the same', async () => {
+  const { resolve: _, ...bySystem } = strict
+  assert.ok(await isRefused('https://localhost/', bySystem))
+  assert.not(await isRefused('https://localhost/', { ...bySystem, allowed: ['127.0.0.0/8', '::1/128'] }))
+})
+
 test('a refusal does not tell what was found behind the name', async () => {
   const found = [targets(strict), targets(named('10.0.0.1'))].map(({ find }) => find('https://x.example/'))
   const [absent, inside] = await Promise.all(found)
