@@ -3,7 +3,6 @@ import { sortablePosition } from '../../projections/positions.ts'
 import { type AuditDb, eventsOf } from './events.ts'
 import { goOn, nothingYet, type Story, TELLING } from './story.ts'
 
-/** So many events are folded at most before there is a story to go on from. */
 const STRIDE = 1_000
 const DATASTORES_MAX = 100
 const KEPT_MAX = 60
@@ -24,8 +23,14 @@ export type Stories = {
  * Stories of datastores, folded from the audit trail. Those of long histories are kept here and there on the way, for the
  * datastores that were asked for last, so that the next question about them reads only a part. What is kept never goes
  * stale: events do not change.
+ *
+ * @param options.stride after how many events a story is kept; default 1,000
  */
-export const stories = ({ audit, catalogue }: { readonly audit: AuditDb; readonly catalogue: Catalogue }): Stories => {
+export const stories = ({ audit, catalogue, stride = STRIDE }: {
+  readonly audit: AuditDb
+  readonly catalogue: Catalogue
+  readonly stride?: number
+}): Stories => {
   const kept = new Map<string, readonly Kept[]>()
 
   const keep = (datastoreId: string, added: readonly Kept[]): void => {
@@ -47,7 +52,7 @@ export const stories = ({ audit, catalogue }: { readonly audit: AuditDb; readonl
         for (const event of events) {
           story = goOn(catalogue, story, event).story
           count += 1
-          if (count % STRIDE === 0) added.push({ place: sortablePosition(event.position), story })
+          if (count % stride === 0) added.push({ place: sortablePosition(event.position), story })
         }
       }
       if (added.length > 0) keep(datastoreId, added)

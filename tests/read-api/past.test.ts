@@ -7,6 +7,8 @@ import { later } from '../../domain/kernel/time.ts'
 import { readCatalogue } from '../../infra/catalogue/read-catalogue.ts'
 import { memoryEventStore } from '../../infra/event-store/memory.ts'
 import { readPosition } from '../../infra/read-store/position.ts'
+import { sortablePosition } from '../../projections/positions.ts'
+import { stories } from '../../read-api/history/stories.ts'
 import { readApi } from '../../read-api/index.ts'
 import { startAudit } from '../support/audit.ts'
 import { noon } from '../support/examples.ts'
@@ -30,11 +32,12 @@ const store = memoryEventStore(() => clock)
 const position = readPosition({ url: readStore.url })
 const projector = startProjector(store, readStore)
 const audit = await startAudit(store, readStore)
+const history = pastIn(store, readStore, audit, () => clock)
 const endpoints = readApi({
   db: readStore.db,
   catalogue: readCatalogue(),
   personal: openPersonalData,
-  history: pastIn(store, readStore, audit, () => clock),
+  history,
   openPassword: async () => undefined,
   openAuthority: async () => undefined,
 })
@@ -150,6 +153,18 @@ test('an instant that is none is refused by name', async () => {
     assert.is(status, 400, asOf)
     assert.is(z.object({ field: z.string() }).parse(body).field, 'asOf', asOf)
   }
+})
+
+test('a story that is gone on with is the story told from its beginning', async () => {
+  const catalogue = readCatalogue()
+  const kept = stories({ audit: history.audit, catalogue, stride: 5 })
+  const [, , datastoreId = ''] = /(data-stores)\/([^/]+)$/.exec(one) ?? []
+  const places = moments.filter((_, n) => n % 7 === 0).map(({ position: at }) => sortablePosition(at))
+  for (const place of [...places.toReversed(), ...places]) {
+    const anew = stories({ audit: history.audit, catalogue })
+    assert.equal((await kept.at(datastoreId, place)).settings, (await anew.at(datastoreId, place)).settings, place)
+  }
+  assert.ok((await kept.at(datastoreId)).settings.size > 40)
 })
 
 test('an instant may be given in any zone of time', async () => {

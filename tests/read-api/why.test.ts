@@ -10,6 +10,7 @@ import { orderIdOf } from '../../infra/messaging/ids.ts'
 import { memoryMessaging } from '../../infra/messaging/memory.ts'
 import { Failure, type Handle } from '../../infra/messaging/worker.ts'
 import { readPosition } from '../../infra/read-store/position.ts'
+import { datastoresNamed } from '../../read-api/history/named.ts'
 import { diffReply, historyReply, type WhyReply, whyReply } from '../../read-api/history/replies.ts'
 import { readApi } from '../../read-api/index.ts'
 import { startAudit } from '../support/audit.ts'
@@ -37,6 +38,7 @@ const audit = await startAudit(store, readStore)
 const catalogue = readCatalogue()
 const now = () => new Date().toISOString()
 const personal = openPersonalData
+const history = pastIn(store, readStore, audit, now)
 const rest = await startRest(
   [
     ...commandEndpoints({
@@ -46,7 +48,7 @@ const rest = await startRest(
       db: readStore.db,
       catalogue,
       personal,
-      history: pastIn(store, readStore, audit, now),
+      history,
       openPassword: async () => 'S3cret',
       openAuthority: async () => undefined,
     }),
@@ -231,6 +233,14 @@ test('a deleted datastore still says why, to its owner and to nobody else', asyn
       assert.is((await rest.ask('GET', `/api/v1/datastores/${shop}/${path}`, { as })).status, 404, path)
     }
   }
+})
+
+test('an operator finds a datastore by its id and by its name, also one that is deleted', async () => {
+  for (const text of [shop, shop.toUpperCase(), 'shop']) {
+    const found = await datastoresNamed(history.audit, personal, text)
+    assert.equal(found.map(({ datastoreId, deletedAt }) => [datastoreId, typeof deletedAt]), [[shop, 'string']], text)
+  }
+  assert.equal(await datastoresNamed(history.audit, personal, 'sho'), [])
 })
 
 test.run()

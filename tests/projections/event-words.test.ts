@@ -1,0 +1,46 @@
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { memoryEventStore } from '../../infra/event-store/memory.ts'
+import { wordsOf } from '../../projections/event-words.ts'
+import { isKnown, type KnownEvent, PREFIXES } from '../../projections/known-event.ts'
+import { noon } from '../support/examples.ts'
+import { recorded } from '../support/folding.ts'
+import { randomHistory, writer } from '../support/history.ts'
+
+const test = suite('events in words')
+
+const store = memoryEventStore(() => noon)
+await writer(store)(randomHistory(3, { datastores: 10, moves: 1_200 }))
+const events = (await store.readAll({ after: 'start', prefixes: PREFIXES, limit: Infinity })).filter(isKnown)
+
+const one = (type: string, data: object, stream = 'job-job_1'): KnownEvent => {
+  const found = recorded(() => stream, [{ type, data: { jobId: 'job_1', datastoreId: 'clu_1', at: noon, ...data } }]).find(isKnown)
+  if (found === undefined) throw new Error(`BUG: ${type} is not known`)
+  return found
+}
+
+test('every event of a history is one sentence', () => {
+  assert.ok(new Set(events.map(({ type }) => type)).size >= 20)
+  for (const event of events) {
+    assert.match(wordsOf(event), /^[\p{Lu}“][^\n]+[^.\s]$/u, event.type)
+    assert.not.match(wordsOf(event), /undefined|null|\[object/, event.type)
+  }
+})
+
+test('a step goes by its title and its node by its name, where they are known', () => {
+  const done = one('StepSucceeded', { step: 'machines', key: 'nod_1', attempt: 2, course: 'forward', result: {}, progressPercent: 9 })
+  assert.is(wordsOf(done), '“machines” on nod_1 was done, attempt 2')
+  const names = { step: () => 'Create the machines', node: () => 'db-1' }
+  assert.is(wordsOf(done, names), '“Create the machines” on db-1 was done, attempt 2')
+})
+
+test('an undo is told from the doing, and a retry from giving up', () => {
+  const place = { step: 'network', key: 'all', attempt: 1, because: 'it is in use' }
+  assert.is(
+    wordsOf(one('StepFailed', { ...place, course: 'back', retryAt: noon })),
+    'Undo of “network” failed: it is in use; it will be tried again',
+  )
+  assert.is(wordsOf(one('StepFailed', { ...place, course: 'forward', retryAt: null })), '“network” failed: it is in use')
+})
+
+test.run()
