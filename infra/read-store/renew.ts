@@ -47,9 +47,14 @@ const alone = async <T>({ pool, schema }: RenewOptions, work: (client: PoolClien
   }
 }
 
-/** Compares both tables in one snapshot, taken where they stand at the same event; the projector goes on meanwhile. */
-const compared = async ({ pool }: RenewOptions, own: Candidate) => {
-  const { schema, projection } = own
+/**
+ * Compares a live table with the one beside it in one snapshot, taken where they stand at the same event; the projector
+ * goes on meanwhile.
+ *
+ * @returns the live table's checkpoint, how they differ, some rows that do, and how long the projector had to wait in ms
+ */
+export const compared = async ({ pool }: Pick<RenewOptions, 'pool'>, own: Candidate) => {
+  const { schema, projection, beside } = own
   const looker = await pool.connect()
   looker.on('error', () => undefined)
   try {
@@ -58,8 +63,8 @@ const compared = async ({ pool }: RenewOptions, own: Candidate) => {
       await looker.query('begin isolation level repeatable read read only; select 1')
       return checkpoint
     })
-    const found = await comparison(looker, projection, [schema, nextOf(schema)])
-    const differences = isSame(found) ? [] : await compare(looker, [projection], [schema, nextOf(schema)])
+    const found = await comparison(looker, projection, [schema, beside])
+    const differences = isSame(found) ? [] : await compare(looker, [projection], [schema, beside])
     await looker.query('commit')
     return { live, atRestMs, comparison: found, differences }
   } finally {
@@ -103,7 +108,7 @@ export const renew = (
     await fill(client, { store, schema: nextOf(schema), projections, upTo, signal, onProgress })
     const candidates = projections.map((projection): Candidate => {
       const meets = live.has(projection.name) ? 'live' : 'end'
-      return { client, store, schema, projection, from: 'next', meets, signal }
+      return { client, store, schema, projection, beside: nextOf(schema), meets, signal }
     })
     const renewed: Renewed[] = []
     for (const [n, candidate] of candidates.entries()) {
@@ -132,7 +137,7 @@ export const swapBack = (options: RenewOptions, projection: Projection): Promise
       const versions = `live ${live?.version ?? 'none'}, previous ${previous.version}, this release's ${version}`
       throw new Error(`the tables of ${name} are of different versions (${versions}); start the release that has it`)
     }
-    return takeOver({ client, store, schema, projection, from: 'previous', meets: 'live', signal })
+    return takeOver({ client, store, schema, projection, beside: previousOf(schema), meets: 'live', signal })
   })
 
 export type Standing = {

@@ -5,7 +5,6 @@ import type { Projection } from '../../projections/projection.ts'
 import { readCheckpoints } from './checkpoints.ts'
 import { type Filled, fill } from './fill.ts'
 import { tryRole } from './locks.ts'
-import type { From } from './swap.ts'
 import { type Candidate, approach, takeOver } from './take-over.ts'
 import { nextOf, previousOf } from './tables.ts'
 
@@ -49,11 +48,13 @@ export const renewStale = async (options: Options): Promise<Stale | undefined> =
   const stale = await staleOf(options)
   if (stale.length === 0) return undefined
   const previous = await readCheckpoints(client, previousOf(schema))
-  const from = ({ name, version }: Projection): From => (previous.get(name)?.version === version ? 'previous' : 'next')
-  const anew = stale.filter((projection) => from(projection) === 'next')
-  if (anew.length > 0) await fill(client, { store, schema: nextOf(schema), projections: anew, signal, onProgress })
+  const next = nextOf(schema)
+  const besideOf = ({ name, version }: Projection): string =>
+    previous.get(name)?.version === version ? previousOf(schema) : next
+  const anew = stale.filter((projection) => besideOf(projection) === next)
+  if (anew.length > 0) await fill(client, { store, schema: next, projections: anew, signal, onProgress })
   const candidates = stale.map((projection): Candidate => {
-    return { client, store, schema, projection, from: from(projection), meets: 'end', signal }
+    return { client, store, schema, projection, beside: besideOf(projection), meets: 'end', signal }
   })
   return {
     projections: stale,

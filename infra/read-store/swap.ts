@@ -9,11 +9,6 @@ import { nextOf, previousOf } from './tables.ts'
 /** Readers that come meanwhile wait behind the swap, so it does not wait longer than this for those before it. */
 const LOCK_WAIT_MS = 20
 
-/** Which of the tables beside the live one: the one made anew, or the one that was live before. */
-export type From = 'next' | 'previous'
-
-export const schemaOf = (schema: string, from: From): string => (from === 'next' ? nextOf(schema) : previousOf(schema))
-
 /** The table is being read, or looked after by the database; it may be swapped a moment later. */
 export class TableBusy extends Error {
   override readonly name = 'TableBusy'
@@ -37,6 +32,7 @@ const keep = (client: ClientBase, schema: string, name: string, { version, posit
  *
  * To be called while the projector is at rest, with both tables at the same position.
  *
+ * @param options.beside the schema it comes from: that of tables made anew, or that of previous ones
  * @param options.live the live table's checkpoint; undefined: it has never been filled, and is not kept
  * @param options.incoming the checkpoint of the table that takes its place; undefined: the log is empty
  * @throws TableBusy when the tables are in use; nothing has changed then
@@ -44,9 +40,9 @@ const keep = (client: ClientBase, schema: string, name: string, { version, posit
 export const swap = async (
   client: ClientBase,
   { name, table }: Pick<Projection, 'name' | 'table'>,
-  { schema, from, live, incoming }: {
+  { schema, beside, live, incoming }: {
     readonly schema: string
-    readonly from: From
+    readonly beside: string
     readonly live: Checkpoint | undefined
     readonly incoming: Checkpoint | undefined
   },
@@ -56,10 +52,10 @@ export const swap = async (
     client.query(`alter table ${tableName(here, table)} set schema ${id(there)}`)
   const work = async (): Promise<void> => {
     // The name beside may be taken only by what nobody needs any more: it is gone before the live table is locked.
-    const aside = from === 'next' ? previous : next
+    const aside = beside === next ? previous : next
     await client.query(`drop table if exists ${tableName(aside, table)}`)
     await move(schema, aside)
-    await move(schemaOf(schema, from), schema)
+    await move(beside, schema)
     if (aside === next) await move(next, previous)
     if (live === undefined) await client.query(`drop table ${tableName(previous, table)}`)
     for (const each of [next, previous, schema]) await forget(client, each, name)

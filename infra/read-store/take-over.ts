@@ -5,7 +5,7 @@ import type { Projection } from '../../projections/projection.ts'
 import { type Checkpoint, lowest, readCheckpoints } from './checkpoints.ts'
 import { catchUp } from './fill.ts'
 import { whileAtRest } from './locks.ts'
-import { type From, TableBusy, schemaOf, swap } from './swap.ts'
+import { TableBusy, swap } from './swap.ts'
 
 /** So few events are taken in while the projector waits. */
 const NEAR = 200
@@ -13,13 +13,14 @@ const ROUNDS_MAX = 50
 const BUSY_PAUSE_MS = 50
 const PATIENCE_MS = 60_000
 
-/** A filled table beside a live one, on its way to take its place. */
+/** A filled table beside a live one, which follows it and may take its place. */
 export type Candidate = {
   readonly client: PoolClient
   readonly store: Pick<EventStore, 'readAll'>
   readonly schema: string
   readonly projection: Projection
-  readonly from: From
+  /** The schema that it is in. */
+  readonly beside: string
   /**
    * Where the two tables meet: where the live one stands, as a projector at work moves it; or the end of the log, when
    * nobody moves the live one.
@@ -31,12 +32,11 @@ export type Candidate = {
 /**
  * Takes in what has been written to the log since, up to where the first of the live tables stands.
  *
- * @param candidates of one place, `from`
+ * @param candidates of one schema
  * @returns how many events that took, and where the tables stand
  */
 const follow = async (candidates: readonly [Candidate, ...Candidate[]]) => {
-  const [{ client, store, schema, from, signal }] = candidates
-  const beside = schemaOf(schema, from)
+  const [{ client, store, schema, beside, signal }] = candidates
   const live = await readCheckpoints(client, schema)
   const made = await readCheckpoints(client, beside)
   const targets = candidates.flatMap(({ meets, projection }) => (meets === 'live' ? (live.get(projection.name) ?? []) : []))
@@ -51,8 +51,7 @@ const follow = async (candidates: readonly [Candidate, ...Candidate[]]) => {
 
 /** Follows the log beside the live tables, without a lock, until little is left. */
 export const approach = async (candidates: readonly Candidate[]): Promise<void> => {
-  for (const from of ['next', 'previous'] as const) {
-    const [one, ...more] = candidates.filter((candidate) => candidate.from === from)
+  for (const [one, ...more] of Map.groupBy(candidates, ({ beside }) => beside).values()) {
     if (one === undefined) continue
     for (let round = 0; round < ROUNDS_MAX; round++) {
       one.signal?.throwIfAborted()
@@ -86,13 +85,13 @@ export const meet = async <T>(
  * @throws TableBusy when the table was in use whenever it was tried, for a minute
  */
 export const takeOver = async (own: Candidate): Promise<number> => {
-  const { client, projection, schema, from, signal } = own
+  const { client, projection, schema, beside, signal } = own
   const giveUpAt = performance.now() + PATIENCE_MS
   for (;;) {
     try {
       const { atRestMs } = await meet(own, (live, at) => {
         const incoming = at === 'start' ? undefined : { version: projection.version, position: at }
-        return swap(client, projection, { schema, from, live, incoming })
+        return swap(client, projection, { schema, beside, live, incoming })
       })
       return atRestMs
     } catch (error) {

@@ -85,6 +85,11 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'step through what happened to a datastore, and what of it each event changed',
     load: async () => (await import('./replay.ts')).replay,
   },
+  rehearse: {
+    usage: 'rehearse [--against RELEASE_DIR] [--state DIR]',
+    summary: 'let this release decide and fold the whole log of an instance again, and say where it differs',
+    load: async () => (await import('./rehearse.ts')).rehearse,
+  },
   test: {
     usage: 'test [PATTERN…]',
     summary: 'check types and style, run all tests (or the files whose path holds a pattern)',

@@ -1,16 +1,12 @@
-import type { EventStore, Position } from '../../../domain/kernel/event-store.ts'
-import { positionText } from '../../../domain/kernel/event-store.ts'
+import { type Position, positionText } from '../../../domain/kernel/event-store.ts'
 import { projections } from '../../../projections/index.ts'
 import type { Projection } from '../../../projections/projection.ts'
 import { READ_SCHEMA } from '../../../projections/schema.ts'
-import { required } from '../../config.ts'
-import { esdbEventStore } from '../../event-store/esdb.ts'
 import type { Checkpoint } from '../../read-store/checkpoints.ts'
 import { type Comparison, isSame } from '../../read-store/compare.ts'
-import { connect } from '../../read-store/connect.ts'
 import type { Filled } from '../../read-store/fill.ts'
-import { type Renewed, type RenewOptions, type Standing, renew, standings, swapBack } from '../../read-store/renew.ts'
-import { runningConfig } from './running.ts'
+import { type Renewed, type Standing, renew, standings, swapBack } from '../../read-store/renew.ts'
+import { onReadModels } from './read-models.ts'
 import { type Command, parseOptions, UsageError } from './usage.ts'
 
 const TELL_EVERY_MS = 1_000
@@ -81,24 +77,6 @@ const listed = ({ name, version, live, next, previous }: Standing): string => {
     `    live ${shown(live)}, next ${shown(next)}, previous ${shown(previous)}`
 }
 
-type Stores = Omit<RenewOptions, 'projections'> & { readonly store: EventStore }
-
-/** Works on the stores of an instance that is up. */
-const onStores = async (
-  stateDir: string | undefined,
-  work: (stores: Stores & { readonly pool: ReturnType<typeof connect>['pool'] }) => Promise<number>,
-): Promise<number> => {
-  const config = await runningConfig(stateDir)
-  const { pool, close } = connect(required(config.ccxDbUrl, 'CCX_DB_URL'), { name: 'ccx-rebuild' })
-  const store = esdbEventStore({ connectionString: config.eventStoreUrl })
-  try {
-    return await work({ store, pool, schema: READ_SCHEMA })
-  } finally {
-    await store.close()
-    await close()
-  }
-}
-
 /**
  * Makes read models anew from the log while they are written and read, compares them row by row with those that are
  * there, and swaps; or swaps back. The exit code is 1 when what was asked for was not done.
@@ -117,9 +95,10 @@ export const rebuild: Command = async (args) => {
   const [name, ...rest] = positionals
   if (rest.length > 0 || (name === undefined) !== values.list) throw new UsageError('rebuild wants: PROJECTION or all')
   const wanted = name === undefined ? projections : chosen(name)
-  return onStores(values.state, async (stores) => {
+  return onReadModels(values.state, 'ccx-rebuild', async ({ store, pool }) => {
+    const stores = { store, pool, schema: READ_SCHEMA }
     if (values.list) {
-      for (const standing of await standings(stores.pool, { ...stores, projections })) console.log(listed(standing))
+      for (const standing of await standings(pool, { ...stores, projections })) console.log(listed(standing))
       return 0
     }
     if (values.back) {
@@ -131,7 +110,7 @@ export const rebuild: Command = async (args) => {
     }
     const began = performance.now()
     const wishes = { accept: values.accept, swap: !values['no-swap'] }
-    const onProgress = progress(await stores.store.head())
+    const onProgress = progress(await store.head())
     const renewed = await renew({ ...stores, ...wishes, projections: wanted, onProgress })
     for (const line of renewed.flatMap(told)) console.log(line)
     console.log(`took ${((performance.now() - began) / 1_000).toFixed(1)} s`)
