@@ -8,13 +8,18 @@ import { type TableRehearsed, rehearseTables } from './tables.ts'
 
 const BATCH_MAX = 4_000
 
+type Against = {
+  readonly rows: readonly RowDivergence[]
+  /** How many projections were compared. */
+  readonly compared: number
+  readonly decisions: readonly Divergence[] | undefined
+}
+
 export type Rehearsal = ReturnType<Decisions['end']> & {
   readonly events: number
   readonly tables: readonly TableRehearsed[]
   /** Compared with another release: rows, and decisions of the candidate that the other one would not have made. */
-  readonly against:
-    | { readonly rows: readonly RowDivergence[]; readonly compared: number; readonly decisions: readonly Divergence[] | undefined }
-    | undefined
+  readonly against: Against | undefined
 }
 
 /** Whether everything came out as it is; a table that says by its version that it is another may differ. */
