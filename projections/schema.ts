@@ -173,6 +173,8 @@ export type WebhookRow = {
   readonly feed_from: string
   /** The position of the last event that gives sending a fresh start: attempts are counted from there. */
   readonly course: string
+  /** The position of the last event that is in this row. */
+  readonly as_of: string
   readonly created_at: Instant
   readonly updated_at: Instant
 }

@@ -149,6 +149,7 @@ const tables: Readonly<Record<string, readonly [string, ...string[]]>> = {
       previous_secret_until timestamptz,
       feed_from text collate "C" not null,
       course text not null,
+      as_of text collate "C" not null,
       created_at timestamptz not null,
       updated_at timestamptz not null
     )`,

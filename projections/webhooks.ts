@@ -1,5 +1,6 @@
 import type { WebhookCreated, WebhookEvent } from '../domain/webhook/messages.ts'
 import { feedPositionAfter } from './feed-position.ts'
+import type { KnownEvent } from './known-event.ts'
 import { sortablePosition } from './positions.ts'
 import { projection } from './projection.ts'
 import type { WebhookRow } from './schema.ts'
@@ -33,50 +34,57 @@ export const webhooks = projection<WebhookRow>({
     previous_secret_until: 'time',
     feed_from: 'text',
     course: 'text',
+    as_of: 'text',
     created_at: 'time',
     updated_at: 'time',
   },
 
   keys: ({ type, data }) => (TYPES.has(type) && 'webhookId' in data ? [data.webhookId] : []),
 
-  apply(row, { type, data, position }) {
+  apply(row, event) {
+    const { type, data, position } = event
     const at = sortablePosition(position)
-    if (type === 'WebhookCreated') return { ...created(data), feed_from: feedPositionAfter(position), course: at }
-    if (row === undefined) return undefined
-    switch (type) {
-      case 'WebhookChanged':
-        return {
-          ...row,
-          url: data.url ?? row.url,
-          description: data.description === undefined ? row.description : data.description,
-          types: data.filters?.types ?? row.types,
-          subjects: data.filters?.subjects ?? row.subjects,
-          course: at,
-          updated_at: data.at,
-        }
-      case 'WebhookPaused':
-        return { ...row, paused_because: data.because, paused_at: data.at, updated_at: data.at }
-      case 'WebhookResumed':
-        return { ...row, paused_because: null, paused_at: null, course: at, updated_at: data.at }
-      case 'WebhookSecretRotated':
-        return {
-          ...row,
-          secret_id: data.secretId,
-          previous_secret_id: data.previousSecretId,
-          previous_secret_until: data.previousUntil,
-          updated_at: data.at,
-        }
-      case 'WebhookDeleted':
-        return undefined
-      default:
-        return row
+    if (type === 'WebhookCreated') {
+      return { ...created(data), feed_from: feedPositionAfter(position), course: at, as_of: at }
     }
+    return row === undefined ? undefined : changed({ ...row, as_of: at }, event)
   },
 })
 
+const changed = (row: WebhookRow, { type, data }: KnownEvent): WebhookRow | undefined => {
+  switch (type) {
+    case 'WebhookChanged':
+      return {
+        ...row,
+        url: data.url ?? row.url,
+        description: data.description === undefined ? row.description : data.description,
+        types: data.filters?.types ?? row.types,
+        subjects: data.filters?.subjects ?? row.subjects,
+        course: row.as_of,
+        updated_at: data.at,
+      }
+    case 'WebhookPaused':
+      return { ...row, paused_because: data.because, paused_at: data.at, updated_at: data.at }
+    case 'WebhookResumed':
+      return { ...row, paused_because: null, paused_at: null, course: row.as_of, updated_at: data.at }
+    case 'WebhookSecretRotated':
+      return {
+        ...row,
+        secret_id: data.secretId,
+        previous_secret_id: data.previousSecretId,
+        previous_secret_until: data.previousUntil,
+        updated_at: data.at,
+      }
+    case 'WebhookDeleted':
+      return undefined
+    default:
+      return row
+  }
+}
+
 const created = ({
   webhookId, organisationId, url, description, filters, secretId, at,
-}: WebhookCreated['data']): Omit<WebhookRow, 'feed_from' | 'course'> => ({
+}: WebhookCreated['data']): Omit<WebhookRow, 'feed_from' | 'course' | 'as_of'> => ({
   webhook_id: webhookId,
   organisation_id: organisationId,
   url,

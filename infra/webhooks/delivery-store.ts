@@ -15,22 +15,20 @@ export type Attempt = Omit<AttemptRow, 'attempt_id'>
 /** What an attempt at the next event comes to for its endpoint. */
 export type Step = Partial<Pick<EndpointRow, 'place' | 'attempts' | 'next_attempt_at' | 'dead_in_a_row' | 'verdict' | 'course'>>
 
-/** Makes the row of each webhook that has none, beginning where its webhook does. */
+/** Makes the row of each webhook that has none, beginning where its webhook does, and remembers what was seen of it. */
 export const meet = async (db: DeliveryDb, webhookId?: string): Promise<void> => {
   await db
     .insertInto('webhooks.endpoint')
-    .columns(['webhook_id', 'place', 'course'])
-    .expression((eb) =>
-      eb
+    .columns(['webhook_id', 'place', 'course', 'seen'])
+    .expression((from) =>
+      from
         .selectFrom('read.webhooks as w')
-        .select(['w.webhook_id', 'w.feed_from', 'w.course'])
+        .leftJoin('webhooks.endpoint as e', 'e.webhook_id', 'w.webhook_id')
+        .select(['w.webhook_id', 'w.feed_from', 'w.course', 'w.as_of'])
         .$if(webhookId !== undefined, (it) => it.where('w.webhook_id', '=', webhookId ?? ''))
-        .where((at) => {
-          const known = at.selectFrom('webhooks.endpoint as e').select('e.webhook_id')
-          return at.not(at.exists(known.whereRef('e.webhook_id', '=', 'w.webhook_id')))
-        }),
+        .where((eb) => eb.or([eb('e.webhook_id', 'is', null), eb('e.seen', '<', eb.ref('w.as_of'))])),
     )
-    .onConflict((conflict) => conflict.column('webhook_id').doNothing())
+    .onConflict((conflict) => conflict.column('webhook_id').doUpdateSet((eb) => ({ seen: eb.ref('excluded.seen') })))
     .execute()
 }
 
@@ -40,6 +38,7 @@ export const dueWebhooks = async (db: DeliveryDb, now: Date): Promise<readonly s
     .selectFrom('read.webhooks as w')
     .innerJoin('webhooks.endpoint as e', 'e.webhook_id', 'w.webhook_id')
     .select('w.webhook_id')
+    .whereRef('w.as_of', '>=', 'e.seen')
     .where((eb) => {
       const errands = eb.selectFrom('webhooks.errand as x').select('x.kind').whereRef('x.webhook_id', '=', 'w.webhook_id')
       const events = eb
@@ -62,13 +61,14 @@ export const dueWebhooks = async (db: DeliveryDb, now: Date): Promise<readonly s
   return rows.map(({ webhook_id }) => webhook_id)
 }
 
-/** A webhook and its endpoint; undefined once it is deleted. */
+/** A webhook and its endpoint; undefined once it is deleted, and while its row is older than one that was seen. */
 export const lineOf = async (db: DeliveryDb, webhookId: string): Promise<Line | undefined> => {
   const [webhook, endpoint] = await Promise.all([
     db.selectFrom('read.webhooks').selectAll().where('webhook_id', '=', webhookId).executeTakeFirst(),
     db.selectFrom('webhooks.endpoint').selectAll().where('webhook_id', '=', webhookId).executeTakeFirst(),
   ])
-  return webhook === undefined || endpoint === undefined ? undefined : { webhook, endpoint }
+  if (webhook === undefined || endpoint === undefined || webhook.as_of < endpoint.seen) return undefined
+  return { webhook, endpoint }
 }
 
 export const nextTask = async (db: DeliveryDb, { webhook_id, paused_because }: Webhook): Promise<Task | undefined> =>

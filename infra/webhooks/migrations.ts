@@ -19,6 +19,11 @@ export type EndpointRow = {
   place: string
   /** Of the webhook, as it was when attempts were last counted anew. */
   course: string
+  /**
+   * The newest `as_of` that the webhook's row has had. A row that is older comes from read models that are being made anew,
+   * and tells where events went long ago.
+   */
+  seen: string
   /** At the event that is next. */
   attempts: number
   next_attempt_at: Date | null
@@ -73,6 +78,7 @@ const statements: readonly string[] = [
     webhook_id text primary key,
     place text collate "C" not null,
     course text not null,
+    seen text collate "C" not null,
     attempts integer not null default 0,
     next_attempt_at timestamptz,
     dead_in_a_row integer not null default 0,

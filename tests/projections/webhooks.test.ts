@@ -18,22 +18,22 @@ const row = {
   types: ['dev.ccx.job.*'], subjects: [], paused_because: null, paused_at: null, secret_id: 'sec_1',
   previous_secret_id: null, previous_secret_until: null,
   feed_from: '00000000000000000000/00000000000000000000/9999', course: '00000000000000000000/00000000000000000000',
-  created_at: noon, updated_at: noon,
+  as_of: '00000000000000000000/00000000000000000000', created_at: noon, updated_at: noon,
 }
-const at = (position: number) => `${position}`.padStart(20, '0')
+const at = (position: number) => [position, position].map((part) => `${part}`.padStart(20, '0')).join('/')
 const after = (...events: readonly WebhookEvent[]) => [...rowsAfter(webhooks, recorded(() => 'webhook-whk_1', events)).values()]
 
 test('a webhook is sent what comes after its making', () => assert.equal(after(created), [row]))
 
 test('a pause shows its reason, and leaves attempts as they are', () => {
-  assert.equal(after(created, paused), [{ ...row, paused_because: 'gone', paused_at: noon }])
+  assert.equal(after(created, paused), [{ ...row, paused_because: 'gone', paused_at: noon, as_of: at(1) }])
 })
 
 test('resuming and changing give sending a fresh start', () => {
   const resumed: WebhookEvent = { type: 'WebhookResumed', data: about }
-  assert.equal(after(created, paused, resumed), [{ ...row, course: `${at(2)}/${at(2)}` }])
+  assert.equal(after(created, paused, resumed), [{ ...row, course: at(2), as_of: at(2) }])
   const changed: WebhookEvent = { type: 'WebhookChanged', data: { ...about, description: sealed('mine') } }
-  assert.equal(after(created, changed), [{ ...row, description: sealed('mine'), course: `${at(1)}/${at(1)}` }])
+  assert.equal(after(created, changed), [{ ...row, description: sealed('mine'), course: at(1), as_of: at(1) }])
 })
 
 test('a rotation names the secret before, and until when it holds', () => {

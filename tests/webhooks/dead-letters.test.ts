@@ -181,6 +181,26 @@ test('a paused webhook gets nothing but a ping, and then everything', async () =
   assert.equal(clientsOf(receiver).slice(1), clients)
 })
 
+test('while read models are made anew nothing is sent to where events went before', async () => {
+  const { receiver: old, id } = await hooked()
+  const question = 'select url, as_of from read.webhooks where webhook_id = $1'
+  const { rows } = await scene.pool.query<{ url: string; as_of: string }>(question, [id])
+  const { receiver } = await hooked()
+  await scene.asAlice('PATCH', `/${id}`, { url: receiver.url })
+  const became = await scene.pool.query<{ url: string; as_of: string }>(question, [id])
+  const seen = 'select 1 from webhooks.endpoint where webhook_id = $1 and seen = $2'
+  await until(async () => (await scene.pool.query(seen, [id, became.rows[0]?.as_of])).rowCount === 1, WITHIN)
+  const put = (row?: { readonly url: string; readonly as_of: string }) =>
+    scene.pool.query('update read.webhooks set url = $2, as_of = $3 where webhook_id = $1', [id, row?.url, row?.as_of])
+  await put(rows[0])
+  const clients = await scene.happen(2)
+  await arrived(receiver, 2)
+  assert.equal(old.received, [])
+  await put(became.rows[0])
+  await arrived(receiver, 4)
+  assert.equal(new Set(clientsOf(receiver)), new Set(clients))
+})
+
 test('another address is tried at once, however long the pause would be', async () => {
   const { receiver: bad, id } = await hooked(fail)
   const clients = await scene.happen(1)
