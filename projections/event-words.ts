@@ -16,7 +16,7 @@ type Words = { readonly [T in Type]: (event: Told[T], names: Names) => string }
 type Placed = { readonly jobId: string; readonly step: string; readonly key: string; readonly course: 'forward' | 'back' }
 
 const titled = ({ jobId, step, key, course }: Placed, { step: title, node }: Names): string =>
-  [course === 'back' ? `Undo of “${title(jobId, step)}”` : `“${title(jobId, step)}”`, isNodeKey(key) ? ` on ${node(key)}` : ''].join('')
+  `${course === 'back' ? 'Undo of ' : ''}“${title(jobId, step)}”${isNodeKey(key) ? ` on ${node(key)}` : ''}`
 
 const attempt = (n: number): string => (n === 1 ? '' : `, attempt ${n}`)
 const kindOf = (kind: string): string => kind.replaceAll('-', ' ')
@@ -45,7 +45,8 @@ const words: Words = {
   StepNoted: ({ data }, names) => `${titled(data, names)}: ${data.line}`,
   StepSucceeded: ({ data }, names) => `${titled(data, names)} was done${attempt(data.attempt)}`,
   StepFailed: ({ data }, names) =>
-    `${titled(data, names)} failed${attempt(data.attempt)}: ${data.because}${data.retryAt === null ? '' : '; it will be tried again'}`,
+    `${titled(data, names)} failed${attempt(data.attempt)}: ${data.because}` +
+    `${data.retryAt === null ? '' : '; it will be tried again'}`,
   AttentionNeeded: ({ data }, names) => `An operator was asked to look at ${titled(data, names)}: ${data.because}`,
   JobCancelled: ({ data: { because } }) => `The job was cancelled: ${because}`,
   UnwindingBegun: ({ data: { because } }) => `The job began to undo what it had done: ${because}`,

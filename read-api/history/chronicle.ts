@@ -57,7 +57,8 @@ const asked = (
     [name, shortName(of, name)].some((one) => one === field || one.startsWith(`${field}.`)),
   )
   if (named.length > 0) return named
-  const names = [...new Set(all.map(([name]) => shortName(of, name).replace(/^nodes\.[^.]+/, 'nodes.<node>')))].toSorted().join(', ')
+  const known = new Set(all.map(([name]) => shortName(of, name).replace(/^nodes\.[^.]+/, 'nodes.<node>')))
+  const names = [...known].toSorted().join(', ')
   throw new Refused({ rejected: 'unknown-field', because: `the datastore has no field ${field.slice(0, 100)}; it has ${names}` })
 }
 

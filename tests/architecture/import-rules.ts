@@ -19,7 +19,11 @@ const layers: readonly Layer[] = [
   },
   {
     folder: 'read-api/',
-    may: [/^projections\/(?!.*(migrations|tables)\.ts$)/, /^domain\/(audit|catalogue|kernel)\//, /^(kysely|koa|@koa\/router|zod)$/],
+    may: [
+      /^projections\/(?!.*(migrations|tables)\.ts$)/,
+      /^domain\/(audit|catalogue|kernel)\//,
+      /^(kysely|koa|@koa\/router|zod)$/,
+    ],
     because: 'a query selects, folds and shapes; it never decides, and makes no table',
   },
 ]

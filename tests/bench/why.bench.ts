@@ -71,7 +71,8 @@ await audit.settled()
 await readStore.pool.query('vacuum analyze audit.entries')
 
 const history = pastIn(store, readStore, audit, () => new Date().toISOString())
-const queries = { db: readStore.db.withSchema(READ_SCHEMA), audit: history.audit, catalogue: readCatalogue(), personal: openPersonalData }
+const db = readStore.db.withSchema(READ_SCHEMA)
+const queries = { db, audit: history.audit, catalogue: readCatalogue(), personal: openPersonalData }
 const beginning = await beginningOf(history.audit, datastoreId)
 if (beginning === undefined) throw new Error('BUG: the datastore has begun')
 const of = { datastoreId, beginning }
@@ -90,7 +91,8 @@ report(`reading ${count} events`, spread(raw, 'ms'))
 report(`reading and parsing ${count} events, a page at a time`, spread(parsed, 'ms'))
 
 const cold = await rounds(() => chronicle(queries).why(of))
-report('why every field, asked for the first time', `${spread(cold, 'ms')}, ${(median(cold) / median(raw)).toFixed(2)} of the reading`)
+const ratio = (median(cold) / median(raw)).toFixed(2)
+report('why every field, asked for the first time', `${spread(cold, 'ms')}, ${ratio} times the reading`)
 const told = chronicle(queries)
 const { fields } = await told.why(of)
 const each: number[] = []

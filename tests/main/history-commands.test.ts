@@ -64,7 +64,8 @@ test('a field that is named is told with all that led to it, others below the ev
   const order = { id: 'o1', subject: 'infra.create-machine' }
   const step = { name: 'machines', title: 'Create the machines', undo: false, attempt: 1, node: 'db-1', order }
   const job = { job_id: 'j1', kind: 'deploy-datastore', step }
-  const field = { field: 'nodes.db-1.private_ip', value: '10.0.0.1', set_by: event, request, job, chain: [request, { ...event, order }] }
+  const chain = [request, { ...event, order }]
+  const field = { field: 'nodes.db-1.private_ip', value: '10.0.0.1', set_by: event, request, job, chain }
   assert.equal(whyLines({ uuid: 'u', fields: [field] }, true), [
     'nodes.db-1.private_ip = "10.0.0.1"',
     '  set by   DatastoreCreated e1, 2030-01-01T12:00:00.000Z, at 7/7',

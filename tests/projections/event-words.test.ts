@@ -14,7 +14,8 @@ await writer(store)(randomHistory(3, { datastores: 10, moves: 1_200 }))
 const events = (await store.readAll({ after: 'start', prefixes: PREFIXES, limit: Infinity })).filter(isKnown)
 
 const one = (type: string, data: object, stream = 'job-job_1'): KnownEvent => {
-  const found = recorded(() => stream, [{ type, data: { jobId: 'job_1', datastoreId: 'clu_1', at: noon, ...data } }]).find(isKnown)
+  const about = { jobId: 'job_1', datastoreId: 'clu_1', at: noon }
+  const found = recorded(() => stream, [{ type, data: { ...about, ...data } }]).find(isKnown)
   if (found === undefined) throw new Error(`BUG: ${type} is not known`)
   return found
 }
@@ -28,7 +29,8 @@ test('every event of a history is one sentence', () => {
 })
 
 test('a step goes by its title and its node by its name, where they are known', () => {
-  const done = one('StepSucceeded', { step: 'machines', key: 'nod_1', attempt: 2, course: 'forward', result: {}, progressPercent: 9 })
+  const place = { step: 'machines', key: 'nod_1', attempt: 2, course: 'forward' }
+  const done = one('StepSucceeded', { ...place, result: {}, progressPercent: 9 })
   assert.is(wordsOf(done), '“machines” on nod_1 was done, attempt 2')
   const names = { step: () => 'Create the machines', node: () => 'db-1' }
   assert.is(wordsOf(done, names), '“Create the machines” on db-1 was done, attempt 2')

@@ -8,7 +8,8 @@ type Field = WhyReply['fields'][number]
 /** A field with all that led to it. */
 const atLength = ({ field, value, set_by: by, request, job, chain }: Field): readonly string[] => {
   const step = job?.step ?? null
-  const through = step === null ? '' : `, step “${step.title}”${step.node === null ? '' : ` on ${step.node}`}, attempt ${step.attempt}`
+  const node = step?.node == null ? '' : ` on ${step.node}`
+  const through = step === null ? '' : `, step “${step.title}”${node}, attempt ${step.attempt}`
   return [
     `${printable(field)} = ${valueText(value)}`,
     `  set by   ${by.type} ${by.id}, ${by.at}, at ${by.position}`,
@@ -19,8 +20,9 @@ const atLength = ({ field, value, set_by: by, request, job, chain }: Field): rea
     ...chain.flatMap((link) => {
       const since = sinceText(request.at, link.at)
       if (!('type' in link)) return [`    ${since}  ${request.command ?? 'It'} was asked for`]
-      const order = link.order === undefined ? '' : ` (${link.order.subject}${link.order.id === null ? '' : `, order ${link.order.id}`})`
-      return [`    ${since}  ${printable(link.what)}${order}`]
+      const { order } = link
+      const orderId = order?.id == null ? '' : `, order ${order.id}`
+      return [`    ${since}  ${printable(link.what)}${order === undefined ? '' : ` (${order.subject}${orderId})`}`]
     }),
   ]
 }
