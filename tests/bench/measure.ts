@@ -45,16 +45,20 @@ export const perSecond = async (
 export const latency = (ms: readonly number[]): string =>
   `p50 ${quantile(ms, 0.5).toFixed(2)} ms, p99 ${quantile(ms, 0.99).toFixed(2)} ms`
 
-/** The embedded event store in a process of its own, on a real Postgres, with TLS and users as installations have it. */
-export const startEventStore = async (): Promise<{ readonly url: string; readonly stop: () => Promise<void> }> => {
+/**
+ * The embedded event store in a process of its own, on a real Postgres.
+ *
+ * @param options.open without TLS and users; with them, as installations have it, by default
+ */
+export const startEventStore = async ({ open = false } = {}): Promise<{ readonly url: string; readonly stop: () => Promise<void> }> => {
   const postgres = await startPostgres()
   const port = await freePort()
   const { security, admin, urlOf, remove } = await eventStoreSecurity()
   const server = fork(join(import.meta.dirname, '../support/event-store-process.ts'))
-  server.send({ port, databaseUrl: postgres.url, security })
+  server.send({ port, databaseUrl: postgres.url, ...(open ? {} : { security }) })
   await once(server, 'message')
   return {
-    url: urlOf(`127.0.0.1:${port}`, admin),
+    url: open ? `esdb://127.0.0.1:${port}?tls=false` : urlOf(`127.0.0.1:${port}`, admin),
     stop: async () => {
       const ended = once(server, 'exit')
       server.disconnect()
