@@ -13,6 +13,9 @@ import { type AuditDb, beginningOf, eventsOf, type Part, placeAt } from './event
 import { endOf, instantText, type PastInstant } from './instant.ts'
 
 const WAIT_MS = 1_000
+/** The trail is behind the log by less than this, in milliseconds, unless something is wrong. */
+const RECENT_MS = 5_000
+const RECENT_WAIT_MS = 250
 
 export type HistoryQueries = {
   readonly audit: AuditDb
@@ -33,6 +36,9 @@ export const reach = async ({ head, waitFor, now }: HistoryQueries, instant: Pas
   if ('time' in instant) {
     const present = now()
     if (instant.time > present) throw refused(`${instant.time} lies in the future: it is ${present}`)
+    const end = Date.parse(present) - Date.parse(instant.time) < RECENT_MS ? await head() : 'start'
+    // What the log ends with may be of no interest to the trail, which then never says that it has come so far.
+    if (end !== 'start') await waitFor(end, RECENT_WAIT_MS)
     return
   }
   const end = await head()

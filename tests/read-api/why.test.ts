@@ -96,15 +96,15 @@ const settled = async (datastoreId: string): Promise<void> => {
   const last = head.events[0]?.position
   assert.ok(last !== undefined && (await position.waitFor(last, WAIT_MS)))
 }
-const create = async (cluster_name: string, requestId: string): Promise<string> => {
-  const body = {
-    general: { cluster_name, cluster_size: 2, db_vendor: 'postgres', tags: ['blue'] },
-    cloud: { cloud_provider: 'local', cloud_region: 'local-1' },
-    instance: { instance_size: 'small' },
-    network: { network_type: 'public' },
-  }
+const orderOf = (cluster_name: string) => ({
+  general: { cluster_name, cluster_size: 2, db_vendor: 'postgres', tags: ['blue'] },
+  cloud: { cloud_provider: 'local', cloud_region: 'local-1' },
+  instance: { instance_size: 'small' },
+  network: { network_type: 'public' },
+})
+const create = async (name: string, requestId: string): Promise<string> => {
   const { status, body: made, text } = await rest.ask('POST', CLUSTER, {
-    as: 'alice', body, headers: { 'X-Request-Id': requestId },
+    as: 'alice', body: orderOf(name), headers: { 'X-Request-Id': requestId },
   })
   assert.is(status, 201, text)
   return Created.parse(made).uuid
@@ -233,6 +233,35 @@ test('a deleted datastore still says why, to its owner and to nobody else', asyn
     for (const as of ['bob', 'olga']) {
       assert.is((await rest.ask('GET', `/api/v1/datastores/${shop}/${path}`, { as })).status, 404, path)
     }
+  }
+})
+
+test('who has just changed something is told of it', async () => {
+  const made = await rest.ask('POST', CLUSTER, { as: 'alice', body: orderOf('quick') })
+  const { uuid } = Created.parse(made.body)
+  const headers = { 'CCX-Position': made.headers.get('ccx-position') ?? '' }
+  const path = `/api/v1/datastores/${uuid}/why?field=cluster_name`
+  const { status, body, text } = await rest.ask('GET', path, { as: 'alice', headers })
+  assert.is(status, 200, text)
+  assert.is(the(whyReply.parse(body).fields).value, 'quick')
+  const asOf = encodeURIComponent(now())
+  assert.is((await rest.ask('GET', `/api/deployment/v3/data-stores/${uuid}?asOf=${asOf}`, { as: 'alice' })).status, 200)
+})
+
+test('what makes no sense is refused by name', async () => {
+  const path = `/api/v1/datastores/${shop}`
+  for (const [query, field] of [
+    ['why?field=', 'field'], [`why?field=${'x'.repeat(301)}`, 'field'],
+    ['history?limit=0', 'limit'], ['history?limit=101', 'limit'],
+    ['history?cursor=abc', 'cursor'], ['diff', 'from'], ['diff?from=abc', 'from'], ['diff?from=1/1&to=abc', 'to'],
+  ]) {
+    const { status, body } = await rest.ask('GET', `${path}/${query}`, { as: 'alice' })
+    assert.equal([status, z.object({ field: z.string() }).parse(body).field], [400, field], query)
+  }
+  for (const call of ['why', 'history', 'diff?from=1/1']) {
+    assert.is((await rest.ask('GET', `/api/v1/datastores/not-an-id/${call}`, { as: 'alice' })).status, 400)
+    assert.is((await rest.ask('GET', `/api/v1/datastores/${userId}/${call}`, { as: 'alice' })).status, 404)
+    assert.is((await rest.ask('GET', `${path}/${call}`)).status, 401)
   }
 })
 
