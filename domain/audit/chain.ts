@@ -27,6 +27,9 @@ export const chained = (sha256: Sha256, before: Uint8Array, leaf: Uint8Array): U
  */
 export const leafHash = (sha256: Sha256, text: string): Uint8Array => sha256(LEAF, text)
 
+/** An event as the log holds it, whatever is made of it later. */
+const held = ({ written, type, data }: Pick<Recorded, 'written' | 'type' | 'data'>) => written ?? { type, data }
+
 /**
  * The text of an entry that its leaf is the hash of.
  *
@@ -43,9 +46,8 @@ export const entryText = (
     id: event.id,
     stream: event.stream,
     revision: Number(event.revision),
-    type: event.type,
+    ...held(event),
     at: event.recordedAt,
-    data: event.data,
     metadata: event.metadata,
   })
 
@@ -62,7 +64,9 @@ const OWNERS: readonly (readonly string[])[] = [['spec', 'ownerId'], ['input', '
 const ID = /^[\x21-\x7e]{1,255}$/
 
 /** In whose trail an event belongs. */
-export const organisationOf = ({ data, metadata }: Pick<Recorded, 'data' | 'metadata'>): string => {
+export const organisationOf = (event: Recorded): string => {
+  const { metadata } = event
+  const { data } = held(event)
   const named = [metadata.organisationId, ...OWNERS.map((path) => member(data, ...path))]
   return named.find((id): id is string => typeof id === 'string' && ID.test(id)) ?? INSTALLATION
 }
@@ -74,9 +78,9 @@ export const objectOf = (stream: string): { readonly kind: string; readonly id: 
 }
 
 /** The datastore that an event concerns, if it concerns one. */
-export const datastoreOf = ({ stream, data }: Pick<Recorded, 'stream' | 'data'>): string | undefined => {
-  const named = member(data, 'datastoreId')
+export const datastoreOf = (event: Recorded): string | undefined => {
+  const named = member(held(event).data, 'datastoreId')
   if (typeof named === 'string') return named
-  const { kind, id } = objectOf(stream)
+  const { kind, id } = objectOf(event.stream)
   return kind === 'datastore' ? id : undefined
 }

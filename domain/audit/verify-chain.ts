@@ -35,6 +35,9 @@ type Walk = Verifying & {
 
 const through = (from: number, to: number): string => (from === to ? `entry ${from}` : `entries ${from} to ${to}`)
 
+const dropped = (from: number, to: number, where: string): string =>
+  `${through(from, to)}, ${where}, ${from === to ? 'was' : 'were'} dropped`
+
 const leafOf = (sha256: Sha256, { entry }: EntryLine): Uint8Array => leafHash(sha256, canonicalJson(entry))
 
 /** Whether the entry, as it says of itself, follows upon that chain. */
@@ -48,8 +51,8 @@ const recomputed = (from: number, to: number, by: string): Fault =>
   fault(
     from,
     to,
-    `${through(from, to)}, after the checkpoint of ${from} entries, are not what was signed by ${by}: ` +
-      'something was changed there, and the hashes after it were computed anew',
+    `${through(from, to)}, after the checkpoint of ${from} entries, ${from === to ? 'is' : 'are'} not what was signed by ` +
+      `${by}: something was changed there, and the hashes after it were computed anew`,
   )
 
 const suspect = (walk: Walk, kind: Suspicion['kind'], more: Pick<Suspicion, 'name' | 'stated' | 'next'>): undefined => {
@@ -99,8 +102,8 @@ const broken = ({ signed }: Walk, { n, name }: Suspicion, original: boolean): Fa
     ? fault(
         signed.size,
         n - 1,
-        `the chain breaks before ${name}: ${through(signed.size, n - 1)}, after the checkpoint of ${signed.size} ` +
-          'entries, were changed and the hashes computed anew',
+        `the chain breaks before ${name}: something in ${through(signed.size, n - 1)}, after the checkpoint of ` +
+          `${signed.size} entries, was changed, and the hashes computed anew`,
       )
     : fault(n, n, `the chain hash of ${name} was changed`)
 
@@ -109,7 +112,7 @@ const explained = (walk: Walk, line: EntryLine, about: Suspicion): Fault | undef
   const { kind, n, name, next, stated, chain } = about
   if (kind === 'short') {
     return line.entry.n >= next
-      ? fault(n, next - 1, `${through(n, next - 1)}, after ${walk.last.name}, were dropped`)
+      ? fault(n, next - 1, dropped(n, next - 1, `after ${walk.last.name}`))
       : recomputed(walk.signed.size, next - 1, name)
   }
   if (line.entry.n === n && follows(walk, line, chain)) {
@@ -130,7 +133,7 @@ const settled = (walk: Walk, about: Suspicion): Fault => {
     case 'chain':
       return broken(walk, about, true)
     case 'gap':
-      return fault(n, next - 1, `${through(n, next - 1)}, before ${name}, were dropped`)
+      return fault(n, next - 1, dropped(n, next - 1, `before ${name}`))
     case 'short':
       return fault(
         signed.size,

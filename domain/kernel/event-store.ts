@@ -46,6 +46,8 @@ export type Recorded<E extends Event = Event> = E & {
   readonly stream: string
   readonly revision: bigint
   readonly position: Position
+  /** What the log holds, where that has an older shape or another name than the event has here. */
+  readonly written?: { readonly type: string; readonly data: object }
   /** When the store took it, RFC 3339. */
   readonly recordedAt: string
   readonly metadata: Metadata

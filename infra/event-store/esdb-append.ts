@@ -9,7 +9,7 @@ import empty from 'google-protobuf/google/protobuf/empty_pb.js'
 import timestamp from 'google-protobuf/google/protobuf/timestamp_pb.js'
 import { type NewEvent, type Position, type Revision, RevisionConflict } from '../../domain/kernel/event-store.ts'
 import { isRefusal, StoreUnavailable } from './transient.ts'
-import { shapes } from './upcast.ts'
+import { shapes } from '../../projections/upcast.ts'
 
 /** The store will not take these events, now or later: they are too large, or the user may not write. */
 export class AppendRefused extends Error {

@@ -2,12 +2,13 @@ import type { ReadResp } from '@eventstore/db-client/generated/streams_pb.js'
 import { z } from 'zod'
 import type { Metadata, Position, Recorded } from '../../domain/kernel/event-store.ts'
 import type { Sealed } from '../../domain/kernel/sealed.ts'
-import { shapes } from './upcast.ts'
+import { shapes } from '../../projections/upcast.ts'
 
 // The first events ever written hold it as plain text.
 const Address = z.custom<Sealed>((value) => typeof value === 'string')
 
-const Actor = z.object({
+// What is not known here is kept: an event says the same whoever reads it, and the audit trail hashes all of it.
+const Actor = z.looseObject({
   kind: z.enum(['user', 'client', 'operator', 'system']),
   id: z.string(),
   clientId: z.string().exactOptional(),
@@ -15,9 +16,9 @@ const Actor = z.object({
   address: Address.exactOptional(),
 })
 
-const Command = z.object({ type: z.string(), data: z.looseObject({}) })
+const Command = z.looseObject({ type: z.string(), data: z.looseObject({}) })
 
-const EventMetadata = z.object({
+const EventMetadata = z.looseObject({
   commandId: z.string(),
   correlationId: z.string(),
   causationId: z.string(),
@@ -69,7 +70,7 @@ export const recordedOf = (event: WireEvent): Recorded => {
   const properties = event.getMetadataMap()
   try {
     return {
-      ...shapes.read({
+      ...shapes.recall({
         type: EventType.parse(properties.get('type')),
         data: EventData.parse(json(event.getData_asU8())),
       }),

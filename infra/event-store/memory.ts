@@ -1,7 +1,7 @@
 import {
   type Delivery, type EventStore, isAfter, type NewEvent, type Position, type Recorded, RevisionConflict,
 } from '../../domain/kernel/event-store.ts'
-import { shapes } from './upcast.ts'
+import { shapes } from '../../projections/upcast.ts'
 
 /** Where an empty log has been read to. */
 const BEFORE_ALL: Position = { commit: 0n, prepare: 0n }
@@ -16,9 +16,9 @@ const hasPrefix = (prefixes: readonly string[], { stream }: Recorded): boolean =
  * What is written is exactly what is read back, and nobody holds on to it; but for the shape, which is the newest one
  * whatever was written.
  */
-const copied = ({ id, type, data, metadata }: NewEvent): NewEvent => {
+const copied = ({ id, type, data, metadata }: NewEvent): NewEvent & Pick<Recorded, 'written'> => {
   const written: Pick<NewEvent, 'data' | 'metadata'> = JSON.parse(JSON.stringify({ data, metadata }))
-  return { id, metadata: written.metadata, ...shapes.read({ type: shapes.wireType(type), data: { ...written.data } }) }
+  return { id, metadata: written.metadata, ...shapes.recall({ type: shapes.wireType(type), data: { ...written.data } }) }
 }
 
 const sameIds = (events: readonly NewEvent[], found: readonly Recorded[]): boolean =>

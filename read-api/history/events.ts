@@ -4,6 +4,7 @@ import { parsePosition, type Recorded } from '../../domain/kernel/event-store.ts
 import type { AuditSchema } from '../../projections/audit-schema.ts'
 import { isKnown, type KnownEvent } from '../../projections/known-event.ts'
 import { sortablePosition } from '../../projections/positions.ts'
+import { shapes } from '../../projections/upcast.ts'
 import { endOf, type PastInstant } from './instant.ts'
 
 /** The audit trail, which has every event of a datastore in the order of the log. */
@@ -11,7 +12,7 @@ export type AuditDb = Kysely<AuditSchema>
 
 const PAGE = 2_000
 
-const anObject = z.custom<object>((value) => typeof value === 'object' && value !== null)
+const anObject = z.looseObject({})
 const position = z.string().transform((text, context) => {
   const parsed = parsePosition(text)
   if (parsed !== undefined) return parsed
@@ -46,8 +47,8 @@ const Entry = z.object({
 
 /** Reads an entry's text back into the event that it was made of. */
 export const eventOf = (text: string): Recorded => {
-  const { at, ...event } = Entry.parse(JSON.parse(text))
-  return { ...event, recordedAt: at }
+  const { at, type, data, ...event } = Entry.parse(JSON.parse(text))
+  return { ...event, ...shapes.read({ type, data }), recordedAt: at }
 }
 
 /** The known ones among the events that these texts were made of. */

@@ -1,4 +1,4 @@
-import { upcasters } from '../../infra/event-store/upcast.ts'
+import { upcasters } from '../../projections/upcast.ts'
 import { randomHistory } from './history.ts'
 import { type Sample, keepSamples } from './samples.ts'
 

@@ -19,7 +19,6 @@ import { onStores } from './stores.ts'
 import { type Command, parseOptions, UsageError } from './usage.ts'
 
 const CHECKPOINTS_SHOWN = 20
-const WAIT_MS = 10_000
 const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 const text = { type: 'string' } as const
@@ -37,14 +36,11 @@ const organisationOf = (asked: string | undefined): string => {
   return asked === INSTALLATION || ID.test(asked) ? asked : accountIdOf(asked)
 }
 
-/** Works on the trail of an instance that is up, once it has all that was in the log then. */
+/** Works on the trail of an instance that is up. */
 const onTrail = (values: Values, work: (queries: AuditQueries) => Promise<void>): Promise<void> =>
-  onStores(values.state, async ({ db, pool, personal, store }) => {
+  onStores(values.state, async ({ db, pool, personal }) => {
     await migrateToLatest(db, { schema: AUDIT_SCHEMA, migrations: auditMigrations })
-    const waitFor = auditPosition(pool)
-    const head = await store.head()
-    if (head !== 'start' && !(await waitFor(head, WAIT_MS))) throw new Error('the audit trail stays behind the log')
-    await work({ db: auditDb(db), personal, sha256, waitFor })
+    await work({ db: auditDb(db), personal, sha256, waitFor: auditPosition(pool) })
   })
 
 const exporting = async (values: Values): Promise<void> => {

@@ -40,6 +40,8 @@ export type Shapes = {
    * the wire, which nobody inside knows.
    */
   readonly read: (written: Shaped) => Shaped
+  /** The same, and beside it what was written where that has another shape or name. */
+  readonly recall: (written: Shaped) => Shaped & { readonly written?: Shaped }
 }
 
 /** How events are named when they are written, and what is made of them when they are read. */
@@ -56,9 +58,14 @@ export const shapesOf = (known: Upcasters): Shapes => {
       if (version === 1) readers.set(type, read)
     }
   }
+  const read = (written: Shaped): Shaped => readers.get(written.type)?.(written.data) ?? written
   return {
     wireType: (type) => wireTypes.get(type) ?? type,
-    read: (written) => readers.get(written.type)?.(written.data) ?? written,
+    read,
+    recall: (written) => {
+      const shape = read(written)
+      return shape.type === written.type && shape.data === written.data ? shape : { ...shape, written }
+    },
   }
 }
 
