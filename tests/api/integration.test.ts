@@ -138,6 +138,8 @@ test('the credentials reach this one stream, by reading, and nothing else', asyn
     () => client.tombstoneStream(made.stream),
     () => client.createPersistentSubscriptionToStream(made.stream, 'group', settings),
     () => client.deletePersistentSubscriptionToStream(made.stream, 'group'),
+    () => client.listAllPersistentSubscriptions(),
+    () => client.getPersistentSubscriptionToStreamInfo(made.stream, 'group'),
   ]
   for (const attempt of attempts) assert.is(await outcome(attempt), 'access-denied', String(attempt))
   const users = scene.secured.usersCallsOf(credentials)

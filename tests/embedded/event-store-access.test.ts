@@ -27,8 +27,8 @@ test('without credentials one may ask for the features and the node alone', () =
   }
 })
 
-test('groups of consumers are made by operators', () => {
-  for (const method of ['Create', 'Update', 'Delete', 'ReplayParked', 'RestartSubsystem']) {
+test('groups of consumers are made and counted by operators', () => {
+  for (const method of ['Create', 'Update', 'Delete', 'ReplayParked', 'RestartSubsystem', 'GetInfo', 'List']) {
     assert.not(mayCall(alice, `${PERSISTENT}${method}`), method)
     assert.ok(mayCall({ login: 'ops', groups: ['$ops'] }, `${PERSISTENT}${method}`), method)
   }

@@ -7,7 +7,10 @@ const STREAMS = '/event_store.client.streams.Streams/'
 const PERSISTENT = '/event_store.client.persistent_subscriptions.PersistentSubscriptions/'
 const USERS = '/event_store.client.users.Users/'
 
-/** As in EventStoreDB. A call that is not named here is nobody's. */
+/**
+ * As in EventStoreDB, but that all users may ask there for the counts of any group, its stream's name with them. A call
+ * that is not named here is nobody's.
+ */
 const CALLERS: Readonly<Record<string, Callers>> = {
   // Clients ask for these two before they know their credentials.
   '/event_store.client.server_features.ServerFeatures/GetSupportedMethods': 'anyone',
@@ -23,8 +26,8 @@ const CALLERS: Readonly<Record<string, Callers>> = {
   [`${PERSISTENT}ReplayParked`]: 'operators',
   [`${PERSISTENT}RestartSubsystem`]: 'operators',
   [`${PERSISTENT}Read`]: 'users',
-  [`${PERSISTENT}GetInfo`]: 'users',
-  [`${PERSISTENT}List`]: 'users',
+  [`${PERSISTENT}GetInfo`]: 'operators',
+  [`${PERSISTENT}List`]: 'operators',
   [`${USERS}Create`]: 'admins',
   [`${USERS}Update`]: 'admins',
   [`${USERS}Delete`]: 'admins',
