@@ -47,13 +47,15 @@ async function* batches({ store, after, upTo, signal }: Reading): AsyncGenerator
 
 type Rows = Map<string, Row | undefined>
 
+/** A connection, and what is being written over it; a connection carries out one thing at a time. */
+type Lane = { readonly client: ClientBase; readonly schema: string; last: Promise<void> }
+
 /**
  * The rows of a table that is being filled which are not written yet, in two generations: what has not been touched
  * since the young one began is written when that one is full.
  */
 type Held = {
-  readonly client: ClientBase
-  readonly schema: string
+  readonly lane: Lane
   readonly projection: Projection
   readonly written: SeenKeys
   young: Rows
@@ -62,8 +64,8 @@ type Held = {
   writing: Promise<void>
 }
 
-const held = (client: ClientBase, schema: string, projection: Projection): Held => ({
-  client, schema, projection, written: seenKeys(), young: new Map(), old: new Map(), writing: Promise.resolve(),
+const held = (lane: Lane, projection: Projection): Held => ({
+  lane, projection, written: seenKeys(), young: new Map(), old: new Map(), writing: Promise.resolve(),
 })
 
 /** What has been written already of the rows that are not held. */
@@ -72,8 +74,8 @@ const absent = async (held: Held, touches: readonly Touch[]): Promise<ReadonlyMa
   const keys = new Set(touches.map(({ key }) => key).filter((key) => !young.has(key) && !old.has(key)))
   const perhaps = [...keys].filter(written.mayHave)
   if (perhaps.length === 0) return undefined
-  await held.writing
-  return loadRows(held.client, held, perhaps)
+  await held.lane.last
+  return loadRows(held.lane.client, { schema: held.lane.schema, projection: held.projection }, perhaps)
 }
 
 const take = async (held: Held, touches: readonly Touch[]): Promise<void> => {
@@ -88,20 +90,26 @@ const take = async (held: Held, touches: readonly Touch[]): Promise<void> => {
   }
 }
 
-const write = async ({ client, written, ...table }: Held, rows: Rows): Promise<void> => {
+/** Takes the rows for written from now on, and gives what writes them. */
+const writing = ({ lane: { client, schema }, projection, written }: Held, rows: Rows): (() => Promise<void>) => {
+  const table = { schema, projection }
   const { fresh = [], known = [] } = Object.groupBy(rows, ([key]) => (written.mayHave(key) ? 'known' : 'fresh'))
   const there = (entries: typeof fresh) => entries.flatMap(([, row]) => (row === undefined ? [] : [row]))
   for (const [key, row] of rows) if (row !== undefined) written.add(key)
-  await copyRows(client, table, there(fresh))
-  await putRows(client, table, there(known))
-  await deleteRows(client, table, known.flatMap(([key, row]) => (row === undefined ? [key] : [])))
+  return async () => {
+    await copyRows(client, table, there(fresh))
+    await putRows(client, table, there(known))
+    await deleteRows(client, table, known.flatMap(([key, row]) => (row === undefined ? [key] : [])))
+  }
 }
 
 /** Makes room when the young generation is full. The folding goes on while rows are written. */
 const age = async (held: Held): Promise<void> => {
   if (held.young.size < HELD_MAX) return
   await held.writing
-  held.writing = write(held, held.old)
+  const { lane } = held
+  held.writing = lane.last.then(writing(held, held.old))
+  lane.last = held.writing
   // It may fail before anybody waits for it.
   held.writing.catch(() => undefined)
   held.old = held.young
@@ -130,7 +138,8 @@ export const fill = async (
   await makeTables(client, { schema, projections })
   // No transaction yet: without their checkpoints the tables are nothing, however many of their rows are there.
   await client.query('set synchronous_commit = off')
-  const tables = projections.map((projection) => held(client, schema, projection))
+  const lane: Lane = { client, schema, last: Promise.resolve() }
+  const tables = projections.map((projection) => held(lane, projection))
   let filled: Filled = { events: 0, position: 'start' }
   for await (const events of batches({ store, after: 'start', upTo, signal })) {
     const known = events.filter(isKnown)
@@ -142,9 +151,9 @@ export const fill = async (
     onProgress?.(filled)
   }
   const position = upTo ?? filled.position
-  await Promise.all(tables.map(({ writing }) => writing))
+  await lane.last
   await inTransaction(client, async () => {
-    for (const table of tables) for (const rows of [table.old, table.young]) await write(table, rows)
+    for (const table of tables) for (const rows of [table.old, table.young]) await writing(table, rows)()
     if (position !== 'start') await moveCheckpoints(client, schema, { projections, position })
   })
   await indexTables(client, { schema, projections })

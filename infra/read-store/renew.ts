@@ -8,6 +8,9 @@ import { tryRole } from './locks.ts'
 import { type Candidate, approach, meet, takeOver } from './take-over.ts'
 import { nextOf, previousOf } from './tables.ts'
 
+/** For the comparison of two tables, so that long ones need not be sorted on disk. */
+const WORK_MEM = '64MB'
+
 export type RenewOptions = {
   readonly store: Pick<EventStore, 'readAll'>
   readonly pool: Pick<Pool, 'connect'>
@@ -60,7 +63,7 @@ export const compared = async ({ pool }: Pick<RenewOptions, 'pool'>, own: Candid
   try {
     const { result: live, atRestMs } = await meet(own, async (checkpoint) => {
       // The first query of a transaction takes its snapshot.
-      await looker.query('begin isolation level repeatable read read only; select 1')
+      await looker.query(`begin isolation level repeatable read read only; set local work_mem = '${WORK_MEM}'; select 1`)
       return checkpoint
     })
     const found = await comparison(looker, projection, [schema, beside])

@@ -1,15 +1,15 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { PoolClient } from 'pg'
-import type { EventStore, Position } from '../../domain/kernel/event-store.ts'
+import type { EventStore } from '../../domain/kernel/event-store.ts'
 import type { Projection } from '../../projections/projection.ts'
 import { type Checkpoint, lowest, readCheckpoints } from './checkpoints.ts'
 import { catchUp } from './fill.ts'
 import { whileAtRest } from './locks.ts'
 import { TableBusy, swap } from './swap.ts'
 
-/** So few events are taken in while the projector waits. */
-const NEAR = 200
-const ROUNDS_MAX = 50
+/** So few events, if they come no faster than that, are taken in while the projector waits. */
+const NEAR = 20
+const ROUNDS_MAX = 20
 const BUSY_PAUSE_MS = 50
 const PATIENCE_MS = 60_000
 
@@ -33,7 +33,7 @@ export type Candidate = {
  * Takes in what has been written to the log since, up to where the first of the live tables stands.
  *
  * @param candidates of one schema
- * @returns how many events that took, and where the tables stand
+ * @returns how many events that took, and the checkpoints of the live tables
  */
 const follow = async (candidates: readonly [Candidate, ...Candidate[]]) => {
   const [{ client, store, schema, beside, signal }] = candidates
@@ -46,7 +46,7 @@ const follow = async (candidates: readonly [Candidate, ...Candidate[]]) => {
   )
   const upTo = first === 'start' ? undefined : first
   const count = await catchUp(client, { store, schema: beside, progress, upTo, signal })
-  return { count, live, progress }
+  return { count, live }
 }
 
 /** Follows the log beside the live tables, without a lock, until little is left. */
@@ -67,13 +67,13 @@ export const approach = async (candidates: readonly Candidate[]): Promise<void> 
  */
 export const meet = async <T>(
   own: Candidate,
-  work: (live: Checkpoint | undefined, at: Position | 'start') => Promise<T>,
+  work: (live: Checkpoint | undefined) => Promise<T>,
 ): Promise<{ readonly result: T; readonly atRestMs: number }> => {
   await approach([own])
   return whileAtRest(own.client, own.schema, async () => {
     const began = performance.now()
-    const { live, progress } = await follow([own])
-    const result = await work(live.get(own.projection.name), progress.get(own.projection) ?? 'start')
+    const { live } = await follow([own])
+    const result = await work(live.get(own.projection.name))
     return { result, atRestMs: performance.now() - began }
   })
 }
@@ -89,10 +89,9 @@ export const takeOver = async (own: Candidate): Promise<number> => {
   const giveUpAt = performance.now() + PATIENCE_MS
   for (;;) {
     try {
-      const { atRestMs } = await meet(own, (live, at) => {
-        const incoming = at === 'start' ? undefined : { version: projection.version, position: at }
-        return swap(client, projection, { schema, beside, live, incoming })
-      })
+      const { atRestMs } = await meet(own, (live) =>
+        swap(client, projection, { schema, beside, keepLive: live !== undefined }),
+      )
       return atRestMs
     } catch (error) {
       if (!(error instanceof TableBusy) || performance.now() > giveUpAt) throw error
