@@ -117,13 +117,9 @@ export const instance = ({ state, programs, given, inherited }: InstanceOptions)
   return { apiUrl, environmentOf, prepare, argvOf, stages }
 }
 
-/** By what names and addresses clients from outside know the embedded event store. */
-const hostsOf = (given: Readonly<Record<string, string>>): readonly string[] =>
-  ['EVENTSTORE_PUBLIC_URL', 'EVENTSTORE_LISTEN_HOST'].flatMap((name) => {
-    const value = given[name]
-    if (value === undefined) return []
-    return [name === 'EVENTSTORE_PUBLIC_URL' ? new URL(value).hostname : value]
-  })
+/** By what name or address clients from outside know the embedded event store. */
+const hostsOf = ({ EVENTSTORE_PUBLIC_URL: url }: Readonly<Record<string, string>>): readonly string[] =>
+  url === undefined ? [] : [new URL(url).hostname]
 
 /** Each named by what identifies the instance on this machine, so that two instances side by side do not meet. */
 const instanceName = (dir: string): string => `ccx-${createHash('sha256').update(dir).digest('hex').slice(0, 8)}`
