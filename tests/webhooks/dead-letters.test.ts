@@ -26,7 +26,7 @@ const act = async (id: string, what: string) => (await scene.asAlice('POST', `/$
 /** Lets time pass until it is so. */
 const intime = (condition: () => boolean | Promise<boolean>) =>
   until(async () => {
-    scene.advance(5_000)
+    scene.advance(60_000)
     return condition()
   }, WITHIN)
 const paused = (id: string) => until(async () => (await scene.standing(id)).status === 'paused', WITHIN)
@@ -169,16 +169,30 @@ test('a paused webhook gets nothing but a ping, and then everything', async () =
   const { receiver, id, secret } = await hooked()
   assert.is(await act(id, 'pause'), 200)
   const clients = await scene.happen(3)
-  assert.is(await act(id, 'test'), 202)
-  await arrived(receiver, 1)
-  const [ping] = receiver.received
+  for (let n = 1; n <= 2; n++) {
+    assert.is(await act(id, 'test'), 202)
+    await arrived(receiver, n)
+    await until(async () => (await scene.deliveries(id)).length === n, WITHIN)
+  }
+  const [ping, another] = receiver.received
+  assert.is(another?.event.type, ping?.event.type)
   assert.is(ping?.event.type, 'dev.ccx.webhook.ping.v1')
   assert.is(ping?.event.subject, `webhooks/${id}`)
   assert.equal(ping && signedBy(ping, [secret]), [secret])
-  await until(async () => (await scene.deliveries(id))[0]?.kind === 'ping', WITHIN)
   await act(id, 'resume')
-  await arrived(receiver, 4)
-  assert.equal(clientsOf(receiver).slice(1), clients)
+  await arrived(receiver, 5)
+  assert.equal(clientsOf(receiver).slice(2), clients)
+})
+
+test('a ping does not hurry what waits for its next attempt', async () => {
+  const { receiver, id } = await hooked(fail)
+  const clients = await scene.happen(1)
+  await until(async () => (await scene.standing(id)).attempts === 1, WITHIN)
+  for (let n = 2; n <= 3; n++) {
+    await act(id, 'test')
+    await until(async () => (await scene.deliveries(id)).length === n, WITHIN)
+  }
+  assert.equal(clientsOf(receiver), [clients[0], undefined, undefined])
 })
 
 test('while read models are made anew nothing is sent to where events went before', async () => {

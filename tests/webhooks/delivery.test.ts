@@ -89,7 +89,7 @@ test('what fails is tried again under the same id before anything else is sent',
   await arrived(receiver, 1)
   for (const attempts of [1, 2]) {
     await until(async () => (await scene.standing(id)).attempts === attempts, WITHIN)
-    scene.advance(2_000)
+    scene.advance(120_000)
   }
   await arrived(receiver, 4)
   assert.equal(clientsOf(receiver), [clients[0], clients[0], clients[0], clients[1]])
