@@ -23,6 +23,8 @@ const tag = 'Events'
 const LIFETIME_MS = 600_000
 const STREAM_PAGE = 100
 const LIMIT_MAX = 1_000
+/** A rare event is looked for as long, whether or not the client would wait for one. */
+const SEARCH_MS_MAX = 1_000
 /** A call may take 25 s in all. */
 const WAIT_MS_MAX = 24_000
 
@@ -105,16 +107,18 @@ const beginning = async ({ db }: EventQueries, cursor: string): Promise<string> 
 const pulled = async (queries: EventQueries, request: Asked): Promise<Reply> => {
   const { query: { cursor = 'start', limit, wait }, signal } = request
   const filter = filterOf(request)
-  const endsAt = performance.now() + Math.min(wait * 1_000, WAIT_MS_MAX)
+  const began = performance.now()
+  const [waitMs, searchMs] = [Math.min(wait * 1_000, WAIT_MS_MAX), Math.max(wait * 1_000, SEARCH_MS_MAX)]
+  const leftMs = (ms: number): number => Math.min(ms, WAIT_MS_MAX) - (performance.now() - began)
   let page: FeedPage = { entries: [], place: await beginning(queries, cursor), more: true }
   do {
     page = await feedPage(queries.db, { ...filter, after: page.place, limit })
     if (page.entries.length > 0) break
-    const withinMs = endsAt - performance.now()
+    const withinMs = leftMs(waitMs)
     if (!page.more && withinMs > 0) {
       await queries.tail.wait({ organisationId: filter.organisationId, after: page.place, withinMs, signal })
     }
-  } while (performance.now() < endsAt && !signal.aborted)
+  } while (leftMs(page.more ? searchMs : waitMs) > 0 && !signal.aborted)
   const found = page.entries.map((entry) => cloudEventOf(entry, queries.publicUrl))
   return {
     status: 200,

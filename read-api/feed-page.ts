@@ -23,7 +23,7 @@ export type FeedPage = {
 }
 
 /** Rows that one question looks at when few of them may match: a rare type costs several short questions. */
-const LOOKED_AT_MAX = 2_000
+const LOOKED_AT_MAX = 10_000
 
 /** The end of the feed as it is now, as a place in it. */
 export const feedEnd = async (db: Kysely<ReadSchema>): Promise<string> => {
@@ -57,8 +57,9 @@ export const feedPage = async (
     .orderBy('position')
   // Asked first: whatever it has passed is there when the rows are read.
   const end = await feedEnd(db)
-  const isFiltered = types !== undefined || subjects !== undefined
-  const looked = isFiltered ? await owned.select('position').offset(LOOKED_AT_MAX - 1).limit(1).executeTakeFirst() : undefined
+  // Subjects of an organisation have an index of their own.
+  const isSearched = subjects === undefined ? types !== undefined : organisationId === undefined
+  const looked = isSearched ? await owned.select('position').offset(LOOKED_AT_MAX - 1).limit(1).executeTakeFirst() : undefined
   const entries = await owned
     .selectAll()
     .$if(looked !== undefined, (it) => it.where('position', '<=', looked?.position ?? ''))

@@ -5,6 +5,7 @@ import type { NewEvent } from '../../domain/kernel/event-store.ts'
 import { memoryEventStore } from '../../infra/event-store/memory.ts'
 import { feedTail } from '../../infra/read-store/feed-tail.ts'
 import { readPosition } from '../../infra/read-store/position.ts'
+import { renew } from '../../infra/read-store/renew.ts'
 import { feed } from '../../projections/feed.ts'
 import { PREFIXES } from '../../projections/known-event.ts'
 import { READ_SCHEMA } from '../../projections/schema.ts'
@@ -51,7 +52,7 @@ const serve = async (port: number) => {
   }
 }
 
-test('whoever comes back a thousand times has every event once and in its order, whatever was restarted', async () => {
+test('whoever comes back a thousand times has every event once and in its order, whatever was restarted or rebuilt', async () => {
   const roll = dice(11)
   const port = await freePort()
   let stopServing = await serve(port)
@@ -61,7 +62,7 @@ test('whoever comes back a thousand times has every event once and in its order,
   const [stream, pull] = [streamClient({ ...options, ofEvents: 4 }), pullClient(options)]
 
   const write = writer(store)
-  for (let seed = 1, restarts = 0; stream.returns() < RETURNS; seed++) {
+  for (let seed = 1, restarts = 0, rebuilds = 0; stream.returns() < RETURNS; seed++) {
     const appends = randomHistory(seed, { datastores: 6, moves: 600 }).map(({ stream: name, events: all }) => ({
       stream: name,
       events: all.map(hers),
@@ -76,13 +77,19 @@ test('whoever comes back a thousand times has every event once and in its order,
         projector = startProjector(store, readStore, { batchMax: 20 })
         restarts++
       }
+      if (roll() < 0.01) {
+        const wishes = { swap: true, accept: false }
+        const [renewed] = await renew({ store, pool: readStore.pool, schema: READ_SCHEMA, projections: [feed], ...wishes })
+        assert.is(renewed?.outcome, 'swapped')
+        rebuilds++
+      }
       if (roll() < 0.05) {
         await stopServing()
         stopServing = await serve(port)
         restarts++
       }
     }
-    if (stream.returns() >= RETURNS) console.log(`${restarts} restarts`)
+    if (stream.returns() >= RETURNS) console.log(`${restarts} restarts, ${rebuilds} rebuilds`)
   }
 
   const log = await store.readAll({ after: 'start', prefixes: PREFIXES, limit: Infinity })

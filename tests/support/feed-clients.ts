@@ -56,9 +56,14 @@ export const streamClient = ({ url, headers, roll, ofEvents = 20 }: Options): Fe
     let isOver = false
     void source.ended.then(() => (isOver = true))
     const enough = 1 + Math.floor(roll() * ofEvents)
-    await until(() => isOver || isStopping() || source.events.length >= enough, { ...AWAY, what: 'an event' })
+    let taken = 0
+    const take = (): number => {
+      got.push(...source.events.slice(taken).map(({ data }) => data))
+      return (taken = source.events.length)
+    }
+    await until(() => take() >= enough || isOver || isStopping(), { ...AWAY, what: 'an event' })
     source.close()
-    got.push(...source.events.map(({ data }) => data))
+    take()
     lastEventId = source.lastEventId() || lastEventId
   })
 }
