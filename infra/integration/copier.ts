@@ -73,43 +73,52 @@ const copy = async (copier: Copier, organisationId: string, from: Reached): Prom
  * @returns when `signal` aborts
  */
 export const copyPublicEvents = async (copier: Copier): Promise<void> => {
-  const { db, tail, signal, log } = copier
+  const { db, tail, signal } = copier
   const reached = new Map<string, Reached>()
-  let failed = false
+  const trouble = troubles(copier)
 
   const concerned = async (since: string): Promise<readonly string[]> => {
     const open = await db.selectFrom('event_streams').select('organisation_id').where('open', '=', true).execute()
     const known = open.map((row) => row.organisation_id)
-    const fresh = known.filter((id) => !reached.has(id))
-    if (fresh.length === known.length) return fresh
+    if (known.every((id) => !reached.has(id))) return known
     const news = db.selectFrom('feed').select('organisation_id').distinct().where('position', '>', since)
     const told = new Set((await news.execute()).map((row) => row.organisation_id))
     return known.filter((id) => !reached.has(id) || told.has(id))
   }
-  const round = async (since: string): Promise<void> => {
-    for (const organisationId of await concerned(since)) {
-      if (signal.aborted) return
-      const from = reached.get(organisationId) ?? (await reachedBy(copier, organisationId))
-      // Taken up from the stream should this fail, for what was appended is not known then.
-      reached.delete(organisationId)
-      reached.set(organisationId, await copy(copier, organisationId, from))
-    }
+  const bring = async (organisationId: string): Promise<void> => {
+    const from = reached.get(organisationId) ?? (await reachedBy(copier, organisationId))
+    // Taken up from the stream should this fail, for what was appended is not known then.
+    reached.delete(organisationId)
+    reached.set(organisationId, await copy(copier, organisationId, from))
   }
 
   let since = ''
   while (!signal.aborted) {
-    try {
+    await trouble.around('all', async () => {
       const end = await feedEnd(db)
-      await round(since)
+      for (const organisationId of await concerned(since)) {
+        if (!signal.aborted) await trouble.around(organisationId, () => bring(organisationId))
+      }
       since = end
-      if (failed) log.info({}, 'the streams of public events are written again')
-      failed = false
-    } catch (err) {
-      // Two copiers get in each other's way now and then, and both are right.
-      if (!failed && !(err instanceof RevisionConflict)) log.warn({ err }, 'the streams of public events cannot be written')
-      failed = !(err instanceof RevisionConflict)
-      reached.clear()
-    }
+    })
     await tail.wait({ organisationId: undefined, after: since, withinMs: ROUND_MS, signal })
+  }
+}
+
+/** Keeps the trouble with one stream from the others, and tells of its beginning and its end. */
+const troubles = ({ log }: Pick<Copier, 'log'>) => {
+  const failing = new Set<string>()
+  return {
+    around: async (organisationId: string, work: () => Promise<void>): Promise<void> => {
+      try {
+        await work()
+        if (failing.delete(organisationId)) log.info({ organisationId }, 'public events are copied again')
+      } catch (err) {
+        // Two copiers get in each other's way now and then, and both are right.
+        if (err instanceof RevisionConflict || failing.has(organisationId)) return
+        failing.add(organisationId)
+        log.warn({ err, organisationId }, 'public events cannot be copied into their stream')
+      }
+    },
   }
 }

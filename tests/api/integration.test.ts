@@ -171,6 +171,17 @@ test('new credentials end those before them; taken back, they end at once, and t
   assert.equal((await read(again, third.stream)).map(({ id }) => id), await scene.fed(userId))
 })
 
+test('a stream that cannot be written keeps the others from nothing', async ({ scene }) => {
+  const [alice, bob] = [await open(scene, 'alice'), await open(scene, 'bob')]
+  const admin = scene.secured.clientOf(scene.secured.admin)
+  await admin.tombstoneStream(alice.stream)
+  await scene.happen(principals.alice.userId)
+  await scene.happen(principals.bob.userId)
+  const client = clientOf(scene, bob)
+  await until(async () => (await read(client, bob.stream)).length === (await scene.fed(principals.bob.userId)).length, PROMPTLY)
+  assert.equal((await read(client, bob.stream)).map(({ id }) => id), await scene.fed(principals.bob.userId))
+})
+
 test('no password is in any event', async ({ scene }) => {
   const { password } = await open(scene, 'bob')
   const text: string[] = []
