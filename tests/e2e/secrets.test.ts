@@ -96,6 +96,8 @@ test('a datastore comes and goes, while everybody is watched', async () => {
   const { login } = instance.login
   const printed = await instance.ccx('client', 'add', login, '--name', 'canary')
   secrets['client secret'] = /^client secret: (\S+)$/m.exec(printed)?.[1] ?? ''
+  const stream = await instance.api('/api/v1/event-stream/credentials', { method: 'POST' })
+  secrets['event stream password'] = z.object({ password: z.string() }).parse(stream.body).password
   secrets['wrong password'] = password
   await instance.signIn({ login, password }).then(() => assert.unreachable(), () => undefined)
 
