@@ -1,17 +1,14 @@
 import { type ChildProcess, fork } from 'node:child_process'
-import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { loadavg } from 'node:os'
 import { join } from 'node:path'
-import { handle } from '../../command-handlers/handle.ts'
-import { datastore } from '../../domain/datastore/datastore.ts'
+import { z } from 'zod'
 import { esdbEventStore } from '../../infra/event-store/esdb.ts'
 import { compare } from '../../infra/read-store/compare.ts'
 import { rebuild } from '../../infra/read-store/rebuild.ts'
 import { renew } from '../../infra/read-store/renew.ts'
 import { projections } from '../../projections/index.ts'
 import { startEventStore } from '../support/event-store-child.ts'
-import { exampleSpec, noon } from '../support/examples.ts'
 import { freePort } from '../support/free-port.ts'
 import { longLog } from '../support/long-log.ts'
 import { startPostgres } from '../support/postgres.ts'
@@ -57,32 +54,9 @@ const firstMs = await timed(async () => {
 const firstly = `${(firstMs / 1_000).toFixed(1)} s, ${rate(firstMs).toFixed(0)} events/s`
 report(`a projector starts and makes all read models (${loads()})`, firstly)
 
-const stopping = new AbortController()
-const send = handle({ store }, datastore, ({ data }) => `datastore-${data.datastoreId}`)
-let written = 0
-const write = async (): Promise<void> => {
-  for (; !stopping.signal.aborted; written++) {
-    const [datastoreId, jobId, commandId] = [randomUUID(), randomUUID(), randomUUID()]
-    const data = { datastoreId, jobId, spec: exampleSpec(3), fingerprint: 'f', now: noon }
-    const cause = { commandId, correlationId: commandId, causationId: commandId } as const
-    await send({ type: 'CreateDatastore', data }, { ...cause, actor: { kind: 'system', id: 'bench' } })
-  }
-}
-const readMs: number[] = []
-const failures: unknown[] = []
-const read = async (): Promise<void> => {
-  for (let least = 0; !stopping.signal.aborted; ) {
-    const sql = 'select count(*)::int as count from read.datastores where owner_id = $1'
-    const ms = await timed(async () => {
-      const { rows: [row] } = await readStore.pool.query<{ count: number }>(sql, [exampleSpec(3).ownerId])
-      // Nothing is deleted of what the writers make.
-      if (row === undefined || row.count < least) failures.push(`${least} rows became ${row?.count}`)
-      least = row?.count ?? least
-    }).catch((error: unknown) => failures.push(error))
-    readMs.push(ms)
-  }
-}
-const load = [...Array.from({ length: WRITERS }, write), ...Array.from({ length: READERS }, read)]
+const Seen = z.object({ written: z.number(), readMs: z.array(z.number()), failures: z.array(z.string()) })
+const loading = fork(join(import.meta.dirname, 'load-process.ts'))
+loading.send({ eventStoreUrl, databaseUrl: readStore.url, writers: WRITERS, readers: READERS })
 
 let filledMs = 0
 const began = performance.now()
@@ -98,8 +72,10 @@ const renewed = await renew({
   },
 })
 const renewMs = performance.now() - began
-stopping.abort()
-await Promise.all(load)
+loading.send('stop')
+const [answer]: unknown[] = await once(loading, 'message')
+const { written, readMs, failures } = Seen.parse(answer)
+loading.disconnect()
 report(`made anew beside, ${written} commands written meanwhile (${loads()})`, `${rate(filledMs).toFixed(0)} events/s`, {
   ok: rate(filledMs) >= EVENTS_PER_SECOND_MIN,
   text: `≥ ${EVENTS_PER_SECOND_MIN} events/s`,
