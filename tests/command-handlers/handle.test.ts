@@ -11,9 +11,10 @@ import { sealed } from '../support/personal-data.ts'
 const commands = suite('a command meets its stream')
 
 const accountId = derivedId('account', 'me@example.com')
+const names = { login: sealed('me@example.com'), firstName: sealed('Me'), lastName: sealed('Doe') }
 const register: AccountCommand = {
   type: 'RegisterAccount',
-  data: { accountId, login: sealed('me@example.com'), firstName: sealed('Me'), lastName: sealed('Doe'), isAdmin: false, now: noon },
+  data: { accountId, ...names, isAdmin: false, now: noon },
 }
 const createClient = (clientId: string): AccountCommand => ({
   type: 'CreateClient',
