@@ -7,13 +7,12 @@ import { type AuditDb, knownOf } from './events.ts'
 type Type = KnownEvent['type']
 type Of<T extends Type> = Extract<KnownEvent, { readonly type: T }>
 
-/** As many as one step has orders under way, more or less. */
-const ORDERS_PAGE = 50
-/** As many as one decision has events, at most. */
-const DECISION_MAX = 50
+/** What is looked for is mostly beside where the looking begins; a page that does not hold it is followed by a larger one. */
+const PAGE_MIN = 64
+const PAGE_MAX = 4_096
+/** Further than this no cause is looked for. */
+const LOOK_MAX = 50_000
 const CHAIN_MAX = 20
-
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 /** How one event follows from another: the events from the first cause to the event itself. */
 export type Causes = {
@@ -29,38 +28,60 @@ type Queries = { readonly audit: AuditDb; readonly db: Kysely<ReadSchema>; reado
 const isOutcome = (event: KnownEvent): event is Of<'StepSucceeded' | 'StepFailed' | 'StepNoted'> =>
   event.type === 'StepSucceeded' || event.type === 'StepFailed' || event.type === 'StepNoted'
 
-/** Finds events of one datastore, near the place where they must be. */
+type Where = { readonly from: string; readonly direction: '<' | '>='; readonly max?: number }
+type Entry = { readonly position: string; readonly event_id: string; readonly type: string; readonly stream: string }
+
+/**
+ * Finds events of one datastore, near the place where they must be. The pages are read in the order of their index and
+ * looked through here: told what is wanted, the database would rather go through the whole history.
+ */
 const finder = ({ audit, db, datastoreId }: Queries) => {
-  const entries = audit.selectFrom('audit.entries').select(['event', 'position']).where('datastore_id', '=', datastoreId)
+  const entries = audit
+    .selectFrom('audit.entries')
+    .select(['position', 'event_id', 'type', 'stream', 'event'])
+    .where('datastore_id', '=', datastoreId)
 
-  const before = (event: KnownEvent) =>
-    entries.where('position', '<', sortablePosition(event.position)).orderBy('position', 'desc')
+  const look = async (
+    { from, direction, max = LOOK_MAX }: Where,
+    isIt: (entry: Entry) => boolean,
+    fits: (event: KnownEvent) => boolean = () => true,
+  ): Promise<KnownEvent | undefined> => {
+    const onward = direction === '<' ? '<' : '>'
+    let page = entries.where('position', direction, from)
+    for (let size = PAGE_MIN, seen = 0; seen < max; size = Math.min(4 * size, PAGE_MAX)) {
+      const rows = await page.orderBy('position', direction === '<' ? 'desc' : 'asc').limit(size).execute()
+      const found = knownOf(rows.filter(isIt)).find(fits)
+      const end = rows.at(-1)
+      if (found !== undefined || end === undefined || rows.length < size) return found
+      seen += rows.length
+      page = entries.where('position', onward, end.position)
+    }
+    return undefined
+  }
+  const before = ({ position }: KnownEvent) => ({ from: sortablePosition(position), direction: '<' }) as const
 
-  const last = async (event: KnownEvent, ...types: readonly Type[]): Promise<KnownEvent | undefined> => {
-    const found = before(event).where('stream', '=', event.stream).where('type', 'in', types).limit(1)
-    return knownOf(await found.execute())[0]
+  const last = (event: KnownEvent, ...types: readonly Type[]): Promise<KnownEvent | undefined> => {
+    const wanted = new Set<string>(types)
+    return look(before(event), ({ stream, type }) => stream === event.stream && wanted.has(type))
   }
 
   const byId = async (event: KnownEvent): Promise<KnownEvent | undefined> => {
-    const { actor, causationId } = event.metadata
-    if (actor.kind !== 'system' || !UUID.test(causationId)) return undefined
-    return knownOf(await before(event).where('event_id', '=', causationId).limit(1).execute())[0]
+    const { actor, causationId, commandId } = event.metadata
+    // What the control plane does by itself has no cause but itself.
+    if (actor.kind !== 'system' || causationId === commandId) return undefined
+    return look(before(event), ({ event_id: id }) => id === causationId)
   }
 
   /** The order that an outcome answers: the last one before it at the same place. */
-  const order = async (outcome: Of<'StepSucceeded' | 'StepFailed' | 'StepNoted'>): Promise<KnownEvent | undefined> => {
+  const order = (outcome: Of<'StepSucceeded' | 'StepFailed' | 'StepNoted'>): Promise<KnownEvent | undefined> => {
     const { step, key, attempt, course } = outcome.data
-    const orders = before(outcome).where('stream', '=', outcome.stream).where('type', '=', 'StepOrdered').limit(ORDERS_PAGE)
-    for (let page = orders; ; ) {
-      const rows = await page.execute()
-      const found = knownOf(rows).find(
-        ({ type, data }) =>
-          type === 'StepOrdered' && data.step === step && data.key === key && data.attempt === attempt && data.course === course,
-      )
-      const end = rows.at(-1)
-      if (found !== undefined || end === undefined) return found
-      page = orders.where('position', '<', end.position)
-    }
+    return look(
+      before(outcome),
+      ({ stream, type }) => stream === outcome.stream && type === 'StepOrdered',
+      ({ type, data }) =>
+        type === 'StepOrdered' &&
+        data.step === step && data.key === key && data.attempt === attempt && data.course === course,
+    )
   }
 
   const queuedAt = async (jobId: string): Promise<string> => {
@@ -68,23 +89,22 @@ const finder = ({ audit, db, datastoreId }: Queries) => {
     return row?.queued_position ?? ''
   }
 
-  /** The first event of a type that is about a job. The entries' text is canonical JSON, so a member is written in one way. */
-  const ofJob = async (type: 'JobQueued' | 'JobAdmitted' | 'JobStarted', jobId: string): Promise<KnownEvent | undefined> => {
-    const found = entries
-      .where('position', '>=', await queuedAt(jobId))
-      .where('type', '=', type)
-      .where('event', 'like', `%"jobId":"${jobId}"%`)
-      .orderBy('position')
-      .limit(1)
-    return knownOf(await found.execute())[0]
-  }
+  /** The first event of a type that is about a job. */
+  const ofJob = async (wanted: 'JobQueued' | 'JobAdmitted' | 'JobStarted', jobId: string): Promise<KnownEvent | undefined> =>
+    look(
+      { from: await queuedAt(jobId), direction: '>=' },
+      ({ type }) => type === wanted,
+      ({ data }) => 'jobId' in data && data.jobId === jobId,
+    )
 
+  /** What was asked for. Only the first event of a decision says it, and a decision is written at one blow. */
   const command = async (event: KnownEvent): Promise<string | undefined> => {
-    if (event.metadata.command !== undefined) return event.metadata.command.type
-    // Only the first event of a decision says what was decided on.
-    const rows = await before(event).where('stream', '=', event.stream).limit(DECISION_MAX).execute()
-    const first = knownOf(rows).find(
-      ({ metadata }) => metadata.commandId === event.metadata.commandId && metadata.command !== undefined,
+    const { command: own, commandId } = event.metadata
+    if (own !== undefined) return own.type
+    const first = await look(
+      { ...before(event), max: PAGE_MIN },
+      ({ stream }) => stream === event.stream,
+      ({ metadata }) => metadata.commandId === commandId && metadata.command !== undefined,
     )
     return first?.metadata.command?.type
   }

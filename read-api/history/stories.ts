@@ -5,7 +5,9 @@ import { goOn, nothingYet, type Story, TELLING } from './story.ts'
 
 const STRIDE = 1_000
 const DATASTORES_MAX = 100
-const KEPT_MAX = 60
+const KEPT_MAX = 80
+/** The last of them are all kept: most questions are about the present. */
+const KEPT_LAST = 16
 
 /** A story as it stood at a place, to go on from. */
 type Kept = { readonly place: string; readonly story: Story }
@@ -35,7 +37,7 @@ export const stories = ({ audit, catalogue, stride = STRIDE }: {
 
   const keep = (datastoreId: string, added: readonly Kept[]): void => {
     const all = [...(kept.get(datastoreId) ?? []), ...added].toSorted((a, b) => (a.place < b.place ? -1 : 1))
-    const fewer = all.length > KEPT_MAX ? all.filter((_, n) => n % 2 === 1) : all
+    const fewer = all.length > KEPT_MAX ? all.filter((_, n) => n % 2 === 1 || n >= all.length - KEPT_LAST) : all
     kept.delete(datastoreId)
     kept.set(datastoreId, fewer)
     const [oldest] = kept.keys()
@@ -47,14 +49,18 @@ export const stories = ({ audit, catalogue, stride = STRIDE }: {
       const from = (kept.get(datastoreId) ?? []).findLast(({ place }) => upTo === undefined || place <= upTo)
       const added: Kept[] = []
       let { story } = from ?? { story: nothingYet }
+      let place = ''
       let count = 0
       for await (const events of eventsOf(audit, datastoreId, { after: from?.place, upTo, types: TELLING })) {
         for (const event of events) {
           story = goOn(catalogue, story, event).story
+          place = sortablePosition(event.position)
           count += 1
-          if (count % stride === 0) added.push({ place: sortablePosition(event.position), story })
+          if (count % stride === 0) added.push({ place, story })
         }
       }
+      // Whoever asks is likely to ask again about the same moment.
+      if (count > stride / 10 && count % stride !== 0) added.push({ place, story })
       if (added.length > 0) keep(datastoreId, added)
       return story
     },
