@@ -1,4 +1,20 @@
-import { sql, type Kysely, type Migration, Migrator } from 'kysely'
+import { sql, type Kysely, type Migration, type MigrationResultSet, Migrator } from 'kysely'
+
+const ATTEMPTS_MAX = 10
+const UNDEFINED_TABLE = '42P01'
+
+/**
+ * The migrator looks at the tables of every schema, by name after name; one that is dropped meanwhile, as when read
+ * models are swapped, makes it fail before it has begun.
+ */
+const insisted = async (migrate: () => Promise<MigrationResultSet>): Promise<MigrationResultSet> => {
+  for (let attempt = 1; ; attempt++) {
+    const found = await migrate()
+    const { error, results } = found
+    const isLost = error instanceof Error && 'code' in error && error.code === UNDEFINED_TABLE
+    if (!isLost || results !== undefined || attempt === ATTEMPTS_MAX) return found
+  }
+}
 
 /** Steps of a schema by name; they run in the order of their names, each once. */
 export type Migrations = Readonly<Record<string, Migration>>
@@ -26,7 +42,7 @@ export const migrateToLatest = async <DB>(
     provider: { getMigrations: async () => ({ ...migrations }) },
     migrationTableSchema: schema,
   })
-  const { error, results } = await migrator.migrateToLatest()
+  const { error, results } = await insisted(() => migrator.migrateToLatest())
   if (error !== undefined) {
     const failed = results?.find(({ status }) => status === 'Error')?.migrationName ?? 'before any step'
     throw new Error(`schema ${schema} cannot be brought up to date (${failed})`, { cause: error })

@@ -55,4 +55,27 @@ test('a step that fails is named and leaves nothing behind', () =>
     assert.equal(rows, [])
   }))
 
+test('a schema is brought up to date while tables of another come and go', () =>
+  stores(2, async ([db, other]) => {
+    if (db === undefined || other === undefined) throw new Error('BUG: two were asked for')
+    let isOver = false
+    const comeAndGo = async (): Promise<void> => {
+      while (!isOver) {
+        await sql`create schema passing`.execute(other)
+        for (const name of ['a', 'b', 'c']) await sql`create table ${sql.table(`passing.${name}`)} (n integer)`.execute(other)
+        await sql`drop schema passing cascade`.execute(other)
+      }
+    }
+    const passing = comeAndGo()
+    try {
+      for (let n = 0; n < 30; n++) {
+        const schema = `steady_${n}`
+        assert.equal(await migrateToLatest(db, { schema, migrations: { '0001-a': making(schema, 'a') } }), ['0001-a'])
+      }
+    } finally {
+      isOver = true
+      await passing
+    }
+  }))
+
 test.run()
