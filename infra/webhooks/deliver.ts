@@ -61,8 +61,7 @@ export const deliver = async (own: Delivering, webhookId: string): Promise<boole
     if (own.signal.aborted) return false
     const line = await deliveries.lineOf(own.db, webhookId)
     if (line === undefined) return false
-    const { webhook, endpoint } = line
-    const task = await deliveries.nextTask(own.db, webhook)
+    const { webhook, endpoint, task } = line
     if (task !== undefined) {
       await runTask(own, webhook, task)
       continue
@@ -83,7 +82,7 @@ export const deliver = async (own: Delivering, webhookId: string): Promise<boole
     if (ahead.from !== endpoint.place || ahead.entries.length === 0) ahead = await readAhead(own, line)
     const [entry, ...entries] = ahead.entries
     if (entry === undefined) return false
-    if (!(await runNext(own, { webhook, endpoint: { ...endpoint, place: ahead.from } }, entry))) return false
+    if (!(await runNext(own, { ...line, endpoint: { ...endpoint, place: ahead.from } }, entry))) return false
     ahead = { from: entry.position, entries }
   }
   return true

@@ -5,7 +5,11 @@ import type { AttemptRow, DeliveryDb, EndpointRow, Errand } from './migrations.t
 export type Webhook = Selectable<ReadSchema['webhooks']>
 
 /** A webhook as it stands, and how far its endpoint has come. */
-export type Line = { readonly webhook: Webhook; readonly endpoint: Readonly<EndpointRow> }
+export type Line = {
+  readonly webhook: Webhook
+  readonly endpoint: Readonly<EndpointRow>
+  readonly task: Task | undefined
+}
 
 /** Something out of the line of events. */
 export type Task = { readonly kind: Errand; readonly event_id: string; readonly asked_at: Date }
@@ -61,24 +65,23 @@ export const dueWebhooks = async (db: DeliveryDb, now: Date): Promise<readonly s
   return rows.map(({ webhook_id }) => webhook_id)
 }
 
-/** A webhook and its endpoint; undefined once it is deleted, and while its row is older than one that was seen. */
+/** A webhook, its endpoint and its next errand; undefined once it is deleted, and while its row is older than one seen. */
 export const lineOf = async (db: DeliveryDb, webhookId: string): Promise<Line | undefined> => {
-  const [webhook, endpoint] = await Promise.all([
+  const [webhook, endpoint, tasks] = await Promise.all([
     db.selectFrom('read.webhooks').selectAll().where('webhook_id', '=', webhookId).executeTakeFirst(),
     db.selectFrom('webhooks.endpoint').selectAll().where('webhook_id', '=', webhookId).executeTakeFirst(),
+    db
+      .selectFrom('webhooks.errand')
+      .select(['kind', 'event_id', 'asked_at'])
+      .where('webhook_id', '=', webhookId)
+      .orderBy('asked_at')
+      .execute(),
   ])
   if (webhook === undefined || endpoint === undefined || webhook.as_of < endpoint.seen) return undefined
-  return { webhook, endpoint }
+  // A webhook that is paused is sent nothing but pings.
+  const task = tasks.find(({ kind }) => webhook.paused_because === null || kind === 'ping')
+  return { webhook, endpoint, task }
 }
-
-export const nextTask = async (db: DeliveryDb, { webhook_id, paused_because }: Webhook): Promise<Task | undefined> =>
-  db
-    .selectFrom('webhooks.errand')
-    .select(['kind', 'event_id', 'asked_at'])
-    .where('webhook_id', '=', webhook_id)
-    .$if(paused_because !== null, (it) => it.where('kind', '=', 'ping'))
-    .orderBy('asked_at')
-    .executeTakeFirst()
 
 /** An event of the feed by its place; undefined where there is none any more. */
 export const eventAt = async (db: DeliveryDb, webhookId: string, eventId: string) =>
@@ -106,6 +109,8 @@ export const moveOn = (
   also: (transaction: Writing) => Promise<unknown> = async () => undefined,
 ): Promise<boolean> =>
   db.transaction().execute(async (transaction) => {
+    // A crash of the database may take the last moves back: then events are sent again, as after our own.
+    await sql`set local synchronous_commit = off`.execute(transaction)
     const moved = await transaction
       .updateTable('webhooks.endpoint')
       .set({ ...step, touched_at: sql`now()` })
