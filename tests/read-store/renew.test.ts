@@ -204,7 +204,7 @@ test('a table that was swapped out can be swapped in again, with all that happen
   await readStore.close()
 })
 
-test('a release with another version stands by until the one before it ends, and that one takes up its own when it comes back', async () => {
+test('another version stands by until the one before it ends, which takes up its own when it comes back', async () => {
   const store = memoryEventStore(() => noon)
   const readStore = await fresh()
   const append = writer(store)

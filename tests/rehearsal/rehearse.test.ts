@@ -119,7 +119,8 @@ test('a decider that leaves out an event, or adds one, is found', async () => {
   const less = await rehearse({ store, live: undefined, candidate: changed((types) => types.map((_, n) => n).slice(1)) })
   assert.equal([less.divergences[0]?.event.type, less.divergences.length], ['DatastoreCreated', 5])
   const more = await rehearse({ store, live: undefined, candidate: changed((types) => [...types.keys(), 0]) })
-  assert.equal([more.divergences[0]?.event.type, more.divergences[0]?.recorded], ['JobAdmitted', 'no more events of this decision'])
+  const [added] = more.divergences
+  assert.equal([added?.event.type, added?.recorded], ['JobAdmitted', 'no more events of this decision'])
 })
 
 /** A projection that says something else of one datastore once it is deployed. */
