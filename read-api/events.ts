@@ -6,7 +6,7 @@ import { cloudEvent, cloudEventOf, CONTRACT_PATH } from '../projections/public-e
 import type { ReadSchema } from '../projections/schema.ts'
 import { asyncApi } from './async-api.ts'
 import { cursorAsked, subjectsAsked, typesAsked } from './feed-asked.ts'
-import { feedEnd, feedPage, type FeedPage } from './feed-page.ts'
+import { feedEnd, type FeedPage, sharedFeedPage } from './feed-page.ts'
 import { feedStream, type FeedTail } from './feed-stream.ts'
 
 export type EventQueries = {
@@ -53,7 +53,14 @@ const reply = z.object({
 })
 
 /** The feed of public events, as a stream and by asking; and the document that says what is in it. */
-export const events = (queries: EventQueries): readonly Endpoint[] => [
+export const events = (queries: EventQueries): readonly Endpoint[] => {
+  const pages = sharedFeedPage(queries.db)
+  return [feedOf({ ...queries, pages }), contractOf(queries.publicUrl)]
+}
+
+type Feed = EventQueries & { readonly pages: ReturnType<typeof sharedFeedPage> }
+
+const feedOf = (feed: Feed): Endpoint =>
   endpoint({
     method: 'GET',
     path: PATH,
@@ -68,8 +75,10 @@ export const events = (queries: EventQueries): readonly Endpoint[] => [
         types: ['application/json', 'text/event-stream'],
       },
     },
-    handle: (request) => (isStream(request) ? streamed(queries, request) : pulled(queries, request)),
-  }),
+    handle: (request) => (isStream(request) ? streamed(feed, request) : pulled(feed, request)),
+  })
+
+const contractOf = (publicUrl: string): Endpoint =>
   endpoint({
     method: 'GET',
     path: CONTRACT_PATH,
@@ -77,9 +86,8 @@ export const events = (queries: EventQueries): readonly Endpoint[] => [
     tag,
     access: 'public',
     replies: { 200: { description: 'The document.', schema: z.record(z.string(), z.json()) } },
-    handle: async () => ({ status: 200, body: asyncApi(queries.publicUrl) }),
-  }),
-]
+    handle: async () => ({ status: 200, body: asyncApi(publicUrl) }),
+  })
 
 type Asked = Request<undefined, Query, undefined>
 
@@ -97,29 +105,29 @@ const organisationOf = ({ isAdmin, ownerId }: Principal, named: string | undefin
   return named === 'all' ? undefined : named
 }
 
-const beginning = async ({ db }: EventQueries, cursor: string): Promise<string> => {
+const beginning = async ({ db }: Feed, cursor: string): Promise<string> => {
   if (cursor === 'now') return feedEnd(db)
   const place = placeOf(cursor)
   if (place === undefined) throw new Refused({ rejected: 'malformed-header', because: 'Last-Event-ID is no cursor' })
   return place
 }
 
-const pulled = async (queries: EventQueries, request: Asked): Promise<Reply> => {
+const pulled = async (feed: Feed, request: Asked): Promise<Reply> => {
   const { query: { cursor = 'start', limit, wait }, signal } = request
   const filter = filterOf(request)
   const began = performance.now()
   const [waitMs, searchMs] = [Math.min(wait * 1_000, WAIT_MS_MAX), Math.max(wait * 1_000, SEARCH_MS_MAX)]
   const leftMs = (ms: number): number => Math.min(ms, WAIT_MS_MAX) - (performance.now() - began)
-  let page: FeedPage = { entries: [], place: await beginning(queries, cursor), more: true }
+  let page: FeedPage = { entries: [], place: await beginning(feed, cursor), more: true }
   do {
-    page = await feedPage(queries.db, { ...filter, after: page.place, limit })
+    page = await feed.pages({ ...filter, after: page.place, limit })
     if (page.entries.length > 0) break
     const withinMs = leftMs(waitMs)
     if (!page.more && withinMs > 0) {
-      await queries.tail.wait({ organisationId: filter.organisationId, after: page.place, withinMs, signal })
+      await feed.tail.wait({ organisationId: filter.organisationId, after: page.place, withinMs, signal })
     }
   } while (leftMs(page.more ? searchMs : waitMs) > 0 && !signal.aborted)
-  const found = page.entries.map((entry) => cloudEventOf(entry, queries.publicUrl))
+  const found = page.entries.map((entry) => cloudEventOf(entry, feed.publicUrl))
   return {
     status: 200,
     body: { events: found, cursor: cursorOf(page.place), more: page.more },
@@ -128,12 +136,12 @@ const pulled = async (queries: EventQueries, request: Asked): Promise<Reply> => 
 }
 
 /** A client that comes back says itself how far it has come; that counts more than where it once began. */
-const streamed = async (queries: EventQueries, request: Asked): Promise<Reply> => {
-  const { db, tail, publicUrl, streamLifetimeMs: lifetimeMs = LIFETIME_MS } = queries
+const streamed = async (feed: Feed, request: Asked): Promise<Reply> => {
+  const { pages, tail, publicUrl, streamLifetimeMs: lifetimeMs = LIFETIME_MS } = feed
   const { query: { cursor = 'start' }, header, signal } = request
   const filter = filterOf(request)
-  const page = (after: string) => feedPage(db, { ...filter, after, limit: STREAM_PAGE })
-  const first = await page(await beginning(queries, header('Last-Event-ID') ?? cursor))
+  const page = (after: string) => pages({ ...filter, after, limit: STREAM_PAGE })
+  const first = await page(await beginning(feed, header('Last-Event-ID') ?? cursor))
   const wait = (after: string, withinMs: number) =>
     tail.wait({ organisationId: filter.organisationId, after, withinMs, signal })
   return {

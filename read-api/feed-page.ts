@@ -39,6 +39,24 @@ export const feedEnd = async (db: Kysely<ReadSchema>): Promise<string> => {
 const latest = (...places: readonly (string | undefined)[]): string =>
   places.reduce<string>((last, place) => (place !== undefined && place > last ? place : last), '')
 
+export type FeedQuestion = FeedFilter & { readonly after: string; readonly limit: number }
+
+/**
+ * As `feedPage`, where those who ask the same while it is being answered share the answer: many streams that have come
+ * equally far are woken together.
+ */
+export const sharedFeedPage = (db: Kysely<ReadSchema>): ((question: FeedQuestion) => Promise<FeedPage>) => {
+  const underWay = new Map<string, Promise<FeedPage>>()
+  return ({ organisationId, types, subjects, after, limit }) => {
+    const key = JSON.stringify([organisationId, types, subjects, after, limit])
+    const asked = underWay.get(key)
+    if (asked !== undefined) return asked
+    const page = feedPage(db, { organisationId, types, subjects, after, limit }).finally(() => underWay.delete(key))
+    underWay.set(key, page)
+    return page
+  }
+}
+
 /**
  * A part of the feed, in its order.
  *
@@ -48,7 +66,7 @@ const latest = (...places: readonly (string | undefined)[]): string =>
  */
 export const feedPage = async (
   db: Kysely<ReadSchema>,
-  { organisationId, types, subjects, after, limit }: FeedFilter & { readonly after: string; readonly limit: number },
+  { organisationId, types, subjects, after, limit }: FeedQuestion,
 ): Promise<FeedPage> => {
   const owned = db
     .selectFrom('feed')

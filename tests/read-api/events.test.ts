@@ -26,7 +26,6 @@ const store = memoryEventStore()
 const position = readPosition({ url: readStore.url })
 const projector = startProjector(store, readStore)
 let pages = 0
-let lifetimeMs = 60_000
 const tail = feedTail({ db: readStore.db, position })
 const endpoints = events({
   db: readStore.db.withSchema(READ_SCHEMA),
@@ -37,9 +36,6 @@ const endpoints = events({
     },
   },
   publicUrl: 'https://ccx.example',
-  get streamLifetimeMs() {
-    return lifetimeMs
-  },
 })
 const revoked = new Set<string>()
 const rest = await startRest(endpoints, {
@@ -211,10 +207,11 @@ test('a client that comes back with its last id misses nothing', async () => {
 })
 
 test('a stream ends by itself after a while', async () => {
-  lifetimeMs = 30
-  const source = await listenTo(`${rest.url}${PATH}`, { headers: { authorization: 'Bearer alice' } })
+  const db = readStore.db.withSchema(READ_SCHEMA)
+  const brief = await startRest(events({ db, tail, publicUrl: 'https://ccx.example', streamLifetimeMs: 30 }))
+  const source = await listenTo(`${brief.url}${PATH}`, { headers: { authorization: 'Bearer alice' } })
   await source.ended
-  lifetimeMs = 60_000
+  await brief.close()
 })
 
 test('a stream ends when the one who reads it is signed in no more', async () => {
