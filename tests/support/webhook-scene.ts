@@ -80,7 +80,8 @@ export const startWebhooks = async ({ rules = {} }: { readonly rules?: Partial<T
     }),
     ...webhooks({ db: db.withSchema(READ_SCHEMA), personal, deliveryLog: deliveryLog(delivery) }),
   ]
-  const rest = await startRest(endpoints, { waitFor: position.waitFor, log })
+  await projecting.caughtUp
+  const rest = await startRest(endpoints, { waitFor: position.waitFor, log, readYourWritesMs: 20_000 })
 
   const send = handle({ store }, webhook, ({ data }) => `webhook-${data.webhookId}`)
   /** Sends until it is stopped; each takes over from the one before. */
