@@ -50,7 +50,10 @@ export const latency = (ms: readonly number[]): string =>
  *
  * @param options.open without TLS and users; with them, as installations have it, by default
  */
-export const startEventStore = async ({ open = false } = {}): Promise<{ readonly url: string; readonly stop: () => Promise<void> }> => {
+export const startEventStore = async ({ open = false } = {}): Promise<{
+  readonly url: string
+  readonly stop: () => Promise<void>
+}> => {
   const postgres = await startPostgres()
   const port = await freePort()
   const { security, admin, urlOf, remove } = await eventStoreSecurity()
