@@ -101,6 +101,9 @@ const connections = (service: string, config: Config, log: Log, metrics: Metrics
   }
 }
 
+/** How long what is left over, of a part that failed in its making, may hold the process once everything has stopped. */
+const LINGER_MS = 5_000
+
 /**
  * Runs a service: its parts, and its health beside them, until it is told to end or a part cannot go on.
  *
@@ -140,4 +143,6 @@ export const serve = async (service: string, parts: readonly ((base: Base) => Pr
   log.info({}, `${service} has stopped`)
   await stop()
   await telemetry.stop()
+  // Its supervisor begins it again when it ends, and not before.
+  setTimeout(() => process.exit(), LINGER_MS).unref()
 }
