@@ -41,7 +41,7 @@ const escaped = (text: string): string => text.replace(SPECIAL, (found) => ESCAP
 const copied = (value: Row[string] | undefined, kind: ColumnKind): string => {
   if (value === null || value === undefined) return '\\N'
   if (kind === 'json') return escaped(storable(value))
-  return typeof value === 'string' ? escaped(value.toWellFormed().replaceAll('\0', '\u{FFFD}')) : String(value)
+  return typeof value === 'string' ? escaped(value.toWellFormed().replaceAll('\0', '\u{FFFD}')) : JSON.stringify(value)
 }
 
 /**

@@ -136,28 +136,33 @@ export const fill = async (
   },
 ): Promise<Filled> => {
   await makeTables(client, { schema, projections })
-  // No transaction yet: without their checkpoints the tables are nothing, however many of their rows are there.
-  await client.query('set synchronous_commit = off')
   const lane: Lane = { client, schema, last: Promise.resolve() }
   const tables = projections.map((projection) => held(lane, projection))
   let filled: Filled = { events: 0, position: 'start' }
-  for await (const events of batches({ store, after: 'start', upTo, signal })) {
-    const known = events.filter(isKnown)
-    for (const table of tables) {
-      await take(table, touchesOf(table.projection, known))
-      await age(table)
+  try {
+    // No transaction yet: without their checkpoints the tables are nothing, however many of their rows are there.
+    await client.query('set synchronous_commit = off')
+    for await (const events of batches({ store, after: 'start', upTo, signal })) {
+      const known = events.filter(isKnown)
+      for (const table of tables) {
+        await take(table, touchesOf(table.projection, known))
+        await age(table)
+      }
+      filled = { events: filled.events + events.length, position: events.at(-1)?.position ?? filled.position }
+      onProgress?.(filled)
     }
-    filled = { events: filled.events + events.length, position: events.at(-1)?.position ?? filled.position }
-    onProgress?.(filled)
+    await lane.last
+  } finally {
+    // Whoever gets the connection next finds it at rest, and as it was.
+    await lane.last.catch(() => undefined)
+    await client.query('reset synchronous_commit').catch(() => undefined)
   }
   const position = upTo ?? filled.position
-  await lane.last
   await inTransaction(client, async () => {
     for (const table of tables) for (const rows of [table.old, table.young]) await writing(table, rows)()
     if (position !== 'start') await moveCheckpoints(client, schema, { projections, position })
   })
   await indexTables(client, { schema, projections })
-  await client.query('reset synchronous_commit')
   return { ...filled, position }
 }
 

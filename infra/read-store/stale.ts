@@ -61,7 +61,8 @@ export const renewStale = async (options: Options): Promise<Stale | undefined> =
     approach: () => approach(candidates),
     takeOver: async () => {
       await approach(candidates)
-      for (const candidate of candidates) await takeOver(candidate)
+      // Whoever holds on to a table for long, a dump perhaps, must not make all that was made so far be made again.
+      for (const candidate of candidates) await takeOver(candidate, Infinity)
     },
   }
 }

@@ -81,12 +81,13 @@ export const meet = async <T>(
 /**
  * Puts the candidate in the live table's place, as soon as nobody holds on to that one.
  *
+ * @param patienceMs how long to try; default a minute
  * @returns for how long the projector had to wait, in ms
- * @throws TableBusy when the table was in use whenever it was tried, for a minute
+ * @throws TableBusy when the table was in use whenever it was tried
  */
-export const takeOver = async (own: Candidate): Promise<number> => {
+export const takeOver = async (own: Candidate, patienceMs = PATIENCE_MS): Promise<number> => {
   const { client, projection, schema, beside, signal } = own
-  const giveUpAt = performance.now() + PATIENCE_MS
+  const giveUpAt = performance.now() + patienceMs
   for (;;) {
     try {
       const { atRestMs } = await meet(own, (live) =>

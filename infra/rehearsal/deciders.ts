@@ -17,10 +17,6 @@ export type StreamFold = {
   readonly status: () => string
 }
 
-// A stream is written through its decider alone, and so is every command in it one of the decider's.
-const isEvent = <E extends Event>(_event: Event): _event is E => true
-const isCommand = <C extends Command>(_command: Command): _command is C => true
-
 const asWritten = ({ type, data }: Event): Event => {
   const written: Pick<Event, 'data'> = JSON.parse(JSON.stringify({ data }))
   return { type, data: written.data }
@@ -31,15 +27,18 @@ const folding =
     { initial, decide, evolve }: Decider<C, E, S, Code>,
   ) =>
   (): StreamFold => {
+    // A stream is written through its decider alone, and so is every command in it one of the decider's.
+    const isEvent = (_event: Event): _event is E => true
+    const isCommand = (_command: Command): _command is C => true
     let state = initial
     return {
       decide: (command) => {
-        if (!isCommand<C>(command)) throw new Error('BUG: every command is taken')
+        if (!isCommand(command)) throw new Error('BUG: every command is taken')
         const decision = decide(command, state)
         return isRejection(decision) ? { refused: decision.rejected } : { events: decision.map(asWritten) }
       },
       evolve: (event) => {
-        if (isEvent<E>(event)) state = evolve(state, event)
+        if (isEvent(event)) state = evolve(state, event)
       },
       status: () => state.status,
     }

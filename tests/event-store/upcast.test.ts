@@ -31,7 +31,7 @@ const streamOf = ({ type, data }: Event): string => {
   const prefix = prefixOf(type) ?? 'other-'
   // `datastoreId` for `datastore-`, and so on.
   const ids: Readonly<Record<string, unknown>> = { ...data }
-  return `${prefix}${ids[`${prefix.slice(0, -1)}Id`]}`
+  return `${prefix}${String(ids[`${prefix.slice(0, -1)}Id`])}`
 }
 
 test('each event has samples of every shape it ever had', () => {
