@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { canonicalJson } from '../domain/kernel/canonical-json.ts'
 import type { Event } from '../domain/kernel/decider.ts'
 import { Refused, type Reply, type Request } from '../domain/kernel/endpoint.ts'
 import {
@@ -35,16 +36,7 @@ const KEY = /^[\x21-\x7e]{1,255}$/
 
 /** Tells one request from another, whatever the order of its members. */
 export const fingerprintOf = (value: JsonValue): string =>
-  createHash('sha256').update(canonical(value)).digest('base64url')
-
-const isList = (value: JsonValue): value is readonly JsonValue[] => Array.isArray(value)
-
-const canonical = (value: JsonValue): string => {
-  if (value === null || typeof value !== 'object') return JSON.stringify(value)
-  if (isList(value)) return `[${value.map(canonical).join()}]`
-  const members = Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1))
-  return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${canonical(member)}`).join()}}`
-}
+  createHash('sha256').update(canonicalJson(value)).digest('base64url')
 
 /**
  * Carries out a request once for each idempotency key, and gives every repeat the first one's reply. Without a key a
