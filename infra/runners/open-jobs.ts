@@ -13,7 +13,7 @@ type Tracked = {
   /** The last order of each key of the step at hand. */
   readonly orders: ReadonlyMap<string, Recorded<StepOrdered>>
 }
-type Origin = Pick<Metadata, 'correlationId' | 'organisationId'>
+type Origin = Pick<Metadata, 'correlationId' | 'organisationId' | 'requestId'>
 type StepOrdered = Extract<JobEvent, { type: 'StepOrdered' }>
 
 /** The jobs that have not ended, as far as their events have been seen. All of it derives from the log. */
@@ -72,9 +72,11 @@ export const openJobs = (): OpenJobs => {
   }
 }
 
-const originOf = ({ correlationId, organisationId }: Metadata): Origin => ({
+/** @param metadata of an event; what follows from it says the same */
+export const originOf = ({ correlationId, organisationId, requestId }: Metadata): Origin => ({
   correlationId,
   ...(organisationId === undefined ? {} : { organisationId }),
+  ...(requestId === undefined ? {} : { requestId }),
 })
 
 /** The order as it goes out; its id is derived from its place, so that a repeat is known as one. */

@@ -10,7 +10,7 @@ import type { Carrier, Messaging } from '../messaging/messaging.ts'
 import { carrierFrom, carrierOf, traceparent, withCarrier } from '../telemetry/tracing.ts'
 import type { Hops } from './hops.ts'
 import { jobEvents } from './job-events.ts'
-import { type OpenJobs, placedOrder } from './open-jobs.ts'
+import { originOf, type OpenJobs, placedOrder } from './open-jobs.ts'
 
 const NAMESPACE = '0d7b5d0e-52a5-4b2c-8a07-7a1f0c3f0a61'
 const ACTOR = { kind: 'system', id: 'ccx-runner-service' } as const
@@ -33,10 +33,9 @@ export const jobStream = (jobId: string): string => `job-${jobId}`
 /** The cause of what follows from an event. Its command's id is derived, so that following twice is following once. */
 const causedBy = ({ id, metadata }: Recorded, what: string): Cause => ({
   commandId: v5(`${what}:${id}`, NAMESPACE),
-  correlationId: metadata.correlationId,
+  ...originOf(metadata),
   causationId: id,
   actor: ACTOR,
-  ...(metadata.organisationId === undefined ? {} : { organisationId: metadata.organisationId }),
   ...(metadata.traceparent === undefined ? {} : { traceparent: metadata.traceparent }),
 })
 
