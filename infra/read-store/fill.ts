@@ -10,7 +10,6 @@ import { type SeenKeys, seenKeys } from './seen-keys.ts'
 import { indexTables, makeTables } from './tables.ts'
 
 const BATCH_MAX = 4_000
-/** How many rows of one table a generation has; two are kept in memory while events may still change them. */
 const HELD_MAX = 6_000
 
 export type Filled = { readonly events: number; readonly position: Position | 'start' }
@@ -104,8 +103,8 @@ const writing = ({ lane: { client, schema }, projection, written }: Held, rows: 
 }
 
 /** Makes room when the young generation is full. The folding goes on while rows are written. */
-const age = async (held: Held): Promise<void> => {
-  if (held.young.size < HELD_MAX) return
+const age = async (held: Held, heldMax: number): Promise<void> => {
+  if (held.young.size < heldMax) return
   await held.writing
   const { lane } = held
   held.writing = lane.last.then(writing(held, held.old))
@@ -122,17 +121,19 @@ const age = async (held: Held): Promise<void> => {
  *
  * @param options.schema where; tables of that name are replaced
  * @param options.onProgress told after every batch how many events have been taken in, and up to where
+ * @param options.heldMax how many rows of one table a generation has, of the two that are kept in memory; default 6,000
  * @returns how many events there were, and the position of the last
  */
 export const fill = async (
   client: ClientBase,
-  { store, schema, projections, upTo, signal, onProgress }: {
+  { store, schema, projections, upTo, signal, onProgress, heldMax = HELD_MAX }: {
     readonly store: Log
     readonly schema: string
     readonly projections: readonly Projection[]
     readonly upTo?: Position | undefined
     readonly signal?: AbortSignal | undefined
     readonly onProgress?: ((filled: Filled) => void) | undefined
+    readonly heldMax?: number | undefined
   },
 ): Promise<Filled> => {
   await makeTables(client, { schema, projections })
@@ -146,7 +147,7 @@ export const fill = async (
       const known = events.filter(isKnown)
       for (const table of tables) {
         await take(table, touchesOf(table.projection, known))
-        await age(table)
+        await age(table, heldMax)
       }
       filled = { events: filled.events + events.length, position: events.at(-1)?.position ?? filled.position }
       onProgress?.(filled)

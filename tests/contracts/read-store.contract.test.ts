@@ -101,6 +101,19 @@ test('a rebuild from the log equals the live rows, for any history', async () =>
   }
 })
 
+test('rows that were written before they came to rest are taken up again', async () => {
+  const store = memoryEventStore(() => noon)
+  const readStore = await fresh()
+  await writer(store)(randomHistory(6, { datastores: 300, moves: 30_000 }))
+  await rebuild({ store, readStore, projections, intoSchema: 'whole' })
+  // So few are kept in memory that nearly all are written and loaded again, more than once.
+  await rebuild({ store, readStore, projections, intoSchema: 'piecemeal', heldMax: 3 })
+  assert.equal(await compare(readStore.pool, projections, ['whole', 'piecemeal']), [])
+  const { rows: [jobs] } = await readStore.pool.query('select count(*)::int as count from whole.jobs')
+  assert.ok(jobs?.count > 100)
+  await readStore.close()
+})
+
 test('a difference between live rows and the log is found', async () => {
   const store = memoryEventStore(() => noon)
   const readStore = await fresh()
