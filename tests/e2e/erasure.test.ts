@@ -1,5 +1,8 @@
 // limit: 240 s
 import { randomUUID } from 'node:crypto'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { z } from 'zod'
@@ -21,6 +24,8 @@ const words = {
   mail: `mailbox-${mark}@people.test`,
   client: `client-${mark}`,
   address: '198.51.100.213',
+  'webhook address': `hook-${mark}`,
+  'webhook description': `description-${mark}`,
 }
 const forwarded = { 'X-Forwarded-For': words.address }
 
@@ -31,7 +36,8 @@ let uuid: string
 
 test.before(async () => {
   // The address of a request comes from the proxy in front.
-  instance = await startInstance({ separate: false, settings: { BEHIND_PROXY: 'true' } })
+  const settings = { BEHIND_PROXY: 'true', WEBHOOK_ALLOW_HTTP: 'true', WEBHOOK_ALLOWED_TARGETS: '127.0.0.0/8' }
+  instance = await startInstance({ separate: false, settings })
 })
 test.after(() => instance?.down())
 
@@ -61,6 +67,12 @@ test('was there, and its people saw their own words', async () => {
   assert.equal(seen, { cluster_name: words.datastore, tags: [words.tag], notifications: json().notifications })
   const clients = await api('/api/v2/auth/oauth2/clients')
   assert.ok(JSON.stringify(clients.body).includes(words.client))
+  const url = `http://127.0.0.1:9/${words['webhook address']}`
+  const hook = { url, description: words['webhook description'] }
+  assert.is((await api('/api/v1/webhooks', { method: 'POST', json: hook })).status, 201)
+  assert.is((await api('/api/v1/event-stream/credentials', { method: 'POST' })).status, 201)
+  const { body: trail } = await api('/api/v1/audit?limit=100')
+  for (const word of [words.login, words.address]) assert.ok(JSON.stringify(trail).includes(word), word)
   const { body: jobs } = await api(`/api/deployment/v2/data-stores/${uuid}/jobs`)
   assert.ok(JSON.stringify(jobs).includes(words.login))
 })
@@ -80,6 +92,21 @@ test('is locked out once it is erased, and so are its clients', async () => {
   await instance.signIn({ login: words.login, password }).then(() => assert.unreachable(), () => undefined)
   // Done again it changes nothing.
   await instance.ccx('erase', words.login, '--yes')
+})
+
+test('has an audit trail that verifies as before, and tells none of its words', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'ccx-erasure-'))
+  try {
+    const trail = await instance.ccx('audit', 'export', '--organisation', accountIdOf(words.login))
+    await writeFile(join(folder, 'trail'), trail)
+    await writeFile(join(folder, 'keys'), await instance.ccx('audit', 'keys'))
+    const said = await instance.ccx('audit', 'verify', join(folder, 'trail'), '--key', join(folder, 'keys'))
+    assert.match(said, 'is what was signed')
+    assert.match(trail, 'OrganisationErased')
+    assert.equal(whereFound(words, [{ where: 'the export', bytes: Buffer.from(trail) }]), [])
+  } finally {
+    await rm(folder, { recursive: true })
+  }
 })
 
 test('has left its ids, and not one of its words in any file of any store', async () => {

@@ -1,17 +1,35 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { z } from 'zod'
 import { eraseOrganisation } from '../../../command-handlers/auth/erase.ts'
+import { causeBy } from '../../../command-handlers/auth/register.ts'
+import { handle } from '../../../command-handlers/handle.ts'
 import { accountIdOf } from '../../../command-handlers/ids.ts'
+import { webhook } from '../../../domain/webhook/webhook.ts'
 import { READ_SCHEMA } from '../../../projections/schema.ts'
 import { eventStoreUsers } from '../../event-store/esdb-users.ts'
 import { integrationStream } from '../../integration/copier.ts'
 import { KEY_AGE_MS_MAX } from '../../secrets/personal-data.ts'
 import { sealedSecrets } from '../../secrets/sealed.ts'
+import { deliveries, deliveryDb } from '../../webhooks/deliveries.ts'
 import { OPERATOR } from './accounts.ts'
-import { onStores } from './stores.ts'
+import { onStores, type Stores } from './stores.ts'
 import { type Command, parseOptions, UsageError } from './usage.ts'
 
 const WAIT_MS = 10_000
+
+/** Its webhooks, with what they have sent. Their secrets go with its key. */
+const deleteWebhooks = async (
+  { store, pool, db, now }: Pick<Stores, 'store' | 'pool' | 'db' | 'now'>,
+  organisationId: string,
+): Promise<void> => {
+  const { forget } = deliveries(await deliveryDb(pool), now)
+  const send = handle({ store }, webhook, ({ data }) => `webhook-${data.webhookId}`)
+  const rows = db.withSchema(READ_SCHEMA).selectFrom('webhooks').select('webhook_id')
+  for (const { webhook_id: webhookId } of await rows.where('organisation_id', '=', organisationId).execute()) {
+    await send({ type: 'DeleteWebhook', data: { webhookId, now: now() } }, causeBy(OPERATOR, organisationId))
+    await forget(webhookId)
+  }
+}
 
 /** Erases an organisation: its account is closed for ever and its key destroyed. */
 export const erase: Command = async (args) => {
@@ -35,6 +53,7 @@ export const erase: Command = async (args) => {
         async (ownerId: string) => {
           if (users.distinguishes) await users.removeUser(integrationStream(ownerId))
         },
+        (ownerId: string) => deleteWebhooks({ store, pool, db, now }, ownerId),
       ],
       datastoresOf: async (ownerId: string) => {
         const rows = db.withSchema(READ_SCHEMA).selectFrom('datastores').select('datastore_id')
