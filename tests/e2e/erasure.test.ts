@@ -67,7 +67,7 @@ test('was there, and its people saw their own words', async () => {
   assert.equal(seen, { cluster_name: words.datastore, tags: [words.tag], notifications: json().notifications })
   const clients = await api('/api/v2/auth/oauth2/clients')
   assert.ok(JSON.stringify(clients.body).includes(words.client))
-  const url = `http://127.0.0.1:9/${words['webhook address']}`
+  const url = `http://127.0.0.1:9911/${words['webhook address']}`
   const hook = { url, description: words['webhook description'] }
   assert.is((await api('/api/v1/webhooks', { method: 'POST', json: hook })).status, 201)
   assert.is((await api('/api/v1/event-stream/credentials', { method: 'POST' })).status, 201)
