@@ -46,7 +46,7 @@ const words: Words = {
   StepSucceeded: ({ data }, names) => `${titled(data, names)} was done${attempt(data.attempt)}`,
   StepFailed: ({ data }, names) =>
     `${titled(data, names)} failed${attempt(data.attempt)}: ${data.because}` +
-    `${data.retryAt === null ? '' : '; it will be tried again'}`,
+    (data.retryAt === null ? '' : '; it will be tried again'),
   AttentionNeeded: ({ data }, names) => `An operator was asked to look at ${titled(data, names)}: ${data.because}`,
   JobCancelled: ({ data: { because } }) => `The job was cancelled: ${because}`,
   UnwindingBegun: ({ data: { because } }) => `The job began to undo what it had done: ${because}`,

@@ -82,7 +82,7 @@ export const feedPage = async (
     .selectAll()
     .$if(looked !== undefined, (it) => it.where('position', '<=', looked?.position ?? ''))
     .$if(types !== undefined, (it) =>
-      it.where(({ or, eb }) => or((types ?? []).map((type) => eb('type', 'like', pattern(type))))),
+      it.where((where) => where.or((types ?? []).map((type) => where('type', 'like', pattern(type))))),
     )
     .$if(subjects !== undefined, (it) => it.where('subject', 'in', subjects ?? []))
     .limit(limit)

@@ -50,13 +50,13 @@ export const reach = async ({ head, waitFor, now }: HistoryQueries, instant: Pas
 
 /** Takes events into rows, in their order. */
 export const foldRows = <R extends Row>(
-  { keys, apply }: Projection<R>,
+  projection: Projection<R>,
   rows: Map<string, R>,
   events: readonly KnownEvent[],
 ): void => {
   for (const event of events) {
-    for (const key of keys(event)) {
-      const row = apply(rows.get(key), event, key)
+    for (const key of projection.keys(event)) {
+      const row = projection.apply(rows.get(key), event, key)
       if (row === undefined) rows.delete(key)
       else rows.set(key, row)
     }
@@ -154,7 +154,7 @@ export const datastoresAt = async (
       ? events.where('at', '<', endOf(asOf))
       : events.where('position', '<=', sortablePosition(asOf.position))
   }
-  const there = until('DatastoreCreated').where('datastore_id', 'not in', (_) =>
+  const there = until('DatastoreCreated').where('datastore_id', 'not in', () =>
     until('DatastoreDeleted').where('datastore_id', 'is not', null).select('datastore_id'),
   )
   const [{ total }, found] = await Promise.all([

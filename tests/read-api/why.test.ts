@@ -184,7 +184,7 @@ test('a failed deployment leads to the step that failed, and to the request', as
   await settled(uuid)
   isRoomLeft = true
   const found = the(await why(uuid, 'cluster_status_text'))
-  assert.match(String(found.value), /^The deployment failed: Create the machines: /)
+  assert.match(JSON.stringify(found.value), /^"The deployment failed: Create the machines: /)
   assert.equal(typesOf(found), [
     'request', 'JobQueued', 'JobAdmitted', 'JobStarted', 'StepOrdered', 'StepFailed', 'UnwindingBegun', 'JobUnwound',
     'DeploymentFailed',

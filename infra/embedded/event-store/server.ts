@@ -65,7 +65,7 @@ const grpcServer = async ({ log, onWritten }: Kept, security: Security | undefin
     calls.cancel()
     const { promise, resolve } = Promise.withResolvers<void>()
     const timer = setTimeout(resolve, SHUTDOWN_MS)
-    const closed = Promise.all(services.map((it) => it.close?.()))
+    const closed = Promise.all(services.map(async (it) => it.close?.()))
     server.tryShutdown(() => void closed.finally(resolve))
     await promise
     clearTimeout(timer)

@@ -23,7 +23,7 @@ const asked = <T>(name: string, schema: z.ZodType<T>, text: string | undefined):
 /** One line for people: when, what, of what, the rest of what it says, and whose it is. */
 const line = ({ at, type, subject, data, organisation_id: organisation }: FeedEntry): string => {
   const facts = Object.entries({ ...data, organisation })
-    .filter(([, value]) => !subject.endsWith(`/${String(value)}`))
+    .filter(([, value]) => typeof value !== 'string' || !subject.endsWith(`/${value}`))
     .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
   return [at.toISOString(), type.padEnd(38), subject, ...facts].join('  ')
 }

@@ -14,7 +14,7 @@ const atLength = ({ field, value, set_by: by, request, job, chain }: Field): rea
     `${printable(field)} = ${valueText(value)}`,
     `  set by   ${by.type} ${by.id}, ${by.at}, at ${by.position}`,
     `  asked    by ${actorText(request.actor)} with ${request.command ?? 'no command'}` +
-      `${request.request_id === null ? '' : `, request ${printable(request.request_id)}`}`,
+      (request.request_id === null ? '' : `, request ${printable(request.request_id)}`),
     ...(job === null ? [] : [`  through  job ${job.job_id}${job.kind === null ? '' : ` (${job.kind})`}${printable(through)}`]),
     '  so',
     ...chain.flatMap((link) => {
