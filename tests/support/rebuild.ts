@@ -1,9 +1,9 @@
 import type { EventStore, Position } from '../../domain/kernel/event-store.ts'
 import type { Projection } from '../../projections/projection.ts'
 import type { ReadSchema } from '../../projections/schema.ts'
-import type { ReadStore } from './connect.ts'
-import { type Filled, fill } from './fill.ts'
-import { id } from './rows.ts'
+import type { ReadStore } from '../../infra/read-store/connect.ts'
+import { type Filled, fill } from '../../infra/read-store/fill.ts'
+import { id } from '../../infra/read-store/rows.ts'
 
 /**
  * Makes read models anew from the log, in tables of their own that nobody reads.
