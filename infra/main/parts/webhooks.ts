@@ -33,7 +33,7 @@ const ownServers = ({ eventStoreUrl, natsUrl, ccxDbUrl, cmonDbUrl, eventStoreDbU
   ...[eventStoreUrl, natsUrl, ccxDbUrl, cmonDbUrl, eventStoreDbUrl, http.publicUrl].flatMap((url) => {
     if (url === undefined || !URL.canParse(url)) return []
     const { hostname, port, protocol } = new URL(url)
-    return [`${hostname}:${port === '' ? DEFAULT_PORTS[protocol] : port}`]
+    return [`${hostname.replaceAll(/[[\]]/g, '')}:${port === '' ? DEFAULT_PORTS[protocol] : port}`]
   }),
   `${http.host}:${http.port}`,
   `127.0.0.1:${healthPort}`,
