@@ -1,6 +1,8 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { sql, type Kysely, type Migration, type MigrationResultSet, Migrator } from 'kysely'
 
-const ATTEMPTS_MAX = 10
+const ATTEMPTS_MAX = 100
+const RETRY_MS = 20
 const UNDEFINED_TABLE = '42P01'
 
 /**
@@ -13,6 +15,7 @@ const insisted = async (migrate: () => Promise<MigrationResultSet>): Promise<Mig
     const { error, results } = found
     const isLost = error instanceof Error && 'code' in error && error.code === UNDEFINED_TABLE
     if (!isLost || results !== undefined || attempt === ATTEMPTS_MAX) return found
+    await pause(RETRY_MS)
   }
 }
 
