@@ -3,7 +3,8 @@ import { sql, type Kysely, type Migration, type MigrationResultSet, Migrator } f
 
 const ATTEMPTS_MAX = 100
 const RETRY_MS = 20
-const UNDEFINED_TABLE = '42P01'
+/** A table, or the schema it was in, is gone (PostgreSQL manual, appendix A). */
+const GONE: readonly unknown[] = ['42P01', '3F000']
 
 /**
  * The migrator looks at the tables of every schema, by name after name; one that is dropped meanwhile, as when read
@@ -13,7 +14,7 @@ const insisted = async (migrate: () => Promise<MigrationResultSet>): Promise<Mig
   for (let attempt = 1; ; attempt++) {
     const found = await migrate()
     const { error, results } = found
-    const isLost = error instanceof Error && 'code' in error && error.code === UNDEFINED_TABLE
+    const isLost = error instanceof Error && 'code' in error && GONE.includes(error.code)
     if (!isLost || results !== undefined || attempt === ATTEMPTS_MAX) return found
     await pause(RETRY_MS)
   }
