@@ -105,16 +105,19 @@ const reading = ({ pool }: Fresh) => {
   }
 }
 
-/** Writes a history until it is told to stop or there is no more of it. */
-const writing = (store: EventStore, { pool }: Fresh, history: readonly Append[]) => {
+/** Writes one history after the other until it is told to stop. */
+const writing = (store: EventStore, { pool }: Fresh, historyOf: (n: number) => readonly Append[]) => {
   const append = writer(store)
   let stopped = false
   let at = 0
   const ended = (async () => {
-    for (; at < history.length && !stopped; at += 5) {
-      await append(history.slice(at, at + 5))
-      // As slowly as a database answers.
-      await pool.query('select')
+    for (let n = 0; !stopped; n++) {
+      const history = historyOf(n)
+      for (let from = 0; from < history.length && !stopped; from += 5, at += 5) {
+        await append(history.slice(from, from + 5))
+        // As slowly as a database answers.
+        await pool.query('select')
+      }
     }
   })()
   return {
@@ -133,7 +136,7 @@ test('a rebuild under load is never seen by a reader, and its rows are those of 
   const running = startProjector(store, readStore, { batchMax: 50 })
   await running.caughtUp
   const readers = [reading(readStore), reading(readStore)]
-  const load = writing(store, readStore, randomHistory(22, { datastores: 300, moves: 40_000 }))
+  const load = writing(store, readStore, (n) => randomHistory(22 + 1_000 * n, { datastores: 300, moves: 40_000 }))
   await until(() => load.written() > 50, LIMIT)
   for (let round = 0; round < 2; round++) {
     const before = load.written()
