@@ -16,7 +16,7 @@ import { derivedId, freshId } from './ids.ts'
 
 /** The reply to a request that named an idempotency key; its stream holds this one event. */
 type RequestAnswered = Event<
-  'RequestAnswered.v2',
+  'RequestAnswered',
   {
     readonly fingerprint: string
     readonly status: number
@@ -78,7 +78,7 @@ export const answerOnce =
 
     const reply = await run(commandId)
     const answered: RequestAnswered = {
-      type: 'RequestAnswered.v2',
+      type: 'RequestAnswered',
       data: {
         fingerprint,
         status: reply.status,
@@ -98,7 +98,7 @@ export const answerOnce =
   }
 
 const isAnswer = (event: Recorded | undefined): event is Recorded<RequestAnswered> =>
-  event?.type === 'RequestAnswered.v2'
+  event?.type === 'RequestAnswered'
 
 const recall = async (
   { store, personal }: { readonly store: Pick<EventStore, 'read'>; readonly personal: Pick<PersonalData, 'open'> },

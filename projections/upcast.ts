@@ -25,8 +25,12 @@ const withoutClusterName: Upcaster = (data) => {
   return { ...found.data, order: { ...order, body: { ...order.body, cluster } } }
 }
 
+/** The reply repeats the tenant's own words, so it is one sealed text now; an old one is the same text in the clear. */
+const withReplyAsText: Upcaster = ({ body, ...answered }) => ({ ...answered, answer: JSON.stringify(body ?? null) })
+
 /** Every shape that was ever left behind. */
 export const upcasters: Upcasters = {
+  RequestAnswered: [withReplyAsText],
   StepOrdered: [withoutClusterName],
 }
 

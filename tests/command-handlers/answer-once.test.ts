@@ -60,7 +60,7 @@ const typesOf = async (store: EventStore): Promise<readonly string[]> => {
   return events.map(({ type }) => type)
 }
 
-const ALL = ['DatastoreCreated', 'JobQueued', 'JobAdmitted', 'RequestAnswered.v2']
+const ALL = ['DatastoreCreated', 'JobQueued', 'JobAdmitted', 'RequestAnswered']
 
 for (const at of [1, 2]) {
   for (const written of [false, true]) {

@@ -60,6 +60,12 @@ test('what is written today has the newest shape that there are samples of', asy
   for (const { type, data } of events) assert.equal(strayings(data, samplesOf(type)), [], type)
 })
 
+test('a reply that was recorded in the clear is read as the text that is sealed today', () => {
+  const answered = { fingerprint: 'f', status: 201, position: null }
+  const old = { type: 'RequestAnswered', data: { ...answered, body: { uuid: 'clu_1' } } }
+  assert.equal(shapes.read(old), { type: 'RequestAnswered', data: { ...answered, answer: '{"uuid":"clu_1"}' } })
+})
+
 test('the first events of all are folded as they were meant', () => {
   const events: readonly Recorded[] = recorded(
     streamOf,
