@@ -117,7 +117,7 @@ for (const { name, start } of messagings) {
       most = Math.max(most, ++held)
       setImmediate(() => {
         held--
-        void each.ack()
+        readers.add(each.ack())
       })
     })
     await until(() => taken.length === 30 && held === 0, { withinMs })
