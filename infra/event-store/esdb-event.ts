@@ -1,37 +1,8 @@
-import type { ReadResp } from '@eventstore/db-client/generated/streams_pb.js'
 import { z } from 'zod'
-import type { Metadata, Position, Recorded } from '../../domain/kernel/event-store.ts'
-import type { Sealed } from '../../domain/kernel/sealed.ts'
+import type { Metadata, Recorded } from '../../domain/kernel/event-store.ts'
 import { shapes } from '../../projections/upcast.ts'
-
-// The first events ever written hold it as plain text.
-const Address = z.custom<Sealed>((value) => typeof value === 'string')
-
-// What is not known here is kept: an event says the same whoever reads it, and the audit trail hashes all of it.
-const Actor = z.looseObject({
-  kind: z.enum(['user', 'client', 'operator', 'system']),
-  id: z.string(),
-  clientId: z.string().exactOptional(),
-  role: z.string().exactOptional(),
-  address: Address.exactOptional(),
-})
-
-const Command = z.looseObject({ type: z.string(), data: z.looseObject({}) })
-
-const EventMetadata = z.looseObject({
-  commandId: z.string(),
-  correlationId: z.string(),
-  causationId: z.string(),
-  actor: Actor,
-  organisationId: z.string().exactOptional(),
-  requestId: z.string().exactOptional(),
-  traceparent: z.string().exactOptional(),
-  command: Command.exactOptional(),
-}) satisfies z.ZodType<Metadata>
-
-const EventData = z.looseObject({})
-const EventType = z.string().min(1)
-const EventId = z.uuid()
+import type { WireEvent } from './esdb-decode.ts'
+import { EventMetadata, type JsonObject, isJsonObject, isMetadata } from './event-metadata.ts'
 
 /** An event in one of our streams that is not one of ours. Nothing can be done about it but look at it. */
 export class MalformedEvent extends Error {
@@ -45,42 +16,35 @@ export class MalformedEvent extends Error {
   }
 }
 
+const Own = z.object({ type: z.string().min(1), id: z.uuid(), data: z.looseObject({}), metadata: EventMetadata })
+
+const UUID = /^[\da-f]{8}-[\da-f]{4}-[1-8][\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/
+
+type Checked = { readonly type: string; readonly id: string; readonly data: JsonObject; readonly metadata: Metadata }
+
+/** What was read, checked; by the schema only if a look does not do, which tells what is wrong with it. */
+const checked = (type: string, id: string, data: unknown, metadata: unknown): Checked => {
+  if (type !== '' && UUID.test(id) && isJsonObject(data) && isMetadata(metadata)) return { type, id, data, metadata }
+  return Own.parse({ type, id, data, metadata })
+}
+
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
 /** 100 ns ticks since 1970 as RFC 3339. */
-const instantOf = (ticks: string | undefined): string => new Date(Math.floor(Number(ticks ?? 0) / 10_000)).toISOString()
+const instantOf = (ticks: string): string => new Date(Math.floor(Number(ticks) / 10_000)).toISOString()
 
 const json = (bytes: Uint8Array): unknown => JSON.parse(utf8.decode(bytes))
-
-type WireEvent = ReadResp.ReadEvent.RecordedEvent
-
-const positionOf = (event: WireEvent): Position => ({
-  commit: BigInt(event.getCommitPosition()),
-  prepare: BigInt(event.getPreparePosition()),
-})
 
 /**
  * An event as it came over the wire, checked, in the newest shape of its type.
  *
  * @throws MalformedEvent when its data is not a JSON object or its metadata is not ours
  */
-export const recordedOf = (event: WireEvent): Recorded => {
-  const stream = utf8.decode(event.getStreamIdentifier()?.getStreamName_asU8())
-  const revision = BigInt(event.getStreamRevision())
-  const properties = event.getMetadataMap()
+export const recordedOf = ({ stream, revision, position, ...event }: WireEvent): Recorded => {
   try {
-    return {
-      ...shapes.recall({
-        type: EventType.parse(properties.get('type')),
-        data: EventData.parse(json(event.getData_asU8())),
-      }),
-      id: EventId.parse(event.getId()?.getString()),
-      stream,
-      revision,
-      position: positionOf(event),
-      recordedAt: instantOf(properties.get('created')),
-      metadata: EventMetadata.parse(json(event.getCustomMetadata_asU8())),
-    }
+    const { type, id, data, metadata } = checked(event.type, event.id, json(event.data), json(event.metadata))
+    const recordedAt = instantOf(event.createdTicks)
+    return { ...shapes.recall({ type, data }), id, stream, revision, position, recordedAt, metadata }
   } catch (cause) {
     throw new MalformedEvent(stream, revision, cause)
   }

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
-import type { ReadResp } from '@eventstore/db-client/generated/streams_pb.js'
 import type { Delivery, Position, Recorded } from '../../domain/kernel/event-store.ts'
+import { type Answer, decode } from './esdb-decode.ts'
 import { recordedOf } from './esdb-event.ts'
 import type { ReadCall } from './esdb-read.ts'
 import { StoreUnavailable } from './transient.ts'
@@ -26,18 +26,16 @@ const inbox = (call: ReadCall, { after, caughtUp, batchMax }: Following) => {
   let failure: unknown
   let arrived = Promise.withResolvers<void>()
 
-  const take = (message: ReadResp): void => {
-    const event = message.getEvent()?.getEvent()
-    const checkpoint = message.getCheckpoint()
-    if (event !== undefined) {
-      const recorded = recordedOf(event)
+  const take = (answer: Answer): void => {
+    if (answer.kind === 'event') {
+      const recorded = recordedOf(answer.event)
       events.push(recorded)
       position = recorded.position
       if (events.length >= 2 * batchMax) call.pause()
-    } else if (checkpoint !== undefined) {
-      position = { commit: BigInt(checkpoint.getCommitPosition()), prepare: BigInt(checkpoint.getPreparePosition()) }
+    } else if (answer.kind === 'checkpoint') {
+      position = answer.position
       news = true
-    } else if (message.hasCaughtUp()) {
+    } else if (answer.kind === 'caught-up') {
       reached = true
       news = true
     }
@@ -46,10 +44,10 @@ const inbox = (call: ReadCall, { after, caughtUp, batchMax }: Following) => {
     failure ??= error
     arrived.resolve()
   }
-  call.on('data', (message: ReadResp) => {
+  call.on('data', (message: Buffer) => {
     if (failure !== undefined) return
     try {
-      take(message)
+      take(decode(message))
       arrived.resolve()
     } catch (error) {
       fail(error)

@@ -1,9 +1,10 @@
 import type { EventStoreDBClient } from '@eventstore/db-client'
 import shared from '@eventstore/db-client/generated/shared_pb.js'
-import { StreamsClient } from '@eventstore/db-client/generated/streams_grpc_pb.js'
+import { StreamsClient, StreamsService } from '@eventstore/db-client/generated/streams_grpc_pb.js'
 import streams from '@eventstore/db-client/generated/streams_pb.js'
 import type { ClientReadableStream } from '@grpc/grpc-js'
 import type { Position } from '../../domain/kernel/event-store.ts'
+import { type Answer, decode } from './esdb-decode.ts'
 import { StoreUnavailable } from './transient.ts'
 
 const { Options } = streams.ReadReq
@@ -12,7 +13,11 @@ const { FORWARDS, BACKWARDS } = Options.ReadDirection
 /** How many events the server looks at before it tells a filtered subscription how far it has come. */
 const CHECKPOINT_EVERY = 512
 
-export type ReadCall = ClientReadableStream<streams.ReadResp>
+/** Its messages are bytes still: what they say is decoded where an error is the reader's. */
+export type ReadCall = ClientReadableStream<Buffer>
+
+const { path, requestSerialize } = StreamsService.read
+const asBytes = (bytes: Buffer): Buffer => bytes
 
 /**
  * Opens a Read call on the client's connection.
@@ -25,7 +30,9 @@ export type ReadCall = ClientReadableStream<streams.ReadResp>
  */
 export const openRead = async (client: EventStoreDBClient, request: streams.ReadReq): Promise<ReadCall> => {
   const open = client['GRPCStreamCreator'](StreamsClient, 'read', (calls) =>
-    calls.read(request, ...client['callArguments']({}, { deadline: Infinity })),
+    calls.makeServerStreamRequest(
+      path, requestSerialize, asBytes, request, ...client['callArguments']({}, { deadline: Infinity }),
+    ),
   )
   try {
     return await open()
@@ -111,7 +118,7 @@ export const subscriptionRequest = (after: Position | 'start', prefixes: readonl
   )
 
 /**
- * Hands every message of a call to `take` and resolves at its end. The call is cancelled whatever happens, since one
+ * Hands every answer of a call to `take` and resolves at its end. The call is cancelled whatever happens, since one
  * left open stays open on the server.
  *
  * @param stallMs how long the server may be silent
@@ -119,7 +126,7 @@ export const subscriptionRequest = (after: Position | 'start', prefixes: readonl
  */
 export const readToEnd = async (
   call: ReadCall,
-  take: (message: streams.ReadResp) => void,
+  take: (answer: Answer) => void,
   stallMs: number,
 ): Promise<void> => {
   const over = Promise.withResolvers<void>()
@@ -127,10 +134,10 @@ export const readToEnd = async (
   const timer = setTimeout(stalled, stallMs)
   call.on('error', over.reject)
   call.on('end', over.resolve)
-  call.on('data', (message: streams.ReadResp) => {
+  call.on('data', (message: Buffer) => {
     timer.refresh()
     try {
-      take(message)
+      take(decode(message))
     } catch (error) {
       over.reject(error)
       call.cancel()

@@ -4,6 +4,7 @@ import {
 } from '../../domain/kernel/event-store.ts'
 import { appender, AppendRefused } from './esdb-append.ts'
 import { esdbClient } from './esdb-client.ts'
+import type { Answer } from './esdb-decode.ts'
 import { MalformedEvent, recordedOf } from './esdb-event.ts'
 import { follow } from './esdb-follow.ts'
 import { allRequest, lastRequest, openRead, readToEnd, streamRequest, subscriptionRequest } from './esdb-read.ts'
@@ -14,7 +15,6 @@ import { backOffMs, isTransient, pause, ReadRefused, StoreUnavailable } from './
  */
 const ATTEMPTS_WORTH = 6
 
-type ReadToEnd = Parameters<typeof readToEnd>
 type Request = Parameters<typeof openRead>[1]
 
 type Connection = {
@@ -45,12 +45,12 @@ const insist = async <T>(
 const readAnew = async <T>(
   connection: Connection,
   request: Request,
-  read: (message: Parameters<ReadToEnd[1]>[0], into: T[]) => void,
+  read: (answer: Answer, into: T[]) => void,
 ): Promise<T[]> => {
   const attempt = async (): Promise<T[]> => {
     const into: T[] = []
     const call = await openRead(connection.client, request)
-    await readToEnd(call, (message) => read(message, into), connection.timeoutMs)
+    await readToEnd(call, (answer) => read(answer, into), connection.timeoutMs)
     return into
   }
   try {
@@ -67,9 +67,8 @@ const readFailure = (cause: unknown): unknown => {
   return new ReadRefused('the event store refuses this read', { cause })
 }
 
-const recordedFrom: Parameters<typeof readAnew<Recorded>>[2] = (message, into) => {
-  const event = message.getEvent()?.getEvent()
-  if (event !== undefined) into.push(recordedOf(event))
+const recordedFrom = (answer: Answer, into: Recorded[]): void => {
+  if (answer.kind === 'event') into.push(recordedOf(answer.event))
 }
 
 const reading = (connection: Connection): Pick<EventStore, 'read' | 'readAll' | 'head'> => {
@@ -94,10 +93,8 @@ const reading = (connection: Connection): Pick<EventStore, 'read' | 'readAll' | 
       return events.filter(({ position }) => isAfter(position, after)).slice(0, limit)
     },
     head: async () => {
-      const [last] = await readAnew<Position>(connection, lastRequest(), (message, into) => {
-        const event = message.getEvent()?.getEvent()
-        if (event === undefined) return
-        into.push({ commit: BigInt(event.getCommitPosition()), prepare: BigInt(event.getPreparePosition()) })
+      const [last] = await readAnew<Position>(connection, lastRequest(), (answer, into) => {
+        if (answer.kind === 'event') into.push(answer.event.position)
       })
       return last ?? 'start'
     },
