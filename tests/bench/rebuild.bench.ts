@@ -71,8 +71,8 @@ report(`made anew beside, nobody else at work (${loads()})`, `${rate(alone.fille
   text: `≥ ${EVENTS_PER_SECOND_MIN} events/s`,
 })
 report('until all are compared and swapped', `${(alone.ms / 1_000).toFixed(1)} s`, {
-  ok: alone.ms <= SECONDS_MAX * 1_000,
-  text: `≤ ${SECONDS_MAX} s`,
+  ok: alone.ms < SECONDS_MAX * 1_000,
+  text: `< ${SECONDS_MAX} s`,
 })
 
 const Seen = z.object({ written: z.number(), readMs: z.array(z.number()), failures: z.array(z.string()) })
