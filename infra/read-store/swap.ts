@@ -1,5 +1,6 @@
 import pg, { type ClientBase } from 'pg'
 import type { Projection } from '../../projections/projection.ts'
+import { inTransaction } from './fold.ts'
 import { id, tableName } from './rows.ts'
 import { nextOf, previousOf } from './tables.ts'
 
@@ -27,6 +28,20 @@ const moving = ({ name, table }: Pick<Projection, 'name' | 'table'>, here: strin
     `delete from ${from} where ${own}`,
   ]
 }
+
+/**
+ * Gives up the previous table, to be done before the projector waits for a swap: the files of a long table take long to
+ * remove.
+ */
+export const dropPrevious = (
+  client: ClientBase,
+  { name, table }: Pick<Projection, 'name' | 'table'>,
+  schema: string,
+): Promise<void> =>
+  inTransaction(client, async () => {
+    await client.query(`drop table if exists ${tableName(previousOf(schema), table)}`)
+    await client.query(`delete from ${tableName(previousOf(schema), 'checkpoints')} where projection = $1`, [name])
+  })
 
 /**
  * Puts a table beside in the live one's place, with its checkpoint, in one transaction and one round trip. The live one

@@ -5,7 +5,8 @@ import type { Projection } from '../../projections/projection.ts'
 import { type Checkpoint, lowest, readCheckpoints } from './checkpoints.ts'
 import { catchUp } from './fill.ts'
 import { whileAtRest } from './locks.ts'
-import { TableBusy, swap } from './swap.ts'
+import { TableBusy, dropPrevious, swap } from './swap.ts'
+import { previousOf } from './tables.ts'
 
 /** So few events, if they come no faster than that, are taken in while the projector waits. */
 const NEAR = 20
@@ -79,7 +80,8 @@ export const meet = async <T>(
 }
 
 /**
- * Puts the candidate in the live table's place, as soon as nobody holds on to that one.
+ * Puts the candidate in the live table's place, as soon as nobody holds on to that one. What was the previous table until
+ * then is given up first, unless it is the candidate.
  *
  * @param patienceMs how long to try; default a minute
  * @returns for how long the projector had to wait, in ms
@@ -88,6 +90,7 @@ export const meet = async <T>(
 export const takeOver = async (own: Candidate, patienceMs = PATIENCE_MS): Promise<number> => {
   const { client, projection, schema, beside, signal } = own
   const giveUpAt = performance.now() + patienceMs
+  if (beside !== previousOf(schema)) await dropPrevious(client, projection, schema)
   for (;;) {
     try {
       const { atRestMs } = await meet(own, (live) =>
