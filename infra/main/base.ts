@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import type { EventStore } from '../../domain/kernel/event-store.ts'
 import type { PersonalData } from '../../domain/kernel/sealed.ts'
+import { projections } from '../../projections/index.ts'
 import type { ReadSchema } from '../../projections/schema.ts'
 import { type Config, readConfig, required } from '../config.ts'
 import { esdbEventStore } from '../event-store/esdb.ts'
@@ -91,7 +92,8 @@ const connections = (service: string, config: Config, log: Log, metrics: Metrics
     ccxDb,
     readPosition: lazily(() => {
       const url = required(config.ccxDbUrl, 'CCX_DB_URL')
-      return kept(readPosition({ url, onError: (err) => log.warn({ err }, 'the position of the read models is not known') }))
+      const onError = (err: unknown) => log.warn({ err }, 'the position of the read models is not known')
+      return kept(readPosition({ url, names: projections.map(({ name }) => name), onError }))
     }),
     secrets: lazily(async () => sealedSecrets(await vault())),
     personal: lazily(async () => personalData(await vault())),

@@ -24,8 +24,8 @@ export type ReadPosition = {
 
 type Waiter = { readonly position: Position; readonly settle: (reached: boolean) => void }
 
-const Lowest = z.array(
-  z.object({ commit: z.string().transform(BigInt), prepare: z.string().transform(BigInt) }),
+const Checkpoints = z.array(
+  z.object({ projection: z.string(), commit: z.string().transform(BigInt), prepare: z.string().transform(BigInt) }),
 )
 
 /**
@@ -33,10 +33,12 @@ const Lowest = z.array(
  * projector and is replaced when it breaks; should a word be lost, the checkpoints are asked as long as somebody waits.
  *
  * @param options.url of the database that the read models are in
+ * @param options.names the read models there are to be: as long as one has no checkpoint, nothing is known
  * @param options.onError told of connections that break or cannot be made
  */
-export const readPosition = ({ url, schema = READ_SCHEMA, onError }: {
+export const readPosition = ({ url, schema = READ_SCHEMA, names = [], onError }: {
   readonly url: string
+  readonly names?: readonly string[]
   readonly schema?: string
   readonly onError?: (error: unknown) => void
 }): ReadPosition => {
@@ -49,7 +51,7 @@ export const readPosition = ({ url, schema = READ_SCHEMA, onError }: {
     known = position
     for (const waiter of waiters) if (!isAfter(waiter.position, position)) waiter.settle(true)
   }
-  const connection = listening({ url, schema, onError, advance, signal: closing.signal })
+  const connection = listening({ url, schema, names, onError, advance, signal: closing.signal })
   let asking: NodeJS.Timeout | undefined
 
   const waitFor = (position: Position, withinMs: number): Promise<boolean> => {
@@ -88,20 +90,23 @@ export const readPosition = ({ url, schema = READ_SCHEMA, onError }: {
 type Listening = {
   readonly url: string
   readonly schema: string
+  readonly names: readonly string[]
   readonly onError: ((error: unknown) => void) | undefined
   readonly advance: (position: Position | undefined) => void
   readonly signal: AbortSignal
 }
 
 /** A connection for as long as `signal` lets it, another one whenever it breaks. */
-const listening = ({ url, schema, onError, advance, signal }: Listening) => {
+const listening = ({ url, schema, names, onError, advance, signal }: Listening) => {
   let current: pg.Client | undefined
-  const query = `select position_commit::text as commit, position_prepare::text as prepare
-    from ${tableName(schema, 'checkpoints')} order by position_commit, position_prepare limit 1`
+  const query = `select projection, position_commit::text as commit, position_prepare::text as prepare
+    from ${tableName(schema, 'checkpoints')} order by position_commit, position_prepare`
 
   const askOver = async (client: pg.Client): Promise<void> => {
     const { rows } = await client.query(query)
-    advance(Lowest.parse(rows)[0])
+    const checkpoints = Checkpoints.parse(rows)
+    const there = new Set(checkpoints.map(({ projection }) => projection))
+    if (names.every((name) => there.has(name))) advance(checkpoints[0])
   }
 
   /** Until the connection ends, by itself or by `signal`. */

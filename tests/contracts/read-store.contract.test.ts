@@ -314,6 +314,24 @@ test('who waits in vain is told so', async () => {
   await readStore.close()
 })
 
+test('nothing is known of how far read models have come as long as one of them is still to be made', async () => {
+  const store = memoryEventStore(() => noon)
+  const readStore = await fresh()
+  const written = await write(store, 'clu_1')
+  const running = startProjector(store, readStore)
+  await running.caughtUp
+  await running.stop()
+  const names = projections.map(({ name }) => name)
+  const position = readPosition({ url: readStore.url, names })
+  assert.is(await position.waitFor(written.position, WAIT_MS), true)
+  await position.close()
+  await readStore.pool.query('delete from read.checkpoints where projection = $1', [names[0]])
+  const again = readPosition({ url: readStore.url, names })
+  assert.is(await again.waitFor(written.position, 600), false)
+  await again.close()
+  await readStore.close()
+})
+
 test('waiting outlives a broken connection', async () => {
   const store = memoryEventStore(() => noon)
   const readStore = await fresh()

@@ -3,6 +3,7 @@ import type { Pool } from 'pg'
 import type { EventStore } from '../../../domain/kernel/event-store.ts'
 import type { PersonalData } from '../../../domain/kernel/sealed.ts'
 import type { Instant } from '../../../domain/kernel/time.ts'
+import { projections } from '../../../projections/index.ts'
 import type { ReadSchema } from '../../../projections/schema.ts'
 import { type AuthStore, authStore } from '../../auth/auth-store.ts'
 import { type Config, required } from '../../config.ts'
@@ -41,7 +42,7 @@ export const onStores = async <T>(stateDir: string | undefined, work: (stores: S
   const url = required(config.ccxDbUrl, 'CCX_DB_URL')
   const { pool, db, close } = connect<ReadSchema>(url, { name: 'ccx-cli' })
   const store = esdbEventStore({ connectionString: config.eventStoreUrl })
-  const position = readPosition({ url })
+  const position = readPosition({ url, names: projections.map(({ name }) => name) })
   try {
     const auth = authStore({ pool, now })
     await auth.migrate()
