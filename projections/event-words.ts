@@ -32,6 +32,10 @@ const words: Words = {
   DeletionStarted: () => 'The deletion of the datastore began',
   DeletionAbandoned: ({ data: { because } }) => `The deletion was abandoned: ${because}`,
   DatastoreDeleted: () => 'The datastore was deleted',
+  SettingsChanged: ({ data: { settings } }) => `Settings were changed: ${Object.keys(settings).join(', ')}`,
+  DatastoreChanged: ({ data: { change, nodes } }) =>
+    `The datastore was changed (${kindOf(change.kind)}); it has ${counted(nodes.length, 'node')}`,
+  ChangeAbandoned: ({ data: { change, because } }) => `The change came to nothing (${kindOf(change.kind)}): ${because}`,
 
   JobQueued: ({ data: { kind } }) => `A job was queued: ${kindOf(kind)}`,
   JobAdmitted: ({ data: { kind } }) => `The job's turn came: ${kindOf(kind)}`,

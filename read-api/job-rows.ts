@@ -10,6 +10,8 @@ type JobReply = z.infer<typeof jobReply>
 const TYPES: Readonly<Record<Job['kind'], JobReply['type']>> = {
   'deploy-datastore': 'JOB_TYPE_DEPLOY_DATASTORE',
   'delete-datastore': 'JOB_TYPE_DESTROY_DATASTORE',
+  'add-nodes': 'JOB_TYPE_ADD_NODE',
+  'remove-nodes': 'JOB_TYPE_REMOVE_NODE',
 }
 
 // A client polls until it reads one of the last two, so a job that waits for its turn is running too.

@@ -48,14 +48,18 @@ const known = (names: readonly Names[]): readonly Names[] =>
     .map((entry) => ({ ...entry, addresses: entry.addresses.filter((address) => address !== '') }))
     .filter(({ addresses }) => addresses.length > 0)
 
-export const nodeNames = (facts: Facts): readonly Names[] => {
+/** The names of these nodes. */
+export const namesOf = (facts: Facts, nodeIds: readonly string[]): readonly Names[] => {
   const { datastoreId, spec } = facts.input
+  const wanted = spec.nodes.filter(({ nodeId }) => nodeIds.includes(nodeId))
   return known(
-    spec.nodes.map((node) =>
+    wanted.map((node) =>
       named(spec, nodeHostname(node, datastoreId, spec.domain), [addressOf(facts, node.nodeId, 'publicAddress')]),
     ),
   )
 }
+
+export const nodeNames = (facts: Facts): readonly Names[] => namesOf(facts, everyNode(facts))
 
 /** The names that tenants connect to: one follows the primary, the other answers with every replica. */
 export const endpointNames = (facts: Facts): readonly Names[] => {
@@ -77,7 +81,15 @@ export const withdrawEndpoint = ({ input: { datastoreId, spec } }: Facts): Order
   return { subject: 'infra.withdraw-names', body: { datastoreId, names } }
 }
 
-export const withdrawNodeNames = ({ input: { datastoreId, spec } }: Facts): Order => {
-  const names = spec.nodes.map((node) => nodeHostname(node, datastoreId, spec.domain))
+export const withdrawReplicaName = ({ input: { datastoreId, spec } }: Facts): Order => ({
+  subject: 'infra.withdraw-names',
+  body: { datastoreId, names: [replicaName(datastoreId, spec.domain)] },
+})
+
+export const withdrawNames = ({ input: { datastoreId, spec } }: Facts, nodeIds: readonly string[]): Order => {
+  const wanted = spec.nodes.filter(({ nodeId }) => nodeIds.includes(nodeId))
+  const names = wanted.map((node) => nodeHostname(node, datastoreId, spec.domain))
   return { subject: 'infra.withdraw-names', body: { datastoreId, names } }
 }
+
+export const withdrawNodeNames = (facts: Facts): Order => withdrawNames(facts, everyNode(facts))

@@ -1,5 +1,4 @@
-import type { Order } from '../domain/job/orders.ts'
-import type { Facts, Saga, Step } from '../domain/job/saga.ts'
+import type { Saga } from '../domain/job/saga.ts'
 import {
   clusterOf,
   endpointNames,
@@ -10,22 +9,8 @@ import {
   withdrawEndpoint,
   withdrawNodeNames,
 } from './cluster.ts'
+import { bootStep, checkStep, eraseNode, ids, machineSteps, replicaStep, softwareStep } from './nodes.ts'
 import { sideBySide } from './side-by-side.ts'
-
-const ids = ({ input }: Facts) => ({ provider: input.spec.provider, datastoreId: input.datastoreId })
-
-const eraseNode = (facts: Facts, nodeId: string): Order => ({
-  subject: 'cmon.erase-node',
-  body: { cluster: clusterOf(facts), nodeId },
-})
-
-const software: Omit<Step, 'keys'> = {
-  name: 'software',
-  title: 'Install the database software and certificates',
-  does: (facts, nodeId) => ({ subject: 'cmon.install-node', body: { cluster: clusterOf(facts), nodeId } }),
-  undo: eraseNode,
-  timeoutMs: 900_000, attemptsMax: 3, backoffMs: 2_000,
-}
 
 /** From nothing to a database that a tenant can connect to. */
 export const deployDatastore: Saga = {
@@ -45,43 +30,7 @@ export const deployDatastore: Saga = {
       }),
       timeoutMs: 60_000, attemptsMax: 5, backoffMs: 500,
     },
-    {
-      name: 'machines',
-      title: 'Create the machines',
-      keys: everyNode,
-      does: (facts, nodeId) => {
-        const { spec } = facts.input
-        const node = spec.nodes.find((plan) => plan.nodeId === nodeId)
-        if (node === undefined) throw new Error(`BUG: node ${nodeId} is not in the plan`)
-        const { name, zone, instance } = node
-        const { networkId } = spec.network
-        return {
-          subject: 'infra.create-machine',
-          body: { ...ids(facts), networkId, nodeId, name, region: spec.region, zone, instance },
-        }
-      },
-      undo: (facts, nodeId) => ({ subject: 'infra.delete-machine', body: { ...ids(facts), nodeId } }),
-      timeoutMs: 300_000, attemptsMax: 5, backoffMs: 1_000,
-    },
-    {
-      name: 'addresses',
-      title: 'Allocate the public addresses',
-      keys: everyNode,
-      does: (facts, nodeId) => ({ subject: 'infra.allocate-address', body: { ...ids(facts), nodeId } }),
-      undo: (facts, nodeId) => ({ subject: 'infra.release-address', body: { ...ids(facts), nodeId } }),
-      timeoutMs: 60_000, attemptsMax: 5, backoffMs: 1_000,
-    },
-    {
-      name: 'volumes',
-      title: 'Create and attach the volumes',
-      keys: everyNode,
-      does: (facts, nodeId) => {
-        const { type, sizeGib } = facts.input.spec.volume
-        return { subject: 'infra.create-volume', body: { ...ids(facts), nodeId, type, sizeGib } }
-      },
-      undo: (facts, nodeId) => ({ subject: 'infra.delete-volume', body: { ...ids(facts), nodeId } }),
-      timeoutMs: 120_000, attemptsMax: 5, backoffMs: 1_000,
-    },
+    ...machineSteps(everyNode),
     sideBySide('boot', 'Boot the machines and publish their names', [
       {
         name: 'node-names',
@@ -93,14 +42,7 @@ export const deployDatastore: Saga = {
         undo: withdrawNodeNames,
         timeoutMs: 60_000, attemptsMax: 8, backoffMs: 1_000,
       },
-      {
-        // What a boot leaves behind goes with the machine.
-        name: 'boot',
-        title: 'Boot the machines',
-        keys: everyNode,
-        does: (facts, nodeId) => ({ subject: 'infra.boot-machine', body: { ...ids(facts), nodeId } }),
-        timeoutMs: 900_000, attemptsMax: 3, backoffMs: 2_000,
-      },
+      bootStep(everyNode),
       {
         name: 'cluster',
         title: 'Hand the datastore to the controller',
@@ -109,33 +51,20 @@ export const deployDatastore: Saga = {
         timeoutMs: 60_000, attemptsMax: 5, backoffMs: 500,
       },
     ]),
-    {
-      ...software,
-      keys: (facts) => [firstNode(facts)],
-    },
+    softwareStep((facts) => [firstNode(facts)]),
     sideBySide('primary', 'Set up the primary, prepare the replicas', [
-      { ...software, keys: otherNodes },
+      softwareStep(otherNodes),
       {
         name: 'primary',
         title: 'Set up the primary',
         keys: (facts) => [firstNode(facts)],
         does: (facts, nodeId) => ({ subject: 'cmon.bootstrap-primary', body: { cluster: clusterOf(facts), nodeId } }),
-        undo: eraseNode,
+        undo: (facts, nodeId) => eraseNode(facts, nodeId),
         timeoutMs: 300_000, attemptsMax: 3, backoffMs: 2_000,
       },
     ]),
     sideBySide('replicas', 'Set up the replicas and the first database', [
-      {
-        name: 'replicas',
-        title: 'Set up the replicas',
-        keys: otherNodes,
-        does: (facts, nodeId) => ({
-          subject: 'cmon.join-replica',
-          body: { cluster: clusterOf(facts), nodeId, primaryId: firstNode(facts) },
-        }),
-        undo: eraseNode,
-        timeoutMs: 900_000, attemptsMax: 3, backoffMs: 2_000,
-      },
+      replicaStep(otherNodes, firstNode),
       {
         // The account lives in the primary's data, and goes with it.
         name: 'account',
@@ -147,15 +76,7 @@ export const deployDatastore: Saga = {
         timeoutMs: 60_000, attemptsMax: 5, backoffMs: 1_000,
       },
     ]),
-    {
-      name: 'check',
-      title: 'Check that every node does its part',
-      does: (facts) => ({
-        subject: 'cmon.check-cluster',
-        body: { cluster: clusterOf(facts), primaryId: firstNode(facts) },
-      }),
-      timeoutMs: 120_000, attemptsMax: 3, backoffMs: 1_000,
-    },
+    checkStep(firstNode),
     {
       name: 'endpoint',
       title: 'Publish the addresses to connect to',

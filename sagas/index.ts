@@ -1,9 +1,13 @@
 import type { Sagas } from '../domain/job/saga.ts'
+import { addNodes } from './add-nodes.ts'
 import { deleteDatastore } from './delete-datastore.ts'
 import { deployDatastore } from './deploy-datastore.ts'
+import { removeNodes } from './remove-nodes.ts'
 
 /** Every kind of job and its plan. */
 export const sagas: Sagas = {
   'deploy-datastore': deployDatastore,
   'delete-datastore': deleteDatastore,
+  'add-nodes': addNodes,
+  'remove-nodes': removeNodes,
 }

@@ -1,5 +1,8 @@
 import { type Decider, type Decision, reject } from '../kernel/decider.ts'
+import { type Change, type Shape, changed, refusalOf, specAtWork } from './changes.ts'
 import type {
+  ChangeDatastore,
+  ChangeSettings,
   CreateDatastore,
   DatastoreCommand,
   DatastoreEvent,
@@ -8,10 +11,12 @@ import type {
   JobInput,
   JobKind,
   RecordJobEnded,
+  StopJob,
 } from './messages.ts'
 import type { DatastoreSpec, NodeState } from './spec.ts'
 
-type QueuedJob = { readonly jobId: string; readonly kind: JobKind }
+/** A job that waits or is at work. `change` is that of a job which changes the datastore. */
+type QueuedJob = { readonly jobId: string; readonly kind: JobKind; readonly change?: Change }
 
 type Known = {
   readonly datastoreId: string
@@ -41,6 +46,12 @@ export const datastore: Decider<DatastoreCommand, DatastoreEvent, Datastore, Dat
     switch (command.type) {
       case 'DeleteDatastore':
         return remove(command.data, state)
+      case 'ChangeDatastore':
+        return change(command.data, state)
+      case 'ChangeSettings':
+        return changeSettings(command.data, state)
+      case 'StopJob':
+        return stopJob(command.data, state)
       case 'RecordJobEnded':
         return endJob(command.data, state)
     }
@@ -63,15 +74,23 @@ export const datastore: Decider<DatastoreCommand, DatastoreEvent, Datastore, Dat
         return { ...state, status: state.nodes.length === 0 ? 'deploy-failed' : 'running' }
       case 'DatastoreDeleted':
         return { ...state, status: 'deleted', nodes: [] }
+      case 'SettingsChanged':
+        return { ...state, spec: { ...state.spec, ...event.data.settings } }
+      case 'DatastoreChanged': {
+        const { change, nodes } = event.data
+        return { ...state, spec: changed(state, change).spec, nodes }
+      }
       case 'JobQueued': {
-        const { jobId, kind } = event.data
-        return { ...state, queue: [...state.queue, { jobId, kind }], jobsSeen: new Set([...state.jobsSeen, jobId]) }
+        const { jobId, kind, change } = event.data
+        const job = { jobId, kind, ...(change === undefined ? {} : { change }) }
+        return { ...state, queue: [...state.queue, job], jobsSeen: new Set([...state.jobsSeen, jobId]) }
       }
       case 'JobDropped':
       case 'JobEnded':
         return { ...state, queue: state.queue.filter(({ jobId }) => jobId !== event.data.jobId) }
       case 'JobAdmitted':
       case 'JobCancellationAsked':
+      case 'ChangeAbandoned':
         return state
     }
   },
@@ -96,7 +115,7 @@ const create = ({ datastoreId, jobId, spec, fingerprint, now }: CreateDatastore[
   ]
 }
 
-const remove = ({ datastoreId, jobId, now }: DeleteDatastore['data'], state: Known & { status: string }): Decided => {
+const remove = ({ datastoreId, jobId, now }: DeleteDatastore['data'], state: Live): Decided => {
   if (state.status === 'deleted') return reject('datastore-not-found', `datastore ${datastoreId} is deleted`)
   if (state.status === 'deleting' || state.jobsSeen.has(jobId)) return []
   const about = { datastoreId, at: now }
@@ -105,44 +124,124 @@ const remove = ({ datastoreId, jobId, now }: DeleteDatastore['data'], state: Kno
   const [atWork, ...waiting] = state.queue
   return [
     { type: 'DeletionStarted', data: about },
-    ...waiting.map((dropped) => ({ type: 'JobDropped', data: { ...about, ...dropped, because } }) as const),
+    ...waiting.flatMap((dropped) => drop(dropped, because, about)),
     ...(atWork ? [{ type: 'JobCancellationAsked', data: { ...about, jobId: atWork.jobId, because } } as const] : []),
     { type: 'JobQueued', data: { ...about, ...job, ownerId: state.spec.ownerId } },
-    ...(atWork ? [] : [{ type: 'JobAdmitted', data: { ...about, ...job, input: inputOf(state) } } as const]),
+    ...(atWork ? [] : [admit(job, state, about)]),
   ]
 }
 
-const endJob = ({ datastoreId, jobId, end, because, nodes, now }: RecordJobEnded['data'], state: Known): Decided => {
-  const [atWork, next] = state.queue
-  if (atWork?.jobId !== jobId) return []
+/** The datastore as it will be once everything that is queued is done: what a further change is held against. */
+const planned = (state: Live): Shape =>
+  state.queue.reduce<Shape>((shape, job) => (job.change === undefined ? shape : changed(shape, job.change)), state)
+
+const change = ({ datastoreId, jobId, change: wanted, now }: ChangeDatastore['data'], state: Live): Decided => {
+  if (state.jobsSeen.has(jobId)) return []
+  const unfit = unfitness(state)
+  if (unfit !== undefined) return unfit
+  const refusal = refusalOf(planned(state), wanted)
+  if (refusal !== undefined) return refusal
   const about = { datastoreId, at: now }
-  const outcome = outcomeOf(atWork.kind, { end, because, nodes, about })
-  // The next job must see what this one left behind.
-  const left = outcome.type === 'DatastoreDeployed' ? nodes : state.nodes
+  const job = { jobId, kind: wanted.kind, change: wanted }
   return [
-    outcome,
-    { type: 'JobEnded', data: { ...about, ...atWork, end, because } },
-    ...(next ? [{ type: 'JobAdmitted', data: { ...about, ...next, input: inputOf({ ...state, nodes: left }) } } as const] : []),
+    { type: 'JobQueued', data: { ...about, ...job, ownerId: state.spec.ownerId } },
+    ...(state.queue.length === 0 ? [admit(job, state, about)] : []),
   ]
 }
 
-const outcomeOf = (
-  kind: JobKind,
-  { end, because, nodes, about }: Pick<RecordJobEnded['data'], 'end' | 'because' | 'nodes'> & {
-    readonly about: { readonly datastoreId: string; readonly at: string }
-  },
-): DatastoreEvent => {
-  const reason = because ?? 'the job was cancelled'
-  switch (kind) {
-    case 'deploy-datastore':
-      return end === 'finished'
-        ? { type: 'DatastoreDeployed', data: { ...about, nodes } }
-        : { type: 'DeploymentFailed', data: { ...about, because: reason } }
-    case 'delete-datastore':
-      return end === 'finished'
-        ? { type: 'DatastoreDeleted', data: about }
-        : { type: 'DeletionAbandoned', data: { ...about, because: reason } }
+const changeSettings = ({ datastoreId, settings, now }: ChangeSettings['data'], state: Live): Decided =>
+  unfitness(state) ?? [{ type: 'SettingsChanged', data: { datastoreId, at: now, settings } }]
+
+/** Why nothing can be changed any more, or never could. */
+const unfitness = ({ status, datastoreId }: Live) => {
+  switch (status) {
+    case 'deleted':
+      return reject('datastore-not-found', `datastore ${datastoreId} is deleted`)
+    case 'deleting':
+      return reject('datastore-not-running', `datastore ${datastoreId} is being deleted`)
+    case 'deploy-failed':
+      return reject('datastore-not-running', `datastore ${datastoreId} was never deployed`)
+    case 'deploying':
+    case 'running':
+      return undefined
   }
 }
 
-const inputOf = ({ datastoreId, spec, nodes }: Known): JobInput => ({ datastoreId, spec, nodes })
+const stopJob = ({ datastoreId, jobId, because, now }: StopJob['data'], state: Live): Decided => {
+  const about = { datastoreId, at: now }
+  const place = state.queue.findIndex((job) => job.jobId === jobId)
+  const job = state.queue[place]
+  if (job === undefined) {
+    return state.jobsSeen.has(jobId) ? [] : reject('job-not-found', `the datastore has no job ${jobId}`)
+  }
+  return place === 0 ? [{ type: 'JobCancellationAsked', data: { ...about, jobId, because } }] : drop(job, because, about)
+}
+
+const endJob = ({ datastoreId, jobId, end, because, nodes, now }: RecordJobEnded['data'], state: Live): Decided => {
+  const [atWork] = state.queue
+  if (atWork?.jobId !== jobId) return []
+  const about = { datastoreId, at: now }
+  const ended: readonly DatastoreEvent[] = [
+    outcomeOf(atWork, state, { end, because, nodes, about }),
+    { type: 'JobEnded', data: { ...about, jobId, kind: atWork.kind, end, because } },
+  ]
+  return [...ended, ...goOn(afterAll(state, ended), about)]
+}
+
+const afterAll = (state: Live, events: readonly DatastoreEvent[]): Live =>
+  events.reduce<Live>((folded, event) => {
+    const next = datastore.evolve(folded, event)
+    if (next.status === 'absent') throw new Error('BUG: a datastore has gone from its own events')
+    return next
+  }, state)
+
+/** Admits the next job that still makes sense; those that do not are dropped. */
+const goOn = (state: Live, about: About): readonly DatastoreEvent[] => {
+  const [next] = state.queue
+  if (next === undefined) return []
+  const refusal = next.change === undefined ? undefined : (unfitness(state) ?? refusalOf(state, next.change))
+  if (refusal === undefined) return [admit(next, state, about)]
+  const dropped = drop(next, refusal.because, about)
+  return [...dropped, ...goOn(afterAll(state, dropped), about)]
+}
+
+type About = { readonly datastoreId: string; readonly at: string }
+type Live = Exclude<Datastore, { status: 'absent' }>
+
+const admit = ({ jobId, kind, change: wanted }: QueuedJob, state: Live, about: About): DatastoreEvent => {
+  const { datastoreId, nodes } = state
+  const input: JobInput =
+    wanted === undefined
+      ? { datastoreId, spec: state.spec, nodes }
+      : { datastoreId, spec: specAtWork(state, wanted), nodes, change: wanted }
+  return { type: 'JobAdmitted', data: { ...about, jobId, kind, input } }
+}
+
+/** A job that never begins. */
+const drop = ({ jobId, kind, change: wanted }: QueuedJob, because: string, about: About): readonly DatastoreEvent[] => [
+  ...(wanted === undefined ? [] : [{ type: 'ChangeAbandoned', data: { ...about, jobId, change: wanted, because } } as const]),
+  { type: 'JobDropped', data: { ...about, jobId, kind, because } },
+]
+
+const outcomeOf = (
+  { jobId, kind, change: wanted }: QueuedJob,
+  state: Live,
+  { end, because, nodes, about }: Pick<RecordJobEnded['data'], 'end' | 'because' | 'nodes'> & { readonly about: About },
+): DatastoreEvent => {
+  const reason = because ?? 'the job was cancelled'
+  if (wanted !== undefined) {
+    const { spec } = changed(state, wanted)
+    const there = nodes.filter(({ nodeId }) => spec.nodes.some((node) => node.nodeId === nodeId))
+    return end === 'finished'
+      ? { type: 'DatastoreChanged', data: { ...about, jobId, change: wanted, nodes: there } }
+      : { type: 'ChangeAbandoned', data: { ...about, jobId, change: wanted, because: reason } }
+  }
+  if (kind === 'delete-datastore') {
+    return end === 'finished'
+      ? { type: 'DatastoreDeleted', data: about }
+      : { type: 'DeletionAbandoned', data: { ...about, because: reason } }
+  }
+  return end === 'finished'
+    ? { type: 'DatastoreDeployed', data: { ...about, nodes } }
+    : { type: 'DeploymentFailed', data: { ...about, because: reason } }
+}

@@ -1,8 +1,10 @@
 import type { Event } from '../kernel/decider.ts'
 import type { Instant } from '../kernel/time.ts'
-import type { DatastoreSpec, NodeState } from './spec.ts'
+import type { Sealed } from '../kernel/sealed.ts'
+import type { Change, ChangeKind, ChangeRejection } from './changes.ts'
+import type { DatastoreSpec, NodeState, Wording } from './spec.ts'
 
-export type JobKind = 'deploy-datastore' | 'delete-datastore'
+export type JobKind = 'deploy-datastore' | 'delete-datastore' | ChangeKind
 export type JobEnd = 'finished' | 'failed' | 'cancelled'
 
 /** Everything a job needs to know, as it was when the job was admitted. */
@@ -11,7 +13,12 @@ export type JobInput = {
   readonly spec: DatastoreSpec
   /** Empty until the datastore has been deployed. */
   readonly nodes: readonly NodeState[]
+  /** What it does to a datastore that is there. */
+  readonly change?: Change
 }
+
+/** What a tenant may set without a job. What is absent stays as it is. */
+export type Settings = Partial<Wording<Sealed>> & Partial<Pick<DatastoreSpec, 'maintenance'>>
 
 type About<Data extends object = object> = Data & { readonly datastoreId: string; readonly at: Instant }
 
@@ -24,11 +31,22 @@ export type DeploymentFailed = Event<'DeploymentFailed', About<{ readonly becaus
 export type DeletionStarted = Event<'DeletionStarted', About>
 export type DeletionAbandoned = Event<'DeletionAbandoned', About<{ readonly because: string }>>
 export type DatastoreDeleted = Event<'DatastoreDeleted', About>
+export type SettingsChanged = Event<'SettingsChanged', About<{ readonly settings: Settings }>>
+/** A change is carried out; `nodes` are those there are now. */
+export type DatastoreChanged = Event<
+  'DatastoreChanged',
+  About<{ readonly jobId: string; readonly change: Change; readonly nodes: readonly NodeState[] }>
+>
+/** A change came to nothing: all it had done is undone, or it never began. */
+export type ChangeAbandoned = Event<
+  'ChangeAbandoned',
+  About<{ readonly jobId: string; readonly change: Change; readonly because: string }>
+>
 
 /** Jobs of one datastore run one after the other, in the order they were queued. */
 export type JobQueued = Event<
   'JobQueued',
-  About<{ readonly jobId: string; readonly kind: JobKind; readonly ownerId: string }>
+  About<{ readonly jobId: string; readonly kind: JobKind; readonly ownerId: string; readonly change?: Change }>
 >
 /** The job's turn has come. */
 export type JobAdmitted = Event<
@@ -53,6 +71,9 @@ export type DatastoreEvent =
   | DeletionStarted
   | DeletionAbandoned
   | DatastoreDeleted
+  | SettingsChanged
+  | DatastoreChanged
+  | ChangeAbandoned
   | JobQueued
   | JobAdmitted
   | JobCancellationAsked
@@ -88,5 +109,30 @@ export type RecordJobEnded = {
   }
 }
 
-export type DatastoreCommand = CreateDatastore | DeleteDatastore | RecordJobEnded
-export type DatastoreRejection = 'datastore-not-found' | 'idempotency-key-reused'
+export type ChangeDatastore = {
+  readonly type: 'ChangeDatastore'
+  readonly data: { readonly datastoreId: string; readonly jobId: string; readonly change: Change; readonly now: Instant }
+}
+export type ChangeSettings = {
+  readonly type: 'ChangeSettings'
+  readonly data: { readonly datastoreId: string; readonly settings: Settings; readonly now: Instant }
+}
+/** Stops a job: one that waits never begins, one at work undoes what it has done. */
+export type StopJob = {
+  readonly type: 'StopJob'
+  readonly data: { readonly datastoreId: string; readonly jobId: string; readonly because: string; readonly now: Instant }
+}
+
+export type DatastoreCommand =
+  | CreateDatastore
+  | DeleteDatastore
+  | ChangeDatastore
+  | ChangeSettings
+  | StopJob
+  | RecordJobEnded
+export type DatastoreRejection =
+  | 'datastore-not-found'
+  | 'datastore-not-running'
+  | 'idempotency-key-reused'
+  | 'job-not-found'
+  | ChangeRejection

@@ -53,6 +53,8 @@ export type OrderBodies = {
   'cmon.install-node': { cluster: ClusterRef; nodeId: string }
   'cmon.bootstrap-primary': { cluster: ClusterRef; nodeId: string }
   'cmon.join-replica': { cluster: ClusterRef; nodeId: string; primaryId: string }
+  /** Tells a member that runs whom to let in, and whom to follow unless it is the primary itself. */
+  'cmon.configure-node': { cluster: ClusterRef; nodeId: string; primaryId: string }
   'cmon.create-account': { cluster: ClusterRef; nodeId: string; username: string; database: string }
   'cmon.check-cluster': { cluster: ClusterRef; primaryId: string }
   'cmon.stop-node': { cluster: ClusterRef; nodeId: string }

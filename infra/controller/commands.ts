@@ -83,6 +83,11 @@ const ofNode = async (parts: Parts, order: NodeOrder, work: Work): Promise<void>
       await nodes.engine(cluster).join(node, nodes.member(cluster, primaryId))
       return store.intend(nodeId, { shutDown: false })
     }
+    case 'cmon.configure-node': {
+      const { cluster, nodeId, primaryId } = order.body
+      const node = await open(parts, { cluster, nodeId }, work)
+      return nodes.engine(cluster).configure(node, nodes.member(cluster, primaryId))
+    }
     case 'cmon.create-account': {
       const { cluster, nodeId, username, database } = order.body
       const [password, node] = await Promise.all([

@@ -67,6 +67,10 @@ export type Engine = {
   readonly bootstrap: (node: NodeContext) => Promise<void>
   /** A replica of `primary`, running and streaming. Its leftovers from an interrupted attempt are cleared first. */
   readonly join: (node: NodeContext, primary: Member) => Promise<void>
+  /**
+   * Brings a member that runs up to date: lets in the members there are, and follows `primary` unless it is that itself.
+   */
+  readonly configure: (node: NodeContext, primary: Member) => Promise<void>
   /** The tenant's first database and its administrator, on the primary. */
   readonly createAccount: (node: NodeContext, account: Account) => Promise<void>
   readonly probe: (node: ReachedNode) => Promise<Health>

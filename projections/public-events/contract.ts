@@ -72,6 +72,22 @@ export const contract = {
   },
   'dev.ccx.datastore.deleted.v1': { summary: 'The datastore and all it had is gone.', subject: DATASTORE, data: ofDatastore },
 
+  'dev.ccx.datastore.settings-changed.v1': {
+    summary: 'Its name, tags, notifications or maintenance window were changed.',
+    subject: DATASTORE,
+    data: ofDatastore,
+  },
+  'dev.ccx.datastore.changed.v1': {
+    summary: 'A change was carried out by a job; these are the nodes there are now.',
+    subject: DATASTORE,
+    data: ofDatastore.extend({ change: z.string().describe('What kind of change, as the job is called.'), nodes: z.array(node) }),
+  },
+  'dev.ccx.datastore.change-abandoned.v1': {
+    summary: 'A change came to nothing; the datastore is as it was.',
+    subject: DATASTORE,
+    data: ofDatastore.extend({ change: z.string().describe('What kind of change, as the job is called.') }),
+  },
+
   'dev.ccx.job.queued.v1': { summary: 'A job waits for its turn.', subject: JOB, data: ofKind },
   'dev.ccx.job.started.v1': {
     summary: 'A job has begun.',

@@ -1,5 +1,6 @@
 import type { JobEnd } from '../../domain/datastore/messages.ts'
 import { isNodeKey } from '../../domain/job/saga.ts'
+import type { NodeState } from '../../domain/datastore/spec.ts'
 import type { KnownEvent } from '../known-event.ts'
 import type { PublicEvent, PublicType } from './contract.ts'
 
@@ -17,7 +18,10 @@ const END = {
 } as const satisfies Readonly<Record<JobEnd, PublicType>>
 
 const aboutDatastore = (
-  type: Exclude<Extract<PublicType, `dev.ccx.datastore.${string}`>, `${string}.created.v1` | `${string}.deployed.v1`>,
+  type: Exclude<
+    Extract<PublicType, `dev.ccx.datastore.${string}`>,
+    `${string}.${'created' | 'deployed' | 'changed' | 'change-abandoned'}.v1`
+  >,
   { datastoreId }: { readonly datastoreId: string },
 ): readonly PublicEvent[] => [{ type, subject: `datastores/${datastoreId}`, data: { datastoreId } }]
 
@@ -53,12 +57,14 @@ const created = ({ data: { datastoreId, spec } }: Internal['DatastoreCreated']):
   },
 })
 
+const told = ({ nodeId, role, privateAddress, publicAddress }: NodeState) => ({ nodeId, role, privateAddress, publicAddress })
+
 const deployed = ({ data: { datastoreId, nodes } }: Internal['DatastoreDeployed']): Of<'dev.ccx.datastore.deployed.v1'> => ({
   type: 'dev.ccx.datastore.deployed.v1',
   subject: `datastores/${datastoreId}`,
   data: {
     datastoreId,
-    nodes: nodes.map(({ nodeId, role, privateAddress, publicAddress }) => ({ nodeId, role, privateAddress, publicAddress })),
+    nodes: nodes.map(told),
   },
 })
 
@@ -94,6 +100,22 @@ const mapping: Mapping = {
   DeletionStarted: ({ data }) => aboutDatastore('dev.ccx.datastore.deletion-started.v1', data),
   DeletionAbandoned: ({ data }) => aboutDatastore('dev.ccx.datastore.deletion-abandoned.v1', data),
   DatastoreDeleted: ({ data }) => aboutDatastore('dev.ccx.datastore.deleted.v1', data),
+
+  SettingsChanged: ({ data }) => aboutDatastore('dev.ccx.datastore.settings-changed.v1', data),
+  DatastoreChanged: ({ data: { datastoreId, change, nodes } }) => [
+    {
+      type: 'dev.ccx.datastore.changed.v1',
+      subject: `datastores/${datastoreId}`,
+      data: { datastoreId, change: change.kind, nodes: nodes.map(told) },
+    },
+  ],
+  ChangeAbandoned: ({ data: { datastoreId, change } }) => [
+    {
+      type: 'dev.ccx.datastore.change-abandoned.v1',
+      subject: `datastores/${datastoreId}`,
+      data: { datastoreId, change: change.kind },
+    },
+  ],
 
   JobQueued: ({ data }) => ofKind('dev.ccx.job.queued.v1', data),
   JobAdmitted: nothing,

@@ -33,6 +33,7 @@ const remedies: Readonly<
   'cmon.install-node': { by: 'cmon.erase-node' },
   'cmon.bootstrap-primary': { by: 'cmon.erase-node' },
   'cmon.join-replica': { by: 'cmon.erase-node' },
+  'cmon.configure-node': { by: 'cmon.configure-node' },
   'cmon.create-account': { goesWith: 'cmon.erase-node' },
   'cmon.check-cluster': 'nothing',
   'cmon.stop-node': { by: 'cmon.start-node' },

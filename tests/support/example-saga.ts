@@ -1,3 +1,4 @@
+import { sagas } from '../../sagas/index.ts'
 import type { JobCommand, JobEvent } from '../../domain/job/messages.ts'
 import type { Course, Order } from '../../domain/job/orders.ts'
 import type { Saga, Sagas, Step } from '../../domain/job/saga.ts'
@@ -52,7 +53,7 @@ export const razing: Saga = {
   ],
 }
 
-export const exampleSagas: Sagas = { 'deploy-datastore': building, 'delete-datastore': razing }
+export const exampleSagas: Sagas = { ...sagas, 'deploy-datastore': building, 'delete-datastore': razing }
 
 const about = (ms: number) => ({ jobId: 'job_1', datastoreId, at: at(ms) }) as const
 

@@ -51,6 +51,7 @@ export const everyOrder: { readonly [S in OrderSubject]: Extract<Order, { readon
   'cmon.install-node': { subject: 'cmon.install-node', body: { cluster, nodeId: 'nod_1' } },
   'cmon.bootstrap-primary': { subject: 'cmon.bootstrap-primary', body: { cluster, nodeId: 'nod_1' } },
   'cmon.join-replica': { subject: 'cmon.join-replica', body: { cluster, nodeId: 'nod_2', primaryId: 'nod_1' } },
+  'cmon.configure-node': { subject: 'cmon.configure-node', body: { cluster, nodeId: 'nod_2', primaryId: 'nod_1' } },
   'cmon.create-account': {
     subject: 'cmon.create-account',
     body: { cluster, nodeId: 'nod_1', username: 'ccxadmin', database: 'ccxdb' },

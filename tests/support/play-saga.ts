@@ -7,6 +7,7 @@ import { type Job, factsOf } from '../../domain/job/state.ts'
 import { isRejection } from '../../domain/kernel/decider.ts'
 import { type Instant, later, reached } from '../../domain/kernel/time.ts'
 import { noon } from './examples.ts'
+import { sagas } from '../../sagas/index.ts'
 import { deepFreeze, fold } from './given.ts'
 import { type World, resultOf, sagaWorld } from './saga-world.ts'
 
@@ -59,7 +60,7 @@ type Table = {
 const table = (play: Play): Table => {
   const { saga } = play
   // Whatever else is asked of this registry would be another kind of job.
-  const decider = job({ 'deploy-datastore': saga, 'delete-datastore': saga } satisfies Sagas)
+  const decider = job({ ...sagas, [saga.kind]: saga } satisfies Sagas)
   const stream: JobEvent[] = []
   const written: JobEvent[] = []
   let state: Job = decider.initial

@@ -1,6 +1,7 @@
 import type { Engine } from '../engine.ts'
 import { createAccount } from './accounts.ts'
 import { bootstrap } from './bootstrap.ts'
+import { configure } from './configure.ts'
 import { erase } from './erase.ts'
 import { forget } from './forget.ts'
 import { install } from './install.ts'
@@ -18,6 +19,7 @@ export const postgresql = {
   install,
   bootstrap,
   join,
+  configure,
   createAccount,
   probe,
   promote,

@@ -1,0 +1,67 @@
+import { type Rejection, reject } from '../kernel/decider.ts'
+import type { DatastoreSpec, NodePlan, NodeState } from './spec.ts'
+
+/** What a job does to a datastore that is there, with every default resolved. */
+export type Change =
+  | {
+      readonly kind: 'add-nodes'
+      readonly nodes: readonly NodePlan[]
+      /** How many nodes the catalogue allows in all. */
+      readonly nodesMax: number
+    }
+  | { readonly kind: 'remove-nodes'; readonly nodeIds: readonly string[] }
+
+export type ChangeKind = Change['kind']
+
+export type ChangeRejection = 'node-not-found' | 'node-is-primary' | 'node-limit-reached' | 'no-node-left'
+
+/** A datastore as far as changes go: what it is to be, and what is known of its nodes. */
+export type Shape = { readonly spec: DatastoreSpec; readonly nodes: readonly NodeState[] }
+
+/** The shape that a change leads to. Nodes that are to come are known once they are there. */
+export const changed = ({ spec, nodes }: Shape, change: Change): Shape => {
+  switch (change.kind) {
+    case 'add-nodes':
+      return { spec: { ...spec, nodes: [...spec.nodes, ...change.nodes] }, nodes }
+    case 'remove-nodes': {
+      const stays = ({ nodeId }: { readonly nodeId: string }): boolean => !change.nodeIds.includes(nodeId)
+      return { spec: { ...spec, nodes: spec.nodes.filter(stays) }, nodes: nodes.filter(stays) }
+    }
+  }
+}
+
+/** The specification that a job works on: whatever is there before the change or after it. */
+export const specAtWork = (shape: Shape, change: Change): DatastoreSpec =>
+  change.kind === 'remove-nodes' ? shape.spec : changed(shape, change).spec
+
+const isOf = ({ spec }: Shape, nodeId: string): boolean => spec.nodes.some((node) => node.nodeId === nodeId)
+
+const isPrimary = ({ nodes }: Shape, nodeId: string): boolean =>
+  nodes.some((node) => node.nodeId === nodeId && node.role === 'primary')
+
+const unknownNode = (nodeId: string) => reject('node-not-found', `the datastore has no node ${nodeId}`)
+
+/**
+ * Why a change makes no sense for a datastore of this shape.
+ *
+ * @returns undefined when it does
+ */
+export const refusalOf = (shape: Shape, change: Change): Rejection<ChangeRejection> | undefined => {
+  switch (change.kind) {
+    case 'add-nodes':
+      return shape.spec.nodes.length + change.nodes.length > change.nodesMax
+        ? reject('node-limit-reached', `a datastore has at most ${change.nodesMax} nodes`)
+        : undefined
+    case 'remove-nodes': {
+      const unknown = change.nodeIds.find((nodeId) => !isOf(shape, nodeId))
+      if (unknown !== undefined) return unknownNode(unknown)
+      if (new Set(change.nodeIds).size >= shape.spec.nodes.length) {
+        return reject('no-node-left', 'a datastore keeps at least one node; to have none, delete it')
+      }
+      const primary = change.nodeIds.find((nodeId) => isPrimary(shape, nodeId))
+      return primary === undefined
+        ? undefined
+        : reject('node-is-primary', `node ${primary} is the primary; promote another one first`)
+    }
+  }
+}
