@@ -4,6 +4,7 @@ import { commandEndpoints } from '../../command-handlers/datastores.ts'
 import { type Position, positionText } from '../../domain/kernel/event-store.ts'
 import { readCatalogue } from '../../infra/catalogue/read-catalogue.ts'
 import { memoryEventStore } from '../../infra/event-store/memory.ts'
+import { sagas } from '../../sagas/index.ts'
 import { noon } from '../support/examples.ts'
 import { principals, type Rest, startRest } from '../support/rest.ts'
 import { openPersonalData, sealed } from '../support/personal-data.ts'
@@ -20,6 +21,7 @@ calls.before(async () => {
   const endpoints = commandEndpoints({
     store,
     catalogue: readCatalogue(),
+    sagas,
     domain: 'ccx.test',
     ttlSeconds: 15,
     now: () => noon,

@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert'
 import { commandEndpoints } from '../../command-handlers/datastores.ts'
 import { readCatalogue } from '../../infra/catalogue/read-catalogue.ts'
 import { memoryEventStore } from '../../infra/event-store/memory.ts'
+import { sagas } from '../../sagas/index.ts'
 import { noon } from '../support/examples.ts'
 import { type Rest, startRest } from '../support/rest.ts'
 import { openPersonalData } from '../support/personal-data.ts'
@@ -18,7 +19,7 @@ let rest: Rest
 hostile.before(async () => {
   const catalogue = readCatalogue()
   const ports = { store, now: () => noon, personal: openPersonalData, traceparent: () => undefined }
-  rest = await startRest(commandEndpoints({ ...ports, catalogue, domain: 'ccx.test', ttlSeconds: 15 }))
+  rest = await startRest(commandEndpoints({ ...ports, catalogue, sagas, domain: 'ccx.test', ttlSeconds: 15 }))
 })
 hostile.after(() => rest.close())
 

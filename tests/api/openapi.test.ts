@@ -8,6 +8,7 @@ import { commandEndpoints } from '../../command-handlers/datastores.ts'
 import { readCatalogue } from '../../infra/catalogue/read-catalogue.ts'
 import { memoryEventStore } from '../../infra/event-store/memory.ts'
 import { problems, problemsPage } from '../../infra/http/problems.ts'
+import { sagas } from '../../sagas/index.ts'
 import { noon } from '../support/examples.ts'
 import { startRest } from '../support/rest.ts'
 import { openPersonalData } from '../support/personal-data.ts'
@@ -17,7 +18,7 @@ const docs = suite('the description of the API')
 const unused = () => Promise.reject(new Error('BUG: nothing is called here'))
 const ports = { now: () => noon, personal: openPersonalData, traceparent: () => undefined, store: memoryEventStore() }
 const endpoints = [
-  ...commandEndpoints({ ...ports, catalogue: readCatalogue(), domain: 'ccx.test', ttlSeconds: 15 }),
+  ...commandEndpoints({ ...ports, catalogue: readCatalogue(), sagas, domain: 'ccx.test', ttlSeconds: 15 }),
   ...authEndpoints({
     ...ports,
     secure: false,

@@ -9,6 +9,7 @@ import { sha256 } from '../../infra/audit/sha256.ts'
 import { readCatalogue } from '../../infra/catalogue/read-catalogue.ts'
 import { memoryEventStore } from '../../infra/event-store/memory.ts'
 import { auditApi, auditDb } from '../../read-api/audit/index.ts'
+import { sagas } from '../../sagas/index.ts'
 import { startAudit } from '../support/audit.ts'
 import { carryOut } from '../support/carry-out.ts'
 import { noon } from '../support/examples.ts'
@@ -25,7 +26,7 @@ const store = memoryEventStore()
 const audit = await startAudit(store, readStore)
 const ports = { store, now: () => noon, traceparent: () => undefined, personal: openPersonalData }
 const rest = await startRest([
-  ...commandEndpoints({ ...ports, catalogue: readCatalogue(), domain: 'ccx.test', ttlSeconds: 15 }),
+  ...commandEndpoints({ ...ports, catalogue: readCatalogue(), sagas, domain: 'ccx.test', ttlSeconds: 15 }),
   ...auditApi({ db: auditDb(readStore.db), personal: openPersonalData, sha256, waitFor: audit.waitFor }),
 ])
 test.after(async () => {

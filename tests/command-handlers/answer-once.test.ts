@@ -6,6 +6,7 @@ import { Refused, type Reply } from '../../domain/kernel/endpoint.ts'
 import type { EventStore } from '../../domain/kernel/event-store.ts'
 import { readCatalogue } from '../../infra/catalogue/read-catalogue.ts'
 import { memoryEventStore } from '../../infra/event-store/memory.ts'
+import { sagas } from '../../sagas/index.ts'
 import { noon } from '../support/examples.ts'
 import { principals } from '../support/rest.ts'
 import { openPersonalData } from '../support/personal-data.ts'
@@ -22,6 +23,7 @@ const post = async (store: EventStore, asked: unknown = body): Promise<Reply> =>
   const [create] = commandEndpoints({
     store,
     catalogue: readCatalogue(),
+    sagas,
     domain: 'ccx.test',
     ttlSeconds: 15,
     now: () => noon,

@@ -9,6 +9,7 @@ import { readPosition } from '../../infra/read-store/position.ts'
 import { readApi } from '../../read-api/index.ts'
 import { account } from '../../domain/account/account.ts'
 import { handle } from '../../command-handlers/handle.ts'
+import { sagas } from '../../sagas/index.ts'
 import { startAudit } from '../support/audit.ts'
 import { carryOut } from '../support/carry-out.ts'
 import { noon } from '../support/examples.ts'
@@ -40,6 +41,7 @@ const endpoints = [
   ...commandEndpoints({
     store,
     catalogue,
+    sagas,
     domain: 'ccx.test',
     ttlSeconds: 15,
     now: () => now,

@@ -13,6 +13,7 @@ import { readPosition } from '../../infra/read-store/position.ts'
 import { datastoresNamed } from '../../read-api/history/named.ts'
 import { diffReply, historyReply, type WhyReply, whyReply } from '../../read-api/history/replies.ts'
 import { readApi } from '../../read-api/index.ts'
+import { sagas } from '../../sagas/index.ts'
 import { startAudit } from '../support/audit.ts'
 import { pastIn } from '../support/past.ts'
 import { openPersonalData, sealed } from '../support/personal-data.ts'
@@ -42,7 +43,7 @@ const history = pastIn(store, readStore, audit, now)
 const rest = await startRest(
   [
     ...commandEndpoints({
-      store, catalogue, personal, domain: 'ccx.test', ttlSeconds: 15, now, traceparent: () => undefined,
+      store, catalogue, sagas, personal, domain: 'ccx.test', ttlSeconds: 15, now, traceparent: () => undefined,
     }),
     ...readApi({
       db: readStore.db,

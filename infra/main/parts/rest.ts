@@ -3,6 +3,7 @@ import type { Endpoint } from '../../../domain/kernel/endpoint.ts'
 import { READ_SCHEMA } from '../../../projections/schema.ts'
 import { events } from '../../../read-api/events.ts'
 import { readApi } from '../../../read-api/index.ts'
+import { sagas } from '../../../sagas/index.ts'
 import { readCatalogue } from '../../catalogue/read-catalogue.ts'
 import { feedTail } from '../../read-store/feed-tail.ts'
 import { traceparent } from '../../telemetry/tracing.ts'
@@ -18,6 +19,7 @@ export const commandCalls = async ({ config, metrics, now, store, personal }: Ba
   return commandEndpoints({
     store: store(),
     catalogue,
+    sagas,
     domain,
     ttlSeconds,
     now,
