@@ -1,5 +1,5 @@
 import type { Facts, Saga } from '../domain/job/saga.ts'
-import { clusterOf, endpointNames, namesOf, withdrawNames, withdrawReplicaName } from './cluster.ts'
+import { clusterOf, namesOf, publishEndpoint, withdrawNames, withdrawReplicaName } from './cluster.ts'
 import { nodesIn, primaryOf, withoutNodes } from './members.ts'
 import { bootStep, checkStep, configureStep, machineSteps, replicaStep, softwareStep } from './nodes.ts'
 import { sideBySide } from './side-by-side.ts'
@@ -39,22 +39,16 @@ export const addNodes: Saga = {
     ]),
     sideBySide('software', 'Install the database software, let the new nodes in', [
       softwareStep(added),
-      configureStep(present, { after: (facts) => facts, before }),
+      configureStep(present, (facts) => facts, before),
     ]),
     replicaStep(added, primaryOf),
     checkStep(primaryOf),
     {
       name: 'endpoint',
       title: 'Publish the addresses to connect to',
-      does: (facts) => ({
-        subject: 'infra.publish-names',
-        body: { datastoreId: facts.input.datastoreId, names: endpointNames(facts) },
-      }),
+      does: publishEndpoint,
       // Where there was no replica before, there was no name for them either.
-      undo: (facts) =>
-        present(facts).length > 1
-          ? { subject: 'infra.publish-names', body: { datastoreId: facts.input.datastoreId, names: endpointNames(before(facts)) } }
-          : withdrawReplicaName(facts),
+      undo: (facts) => (present(facts).length > 1 ? publishEndpoint(before(facts)) : withdrawReplicaName(facts)),
       timeoutMs: 60_000, attemptsMax: 8, backoffMs: 1_000,
     },
   ],

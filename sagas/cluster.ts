@@ -76,6 +76,11 @@ export const endpointNames = (facts: Facts): readonly Names[] => {
   ])
 }
 
+export const publishEndpoint = (facts: Facts): Order => ({
+  subject: 'infra.publish-names',
+  body: { datastoreId: facts.input.datastoreId, names: endpointNames(facts) },
+})
+
 export const withdrawEndpoint = ({ input: { datastoreId, spec } }: Facts): Order => {
   const names = [primaryName(datastoreId, spec.domain), replicaName(datastoreId, spec.domain)]
   return { subject: 'infra.withdraw-names', body: { datastoreId, names } }

@@ -1,11 +1,11 @@
 import type { Saga } from '../domain/job/saga.ts'
 import {
   clusterOf,
-  endpointNames,
   everyNode,
   firstNode,
   nodeNames,
   otherNodes,
+  publishEndpoint,
   withdrawEndpoint,
   withdrawNodeNames,
 } from './cluster.ts'
@@ -80,10 +80,7 @@ export const deployDatastore: Saga = {
     {
       name: 'endpoint',
       title: 'Publish the addresses to connect to',
-      does: (facts) => ({
-        subject: 'infra.publish-names',
-        body: { datastoreId: facts.input.datastoreId, names: endpointNames(facts) },
-      }),
+      does: publishEndpoint,
       undo: withdrawEndpoint,
       timeoutMs: 60_000, attemptsMax: 8, backoffMs: 1_000,
     },

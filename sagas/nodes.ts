@@ -96,21 +96,27 @@ export const checkStep = (primaryOf: (facts: Facts) => string): Step => ({
   timeoutMs: 120_000, attemptsMax: 3, backoffMs: 1_000,
 })
 
-/** Tells members that run whom to let in and whom to follow. */
+/**
+ * Tells members that run whom to let in and whom to follow.
+ *
+ * @param after the facts with the members there are to be
+ * @param before the facts with the members there were; left out where there is no way back
+ */
 export const configureStep = (
   keys: Nodes,
-  { after, before }: { readonly after: (facts: Facts) => Facts; readonly before: (facts: Facts) => Facts },
+  after: (facts: Facts) => Facts,
+  before?: (facts: Facts) => Facts,
 ): Step => {
-  const order = (facts: Facts, nodeId: string): Order => ({
+  const orderBy = (members: (facts: Facts) => Facts) => (facts: Facts, nodeId: string): Order => ({
     subject: 'cmon.configure-node',
-    body: { cluster: clusterOf(facts), nodeId, primaryId: primaryOf(facts) },
+    body: { cluster: clusterOf(members(facts)), nodeId, primaryId: primaryOf(facts) },
   })
   return {
     name: 'members',
     title: 'Tell the nodes of each other',
+    ...(before === undefined ? { irreversible: true } : { undo: orderBy(before) }),
     keys,
-    does: (facts, nodeId) => order(after(facts), nodeId),
-    undo: (facts, nodeId) => order(before(facts), nodeId),
+    does: orderBy(after),
     timeoutMs: 120_000, attemptsMax: 5, backoffMs: 1_000,
   }
 }

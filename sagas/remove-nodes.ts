@@ -1,5 +1,5 @@
-import type { Facts, Saga } from '../domain/job/saga.ts'
-import { clusterOf, endpointNames, withdrawNames, withdrawReplicaName } from './cluster.ts'
+import { type Facts, ONLY, type Saga } from '../domain/job/saga.ts'
+import { clusterOf, publishEndpoint, withdrawNames, withdrawReplicaName } from './cluster.ts'
 import { nodesIn, primaryOf, withoutNodes } from './members.ts'
 import { configureStep, eraseNode, ids } from './nodes.ts'
 
@@ -18,22 +18,16 @@ export const removeNodes: Saga = {
     {
       name: 'endpoint',
       title: 'Lead nobody to them any more',
-      does: (facts) => ({
-        subject: 'infra.publish-names',
-        body: { datastoreId: facts.input.datastoreId, names: endpointNames(left(facts)) },
-      }),
-      undo: (facts) => ({
-        subject: 'infra.publish-names',
-        body: { datastoreId: facts.input.datastoreId, names: endpointNames(facts) },
-      }),
+      does: (facts) => publishEndpoint(left(facts)),
+      undo: publishEndpoint,
       timeoutMs: 60_000, attemptsMax: 8, backoffMs: 1_000,
     },
     {
       name: 'replica-name',
       title: 'Withdraw the name of the replicas',
-      irreversible: true,
-      keys: (facts) => (hasReplica(left(facts)) ? [] : ['all']),
+      keys: (facts) => (hasReplica(left(facts)) ? [] : [ONLY]),
       does: withdrawReplicaName,
+      undo: publishEndpoint,
       timeoutMs: 60_000, attemptsMax: 8, backoffMs: 1_000,
     },
     {
@@ -51,7 +45,7 @@ export const removeNodes: Saga = {
       does: (facts) => ({ subject: 'cmon.register-cluster', body: { cluster: clusterOf(left(facts)) } }),
       timeoutMs: 60_000, attemptsMax: 5, backoffMs: 500,
     },
-    { ...configureStep((facts) => nodesIn(left(facts)), { after: left, before: (facts) => facts }), irreversible: true },
+    configureStep((facts) => nodesIn(left(facts)), left),
     {
       name: 'node-names',
       title: 'Withdraw their names',

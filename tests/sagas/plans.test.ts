@@ -4,7 +4,8 @@ import type { JobEvent } from '../../domain/job/messages.ts'
 import type { Names, Order, OrderSubject, Place } from '../../domain/job/orders.ts'
 import { type Facts, type Saga, type Step, keysOf } from '../../domain/job/saga.ts'
 import { sagas } from '../../sagas/index.ts'
-import { deployedInput, newInput } from '../support/examples.ts'
+import { deployedThings } from '../support/deployed.ts'
+import { deployedInput, inputsOf, newInput, shapeBefore } from '../support/examples.ts'
 import { type Fate, playSaga } from '../support/play-saga.ts'
 
 const test = suite('the plans')
@@ -14,30 +15,30 @@ const test = suite('the plans')
  * `destroys`: what it takes away cannot be had back, so its step must be irreversible.
  */
 const remedies: Readonly<
-  Record<OrderSubject, { readonly by: OrderSubject } | { readonly goesWith: OrderSubject } | 'nothing' | 'destroys'>
+  Record<OrderSubject, { readonly by: readonly OrderSubject[] } | { readonly goesWith: OrderSubject } | 'nothing' | 'destroys'>
 > = {
-  'infra.create-network': { by: 'infra.delete-network' },
-  'infra.delete-network': { by: 'infra.create-network' },
-  'infra.create-machine': { by: 'infra.delete-machine' },
+  'infra.create-network': { by: ['infra.delete-network'] },
+  'infra.delete-network': { by: ['infra.create-network'] },
+  'infra.create-machine': { by: ['infra.delete-machine'] },
   'infra.delete-machine': 'destroys',
-  'infra.allocate-address': { by: 'infra.release-address' },
+  'infra.allocate-address': { by: ['infra.release-address'] },
   'infra.release-address': 'destroys',
-  'infra.create-volume': { by: 'infra.delete-volume' },
+  'infra.create-volume': { by: ['infra.delete-volume'] },
   'infra.delete-volume': 'destroys',
   'infra.boot-machine': { goesWith: 'infra.delete-machine' },
-  'infra.publish-names': { by: 'infra.withdraw-names' },
-  'infra.withdraw-names': { by: 'infra.publish-names' },
+  'infra.publish-names': { by: ['infra.withdraw-names', 'infra.publish-names'] },
+  'infra.withdraw-names': { by: ['infra.publish-names'] },
   'infra.sweep': 'destroys',
-  'cmon.register-cluster': { by: 'cmon.forget-cluster' },
-  'cmon.forget-cluster': { by: 'cmon.register-cluster' },
-  'cmon.install-node': { by: 'cmon.erase-node' },
-  'cmon.bootstrap-primary': { by: 'cmon.erase-node' },
-  'cmon.join-replica': { by: 'cmon.erase-node' },
-  'cmon.configure-node': { by: 'cmon.configure-node' },
+  'cmon.register-cluster': { by: ['cmon.forget-cluster', 'cmon.register-cluster'] },
+  'cmon.forget-cluster': { by: ['cmon.register-cluster'] },
+  'cmon.install-node': { by: ['cmon.erase-node'] },
+  'cmon.bootstrap-primary': { by: ['cmon.erase-node'] },
+  'cmon.join-replica': { by: ['cmon.erase-node'] },
+  'cmon.configure-node': { by: ['cmon.configure-node'] },
   'cmon.create-account': { goesWith: 'cmon.erase-node' },
   'cmon.check-cluster': 'nothing',
-  'cmon.stop-node': { by: 'cmon.start-node' },
-  'cmon.start-node': { by: 'cmon.stop-node' },
+  'cmon.stop-node': { by: ['cmon.start-node'] },
+  'cmon.start-node': { by: ['cmon.stop-node'] },
   'cmon.erase-node': 'destroys',
 }
 
@@ -45,11 +46,12 @@ type OrderedEvent = Extract<JobEvent, { readonly type: 'StepOrdered' }>
 const ordersOf = (events: readonly JobEvent[]): readonly OrderedEvent['data'][] =>
   events.flatMap((event) => (event.type === 'StepOrdered' ? [event.data] : []))
 
-/** The facts as they are when a job of the saga on a deployed datastore has finished. */
-const factsOf = (saga: Saga): Facts => {
-  const { state } = playSaga({ saga, input: deployedInput(3) })
-  return { input: state.input, learned: state.learned }
-}
+/** The facts as they are when a job of the saga has finished, for each input that it may be given. */
+const everyFacts = (saga: Saga): readonly Facts[] =>
+  inputsOf[saga.kind].map(([, input]) => {
+    const { state } = playSaga({ saga, input, before: deployedThings(shapeBefore(input)) })
+    return { input: state.input, learned: state.learned }
+  })
 const nodeOf = ({ body }: Order): string | undefined => ('nodeId' in body ? body.nodeId : undefined)
 const all = Object.values(sagas)
 const everyStep: readonly (readonly [Saga, Step])[] = all.flatMap((saga) => saga.steps.map((step) => [saga, step] as const))
@@ -68,6 +70,29 @@ test('every plan has a title and steps, and no two steps share a name or a title
   }
 })
 
+type Spot = { readonly saga: Saga; readonly step: Step; readonly facts: Facts; readonly key: string }
+
+const assertRemedy = ({ saga, step, facts, key }: Spot): void => {
+  const order = step.does(facts, key)
+  const remedy = remedies[order.subject]
+  assert.is.not(remedy, 'destroys', `${order.subject} cannot be undone, so the step must be irreversible`)
+  if (typeof remedy === 'string') return
+  const undo = step.undo?.(facts, key)?.subject
+  if ('by' in remedy) {
+    const isMended = undo === undefined ? nothingWasThere(order, facts) : remedy.by.includes(undo)
+    return assert.ok(isMended, `${order.subject} is undone by ${undo}`)
+  }
+  const earlier = saga.steps.slice(0, saga.steps.indexOf(step))
+  const undos = earlier.flatMap((one) => keysOf(one, facts).flatMap((each) => one.undo?.(facts, each) ?? []))
+  const covered = undos.some((other) => other.subject === remedy.goesWith && nodeOf(other) === nodeOf(order))
+  assert.ok(covered, `${order.subject} goes with ${remedy.goesWith}, which no earlier step's undo orders for the same node`)
+}
+
+/** What takes a thing away needs no remedy where there was no such thing. */
+const nothingWasThere = (order: Order, { input }: Facts): boolean => input.nodes.length === 0 && removes.has(order.subject)
+
+const removes: ReadonlySet<OrderSubject> = new Set(['infra.withdraw-names', 'cmon.stop-node'])
+
 for (const [saga, step] of everyStep) {
   test(`${saga.kind}: ${step.name} has a name for machines, a title for people, and limits within reason`, () => {
     assert.match(step.name, /^[a-z]+(-[a-z]+)*$/)
@@ -79,21 +104,7 @@ for (const [saga, step] of everyStep) {
 
   test(`${saga.kind}: what ${step.name} does has its remedy`, () => {
     if (!isReversible(saga, step)) return assert.is(step.undo, undefined, 'a step past the return is never undone')
-    const facts = factsOf(saga)
-    for (const key of keysOf(step, facts)) {
-      const order = step.does(facts, key)
-      const remedy = remedies[order.subject]
-      assert.is.not(remedy, 'destroys', `${order.subject} cannot be undone, so the step must be irreversible`)
-      if (typeof remedy === 'string') continue
-      if ('by' in remedy) {
-        assert.is(step.undo?.(facts, key)?.subject, remedy.by)
-        continue
-      }
-      const earlier = saga.steps.slice(0, saga.steps.indexOf(step))
-      const undos = earlier.flatMap((one) => keysOf(one, facts).flatMap((each) => one.undo?.(facts, each) ?? []))
-      const covered = undos.some((undo) => undo.subject === remedy.goesWith && nodeOf(undo) === nodeOf(order))
-      assert.ok(covered, `${order.subject} goes with ${remedy.goesWith}, which no earlier step's undo orders for the same node`)
-    }
+    for (const facts of everyFacts(saga)) for (const key of keysOf(step, facts)) assertRemedy({ saga, step, facts, key })
   })
 }
 
@@ -107,11 +118,11 @@ test('what is irreversible stays so to the end of the plan, in its own words', (
 /** Every order that a saga can give, forward and back. */
 const everyOrder = (): readonly OrderedEvent['data'][] =>
   all.flatMap((saga) =>
-    [newInput(3), deployedInput(3)].flatMap((input) =>
+    inputsOf[saga.kind].flatMap(([, input]) =>
       saga.steps.flatMap(({ name }) => {
         const fateOf = ({ step, course, attempt }: Place): Fate =>
           step === name && course === 'forward' && attempt === 1 ? 'refuses' : 'succeeds'
-        return ordersOf(playSaga({ saga, input, fateOf }).events)
+        return ordersOf(playSaga({ saga, input, before: deployedThings(shapeBefore(input)), fateOf }).events)
       }),
     ),
   )
@@ -181,6 +192,56 @@ test('a datastore that was never deployed is deleted by the same steps', () => {
   const subjects = (deployed: boolean) =>
     ordersOf(playSaga({ saga, input: deployed ? deployedInput(3) : newInput(3) }).events).map(({ order }) => order.subject)
   assert.equal(subjects(false), subjects(true))
+})
+
+const played = (kind: 'add-nodes' | 'remove-nodes') =>
+  inputsOf[kind].map(([about, input]) => {
+    const { events } = playSaga({ saga: sagas[kind], input, before: deployedThings(shapeBefore(input)) })
+    const { change } = input
+    const changing = change?.kind === 'add-nodes' ? change.nodes.map(({ nodeId }) => nodeId) : (change?.nodeIds ?? [])
+    return { about, input, changing, orders: ordersOf(events).map(({ order }) => order) }
+  })
+
+test('the nodes that stay are told who the members are, and nothing else is done to them', () => {
+  for (const { about, changing, orders } of [...played('add-nodes'), ...played('remove-nodes')]) {
+    for (const order of orders) {
+      const nodeId = nodeOf(order)
+      if (nodeId === undefined || changing.includes(nodeId)) continue
+      assert.is(order.subject, 'cmon.configure-node', `${about}: ${nodeId}`)
+    }
+  }
+})
+
+test('a node is let in before it joins, and led to once it is found whole', () => {
+  for (const { about, changing, orders } of played('add-nodes')) {
+    const subjects = orders.map(({ subject }) => subject)
+    assert.ok(subjects.lastIndexOf('cmon.configure-node') < subjects.indexOf('cmon.join-replica'), about)
+    assert.ok(subjects.lastIndexOf('infra.publish-names') > subjects.indexOf('cmon.check-cluster'), about)
+    const joined = orders.flatMap((order) => (order.subject === 'cmon.join-replica' ? [nodeOf(order)] : []))
+    assert.equal(joined, changing)
+  }
+})
+
+test('a node that goes is led to no more before its data are erased, and its name goes before its machine', () => {
+  for (const { about, changing, orders } of played('remove-nodes')) {
+    const [first] = orders
+    assert.is(first?.subject, 'infra.publish-names')
+    const numbers = changing.map((nodeId) => `203.0.113.${nodeId.slice('nod_'.length)}`)
+    const ledTo = first?.subject === 'infra.publish-names' ? first.body.names.flatMap(({ addresses }) => addresses) : []
+    assert.not(ledTo.some((address) => numbers.includes(address)), about)
+    const subjects = orders.map(({ subject }) => subject)
+    assert.ok(subjects.lastIndexOf('infra.withdraw-names') < subjects.indexOf('infra.delete-machine'), about)
+  }
+})
+
+test('the name of the replicas goes with the last of them', () => {
+  const withdrawn = played('remove-nodes').map(({ about, orders }) => {
+    const names = orders.flatMap((order) => (order.subject === 'infra.withdraw-names' ? order.body.names : []))
+    return [about, names.includes('replica.clu_1.ccx.test')]
+  })
+  assert.equal(withdrawn, [
+    ['1 of 2', true], ['the first of 2 after a promotion', true], ['1 of 3', false], ['2 of 3, one of them named twice', true],
+  ])
 })
 
 test.run()

@@ -1,5 +1,6 @@
-import type { JobInput } from '../../domain/datastore/messages.ts'
-import type { DatastoreSpec, NodeState } from '../../domain/datastore/spec.ts'
+import { type Change, type Shape, changed, specAtWork } from '../../domain/datastore/changes.ts'
+import type { JobInput, JobKind } from '../../domain/datastore/messages.ts'
+import type { DatastoreSpec, NodePlan, NodeState } from '../../domain/datastore/spec.ts'
 import { sealed } from './personal-data.ts'
 
 export const noon = '2030-01-01T12:00:00.000Z'
@@ -49,3 +50,67 @@ export const newInput = (size: number): JobInput => ({ datastoreId: 'clu_1', spe
 
 /** What a job is given on a datastore of `size` nodes that is up. */
 export const deployedInput = (size: number): JobInput => ({ ...newInput(size), nodes: exampleNodes(size) })
+
+/** The same datastore after a promotion: its `primaryNumber`th node is the primary, counted from 1. */
+const promoted = (shape: Shape, primaryNumber: number): Shape => ({
+  ...shape,
+  nodes: shape.nodes.map((node, index) => ({ ...node, role: index + 1 === primaryNumber ? 'primary' : 'replica' })),
+})
+
+const shapeOf = (size: number): Shape => ({ spec: exampleSpec(size), nodes: exampleNodes(size) })
+
+/** What a job is given that changes a datastore of this shape. */
+const changeInput = (shape: Shape, change: Change): JobInput => ({
+  datastoreId: 'clu_1',
+  spec: specAtWork(shape, change),
+  nodes: shape.nodes,
+  change,
+})
+
+/** The nodes after the first `size` ones, the second of them larger than the rest. */
+const nodesAfter = (size: number, count: number): readonly NodePlan[] =>
+  exampleSpec(size + count)
+    .nodes.slice(size)
+    .map((node, index) => (index === 1 ? { ...node, instance: { code: 'small', cpu: 2, ramGb: 4 } } : node))
+
+const adding = (count: number, shape: Shape): JobInput =>
+  changeInput(shape, { kind: 'add-nodes', nodes: nodesAfter(shape.spec.nodes.length, count), nodesMax: 5 })
+
+const removing = (shape: Shape, ...numbers: readonly number[]): JobInput =>
+  changeInput(shape, { kind: 'remove-nodes', nodeIds: numbers.map((number) => `nod_${number}`) })
+
+type Inputs = readonly (readonly [name: string, input: JobInput])[]
+
+const sizes = [1, 2, 3] as const
+const newOnes: Inputs = sizes.map((size) => [`a new datastore of ${size}`, newInput(size)])
+const deployedOnes: Inputs = sizes.map((size) => [`a deployed datastore of ${size}`, deployedInput(size)])
+
+/** What a job of each kind may be given. The last is the fullest. */
+export const inputsOf: Readonly<Record<JobKind, Inputs>> = {
+  'deploy-datastore': newOnes,
+  'delete-datastore': [...newOnes, ...deployedOnes],
+  'add-nodes': [
+    ['1 of 1', adding(1, shapeOf(1))],
+    ['2 of 1', adding(2, shapeOf(1))],
+    ['1 of 2 after a promotion', adding(1, promoted(shapeOf(2), 2))],
+    ['2 of 3', adding(2, shapeOf(3))],
+  ],
+  'remove-nodes': [
+    ['1 of 2', removing(shapeOf(2), 2)],
+    ['the first of 2 after a promotion', removing(promoted(shapeOf(2), 2), 1)],
+    ['1 of 3', removing(shapeOf(3), 2)],
+    ['2 of 3, one of them named twice', removing(shapeOf(3), 3, 2, 3)],
+  ],
+}
+
+/** The datastore as a job of that input finds it. */
+export const shapeBefore = ({ spec, nodes }: JobInput): Shape => ({
+  spec: { ...spec, nodes: spec.nodes.filter(({ nodeId }) => nodes.some((node) => node.nodeId === nodeId)) },
+  nodes,
+})
+
+/** The datastore as a finished job of that kind and input leaves it; undefined: there is none. */
+export const shapeAfter = (kind: JobKind, input: JobInput): Shape | undefined => {
+  if (kind === 'delete-datastore') return undefined
+  return input.change === undefined ? { spec: input.spec, nodes: input.nodes } : changed(shapeBefore(input), input.change)
+}

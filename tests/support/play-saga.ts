@@ -3,11 +3,12 @@ import { due, job } from '../../domain/job/job.ts'
 import type { JobCommand, JobEvent } from '../../domain/job/messages.ts'
 import type { OrderOutcome, Place } from '../../domain/job/orders.ts'
 import type { Saga, Sagas } from '../../domain/job/saga.ts'
-import { type Job, factsOf } from '../../domain/job/state.ts'
+import type { Job } from '../../domain/job/state.ts'
 import { isRejection } from '../../domain/kernel/decider.ts'
 import { type Instant, later, reached } from '../../domain/kernel/time.ts'
 import { noon } from './examples.ts'
 import { sagas } from '../../sagas/index.ts'
+import type { Things } from './estate.ts'
 import { deepFreeze, fold } from './given.ts'
 import { type World, resultOf, sagaWorld } from './saga-world.ts'
 
@@ -18,6 +19,8 @@ export type Fate = (typeof fates)[number]
 export type Play = {
   readonly saga: Saga
   readonly input: JobInput
+  /** What is there before the job. Default: nothing. */
+  readonly before?: Things
   readonly fateOf?: (place: Place) => Fate
   /** What else is delivered after each input: itself again, or everything that ever was. */
   readonly echo?: 'none' | 'itself' | 'everything'
@@ -67,7 +70,7 @@ const table = (play: Play): Table => {
   let now = noon
   const here: Table = {
     play, stream,
-    world: sagaWorld(saga), mail: [], heard: [], effects: [],
+    world: sagaWorld(play.before ?? {}), mail: [], heard: [], effects: [],
     now: () => now,
     passTo: (instant) => {
       now = reached(instant, now) ? now : instant
@@ -99,9 +102,7 @@ const hand = (here: Table, data: Extract<JobEvent, { readonly type: 'StepOrdered
   const { step, key, attempt, course, order, notAfter, jobId } = data
   const place = { step, key, attempt, course }
   const fate = here.play.fateOf?.(place) ?? 'succeeds'
-  const state = here.state()
-  if (state.status === 'absent') throw new Error('BUG: an order of a job that is not there')
-  const happen = (): void => here.world.carryOut(order, place, factsOf(state))
+  const happen = (): void => here.world.carryOut(order, place)
   if (fate === 'silent-and-late') here.effects.push({ at: notAfter, happen })
   else if (fate !== 'fails' && fate !== 'refuses' && fate !== 'silent') happen()
   if (fate.startsWith('silent')) return

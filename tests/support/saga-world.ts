@@ -1,44 +1,24 @@
 import type { Order, OrderResult, Place } from '../../domain/job/orders.ts'
-import type { Facts, Saga } from '../../domain/job/saga.ts'
-
-/** What an order is about: the same for the order that makes something and for the one that takes it away. */
-const target = ({ body }: Order): string => {
-  if ('nodeId' in body) return body.nodeId
-  if ('networkId' in body) return body.networkId
-  if ('names' in body) return body.names.map((entry) => (typeof entry === 'string' ? entry : entry.name)).toSorted().join()
-  if ('cluster' in body) return body.cluster.datastoreId
-  return body.datastoreId
-}
-
-const identity = (order: Order): string => `${order.subject} ${target(order)}`
+import { type Things, estate } from './estate.ts'
 
 /** The world as far as a saga touches it: carrying an order out a second time changes nothing. */
 export type World = {
-  /** What is there, and nobody has taken away. */
-  readonly things: () => readonly string[]
+  readonly things: () => Things
   /** The step and key of every forward order that was ever carried out. */
   readonly carriedOut: ReadonlySet<string>
-  readonly carryOut: (order: Order, place: Place, facts: Facts) => void
+  readonly carryOut: (order: Order, place: Place) => void
 }
 
-/**
- * A world that knows of a saga only its steps: what `does` orders makes a thing, which is gone once what `undo` ordered for it
- * at that time is carried out. A step without an undo makes nothing of its own.
- */
-export const sagaWorld = (saga: Saga): World => {
-  const takers = new Map<string, string>()
+/** @param before what is there before the job */
+export const sagaWorld = (before: Things): World => {
+  const { things, carryOut } = estate(before)
   const carriedOut = new Set<string>()
   return {
-    things: () => [...takers.keys()].toSorted(),
+    things,
     carriedOut,
-    carryOut: (order, { step: name, key, course }, facts) => {
-      if (course === 'back') {
-        for (const [thing, taker] of takers) if (taker === identity(order)) takers.delete(thing)
-        return
-      }
-      carriedOut.add(`${name} ${key}`)
-      const undo = saga.steps.find((step) => step.name === name)?.undo?.(facts, key)
-      if (undo !== undefined) takers.set(identity(order), identity(undo))
+    carryOut: (order, { step, key, course }) => {
+      if (course === 'forward') carriedOut.add(`${step} ${key}`)
+      carryOut(order)
     },
   }
 }

@@ -1,0 +1,19 @@
+import type { Shape } from '../../domain/datastore/changes.ts'
+import { sagas } from '../../sagas/index.ts'
+import type { Things } from './estate.ts'
+import { playSaga } from './play-saga.ts'
+
+/**
+ * What a deployment of a datastore of this shape leaves, whichever way the datastore has come by its shape since. A
+ * deployment makes its first node the primary; after a promotion that is another one.
+ *
+ * @param shape undefined, or without nodes: no datastore
+ */
+export const deployedThings = (shape: Shape | undefined): Things => {
+  if (shape === undefined || shape.spec.nodes.length === 0) return {}
+  const { spec, nodes } = shape
+  const isPrimary = (nodeId: string): boolean => nodes.some((node) => node.nodeId === nodeId && node.role === 'primary')
+  const primaryFirst = spec.nodes.toSorted((a, b) => Number(isPrimary(b.nodeId)) - Number(isPrimary(a.nodeId)))
+  const input = { datastoreId: 'clu_1', spec: { ...spec, nodes: primaryFirst }, nodes: [] }
+  return playSaga({ saga: sagas['deploy-datastore'], input }).world.things()
+}

@@ -1,0 +1,134 @@
+import type { ClusterRef, Order } from '../../domain/job/orders.ts'
+
+/** Everything that orders have made, by what it is (`machine nod_1`), with what can differ about it. */
+export type Things = Readonly<Record<string, string>>
+
+export type Estate = {
+  readonly things: () => Things
+  /** @throws when the order cannot be carried out on what is there: its plan is at fault */
+  readonly carryOut: (order: Order) => void
+}
+
+/**
+ * The world as orders leave it: each makes, changes or removes its things, and carried out again it changes nothing.
+ *
+ * @param before what is there already
+ */
+export const estate = (before: Things = {}): Estate => {
+  const own = inventory(before)
+  return {
+    things: own.things,
+    carryOut: (order) => ('cluster' in order.body && 'nodeId' in order.body ? onNode(own, order) : elsewhere(own, order)),
+  }
+}
+
+const list = (parts: readonly string[]): string => parts.toSorted().join(' ')
+
+const inventory = (before: Things) => {
+  const there = new Map(Object.entries(before))
+  const has = (kind: string, id: string): boolean => there.has(`${kind} ${id}`)
+  const set = (kind: string, id: string, value = 'there'): void => void there.set(`${kind} ${id}`, value)
+  return {
+    has,
+    set,
+    remove: (id: string, ...kinds: readonly string[]): void => kinds.forEach((kind) => there.delete(`${kind} ${id}`)),
+    needs: (kind: string, id: string): void => {
+      if (!has(kind, id)) throw new Error(`there is no ${kind} of ${id}`)
+    },
+    /** For whom a primary keeps what they have not had yet. */
+    keep: (nodeId: string, change: (kept: readonly string[]) => readonly string[]): void => {
+      const kept = change((there.get(`kept ${nodeId}`) ?? '').split(' ').filter((one) => one !== ''))
+      set('kept', nodeId, list([...new Set(kept)]))
+    },
+    things: (): Things => Object.fromEntries([...there].toSorted(([a], [b]) => (a < b ? -1 : 1))),
+  }
+}
+type Inventory = ReturnType<typeof inventory>
+
+const membersOf = ({ nodes }: ClusterRef): string => list(nodes.map(({ nodeId, address }) => `${nodeId}@${address}`))
+
+const otherIds = ({ nodes }: ClusterRef, nodeId: string): readonly string[] =>
+  nodes.map((node) => node.nodeId).filter((other) => other !== nodeId)
+
+const run = (own: Inventory, cluster: ClusterRef, nodeId: string, primaryId: string): void => {
+  own.needs('software', nodeId)
+  own.set('server', nodeId, 'runs')
+  own.set('members', nodeId, `${membersOf(cluster)}, of which ${primaryId} is followed`)
+  if (nodeId === primaryId) own.keep(nodeId, () => otherIds(cluster, nodeId))
+}
+
+const ON_A_VOLUME = ['software', 'data', 'server', 'members', 'kept', 'account']
+
+const onNode = (own: Inventory, order: Order): void => {
+  const { subject, body } = order
+  switch (subject) {
+    case 'cmon.install-node':
+      own.needs('system', body.nodeId)
+      return own.set('software', body.nodeId, body.cluster.version)
+    case 'cmon.bootstrap-primary':
+      own.set('data', body.nodeId)
+      return run(own, body.cluster, body.nodeId, body.nodeId)
+    case 'cmon.join-replica':
+      own.needs('data', body.primaryId)
+      own.set('data', body.nodeId)
+      own.keep(body.primaryId, (kept) => [...kept, body.nodeId])
+      return run(own, body.cluster, body.nodeId, body.primaryId)
+    case 'cmon.configure-node':
+      own.needs('data', body.nodeId)
+      return run(own, body.cluster, body.nodeId, body.primaryId)
+    case 'cmon.create-account':
+      own.needs('data', body.nodeId)
+      return own.set('account', body.nodeId, `${body.username} ${body.database}`)
+    case 'cmon.stop-node':
+    case 'cmon.start-node':
+      if (own.has('data', body.nodeId)) own.set('server', body.nodeId, subject === 'cmon.stop-node' ? 'is stopped' : 'runs')
+      return
+    case 'cmon.erase-node':
+      own.remove(body.nodeId, ...ON_A_VOLUME)
+      for (const other of otherIds(body.cluster, body.nodeId)) {
+        if (own.has('kept', other)) own.keep(other, (kept) => kept.filter((one) => one !== body.nodeId))
+      }
+      return
+    default:
+      throw new Error(`tests/support/estate.ts does not know what ${subject} leaves`)
+  }
+}
+
+const elsewhere = (own: Inventory, { subject, body }: Order): void => {
+  switch (subject) {
+    case 'infra.create-network':
+      return own.set('network', body.networkId, body.region)
+    case 'infra.delete-network':
+      return own.remove(body.networkId, 'network')
+    case 'infra.create-machine':
+      return own.set('machine', body.nodeId, `${body.zone} ${body.instance.code}`)
+    case 'infra.delete-machine':
+      return own.remove(body.nodeId, 'machine', 'system', ...ON_A_VOLUME)
+    case 'infra.allocate-address':
+      own.needs('machine', body.nodeId)
+      return own.set('address', body.nodeId)
+    case 'infra.release-address':
+      return own.remove(body.nodeId, 'address')
+    case 'infra.create-volume':
+      own.needs('machine', body.nodeId)
+      return own.set('volume', body.nodeId, `${body.type} ${body.sizeGib}`)
+    case 'infra.delete-volume':
+      return own.remove(body.nodeId, 'volume')
+    case 'infra.boot-machine':
+      own.needs('volume', body.nodeId)
+      return own.set('system', body.nodeId)
+    case 'infra.publish-names':
+      return body.names.forEach(({ name, addresses }) => own.set('name', name, list(addresses)))
+    case 'infra.withdraw-names':
+      return body.names.forEach((name) => own.remove(name, 'name'))
+    case 'cmon.register-cluster':
+      return own.set('cluster', body.cluster.datastoreId, membersOf(body.cluster))
+    case 'cmon.forget-cluster':
+      return own.remove(body.cluster.datastoreId, 'cluster')
+    case 'infra.sweep':
+    case 'cmon.check-cluster':
+      return
+    default:
+      throw new Error(`tests/support/estate.ts does not know what ${subject} leaves`)
+  }
+}
