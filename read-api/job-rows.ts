@@ -12,6 +12,8 @@ const TYPES: Readonly<Record<Job['kind'], JobReply['type']>> = {
   'delete-datastore': 'JOB_TYPE_DESTROY_DATASTORE',
   'add-nodes': 'JOB_TYPE_ADD_NODE',
   'remove-nodes': 'JOB_TYPE_REMOVE_NODE',
+  'promote-replica': 'JOB_TYPE_PROMOTE_REPLICA',
+  'reboot-node': 'JOB_TYPE_REBOOT_NODE',
 }
 
 // A client polls until it reads one of the last two, so a job that waits for its turn is running too.

@@ -2,6 +2,8 @@ import type { Sagas } from '../domain/job/saga.ts'
 import { addNodes } from './add-nodes.ts'
 import { deleteDatastore } from './delete-datastore.ts'
 import { deployDatastore } from './deploy-datastore.ts'
+import { promoteReplica } from './promote-replica.ts'
+import { rebootNode } from './reboot-node.ts'
 import { removeNodes } from './remove-nodes.ts'
 
 /** Every kind of job and its plan. */
@@ -10,4 +12,6 @@ export const sagas: Sagas = {
   'delete-datastore': deleteDatastore,
   'add-nodes': addNodes,
   'remove-nodes': removeNodes,
+  'promote-replica': promoteReplica,
+  'reboot-node': rebootNode,
 }

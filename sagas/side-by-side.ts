@@ -16,6 +16,10 @@ export const sideBySide = (name: string, title: string, steps: readonly Step[]):
     if (place === undefined) throw new Error(`BUG: ${name} has no order ${wanted}`)
     return place
   }
+  const undo: Step['undo'] = (facts, at) => {
+    const { step, key } = placeOf(facts, at)
+    return step.undo?.(facts, key)
+  }
   return {
     name,
     title,
@@ -24,10 +28,7 @@ export const sideBySide = (name: string, title: string, steps: readonly Step[]):
       const { step, key } = placeOf(facts, at)
       return step.does(facts, key)
     },
-    undo: (facts, at) => {
-      const { step, key } = placeOf(facts, at)
-      return step.undo?.(facts, key)
-    },
+    ...(steps.some((step) => step.undo !== undefined) ? { undo } : {}),
     timeoutMs: Math.max(...steps.map(({ timeoutMs }) => timeoutMs)),
     attemptsMax: Math.max(...steps.map(({ attemptsMax }) => attemptsMax)),
     backoffMs: Math.min(...steps.map(({ backoffMs }) => backoffMs)),

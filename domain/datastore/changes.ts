@@ -1,5 +1,5 @@
 import { type Rejection, reject } from '../kernel/decider.ts'
-import type { DatastoreSpec, NodePlan, NodeState } from './spec.ts'
+import type { DatastoreSpec, NodePlan, NodeRole, NodeState } from './spec.ts'
 
 /** What a job does to a datastore that is there, with every default resolved. */
 export type Change =
@@ -10,6 +10,10 @@ export type Change =
       readonly nodesMax: number
     }
   | { readonly kind: 'remove-nodes'; readonly nodeIds: readonly string[] }
+  /** A planned switchover: the replica becomes the primary, the primary a replica. */
+  | { readonly kind: 'promote-replica'; readonly nodeId: string }
+  /** The node's server is stopped and started in place. */
+  | { readonly kind: 'reboot-node'; readonly nodeId: string }
 
 export type ChangeKind = Change['kind']
 
@@ -27,6 +31,12 @@ export const changed = ({ spec, nodes }: Shape, change: Change): Shape => {
       const stays = ({ nodeId }: { readonly nodeId: string }): boolean => !change.nodeIds.includes(nodeId)
       return { spec: { ...spec, nodes: spec.nodes.filter(stays) }, nodes: nodes.filter(stays) }
     }
+    case 'promote-replica': {
+      const roleOf = (nodeId: string): NodeRole => (nodeId === change.nodeId ? 'primary' : 'replica')
+      return { spec, nodes: nodes.map((node) => ({ ...node, role: roleOf(node.nodeId) })) }
+    }
+    case 'reboot-node':
+      return { spec, nodes }
   }
 }
 
@@ -36,8 +46,11 @@ export const specAtWork = (shape: Shape, change: Change): DatastoreSpec =>
 
 const isOf = ({ spec }: Shape, nodeId: string): boolean => spec.nodes.some((node) => node.nodeId === nodeId)
 
-const isPrimary = ({ nodes }: Shape, nodeId: string): boolean =>
-  nodes.some((node) => node.nodeId === nodeId && node.role === 'primary')
+/** A datastore that is still being deployed begins with its first node as the primary. */
+const isPrimary = ({ spec, nodes }: Shape, nodeId: string): boolean =>
+  nodes.length === 0
+    ? spec.nodes[0]?.nodeId === nodeId
+    : nodes.some((node) => node.nodeId === nodeId && node.role === 'primary')
 
 const unknownNode = (nodeId: string) => reject('node-not-found', `the datastore has no node ${nodeId}`)
 
@@ -63,5 +76,12 @@ export const refusalOf = (shape: Shape, change: Change): Rejection<ChangeRejecti
         ? undefined
         : reject('node-is-primary', `node ${primary} is the primary; promote another one first`)
     }
+    case 'promote-replica':
+      if (!isOf(shape, change.nodeId)) return unknownNode(change.nodeId)
+      return isPrimary(shape, change.nodeId)
+        ? reject('node-is-primary', `node ${change.nodeId} is the primary already`)
+        : undefined
+    case 'reboot-node':
+      return isOf(shape, change.nodeId) ? undefined : unknownNode(change.nodeId)
   }
 }

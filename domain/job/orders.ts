@@ -55,6 +55,13 @@ export type OrderBodies = {
   'cmon.join-replica': { cluster: ClusterRef; nodeId: string; primaryId: string }
   /** Tells a member that runs whom to let in, and whom to follow unless it is the primary itself. */
   'cmon.configure-node': { cluster: ClusterRef; nodeId: string; primaryId: string }
+  /** Sees that a replica has received all that a primary, stopped cleanly, has written. */
+  'cmon.catch-up': { cluster: ClusterRef; nodeId: string; formerId: string }
+  'cmon.promote-replica': { cluster: ClusterRef; nodeId: string }
+  /** Makes a replica of a primary that was stopped cleanly, with the data it has. */
+  'cmon.follow-primary': { cluster: ClusterRef; nodeId: string; primaryId: string }
+  /** Stops and starts a node in place, and waits until it does its part again. */
+  'cmon.restart-node': { cluster: ClusterRef; nodeId: string; primaryId: string }
   'cmon.create-account': { cluster: ClusterRef; nodeId: string; username: string; database: string }
   'cmon.check-cluster': { cluster: ClusterRef; primaryId: string }
   'cmon.stop-node': { cluster: ClusterRef; nodeId: string }

@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import type { ClusterRef, Order, OrderResult, PlacedOrder } from '../../domain/job/orders.ts'
-import type { Health, NodeContext, Role } from '../engines/engine.ts'
+import type { Engine, Health, NodeContext, ReachedNode, Role } from '../engines/engine.ts'
 import type { ControllerStore } from '../controller-store/controller-store.ts'
 import { Failure, type Work } from '../messaging/worker.ts'
 import type { Credentials } from './credentials.ts'
@@ -25,6 +25,9 @@ export const carryOut = async (parts: Parts, { order, notAfter }: PlacedOrder, w
   switch (order.subject) {
     case 'cmon.check-cluster':
       return { roles: await check(parts, { ...order.body, notAfter }, work) }
+    case 'cmon.restart-node':
+      await restart(parts, { ...order.body, notAfter }, work)
+      return {}
     case 'cmon.register-cluster':
     case 'cmon.forget-cluster':
       await ofCluster(parts, order)
@@ -63,7 +66,7 @@ const open = async ({ nodes, credentials }: Parts, { cluster, nodeId }: NodeOf, 
   return { ...reached, certificate, secrets }
 }
 
-type NodeOrder = Exclude<Order, ClusterOrder | { subject: 'cmon.check-cluster' }>
+type NodeOrder = Exclude<Order, ClusterOrder | { subject: 'cmon.check-cluster' | 'cmon.restart-node' }>
 
 const ofNode = async (parts: Parts, order: NodeOrder, work: Work): Promise<void> => {
   const { nodes, credentials, store } = parts
@@ -96,6 +99,10 @@ const ofNode = async (parts: Parts, order: NodeOrder, work: Work): Promise<void>
       ])
       return nodes.engine(cluster).createAccount(node, { username, password, database })
     }
+    case 'cmon.catch-up':
+    case 'cmon.promote-replica':
+    case 'cmon.follow-primary':
+      return switchOver(parts, order, work)
     case 'cmon.start-node':
     case 'cmon.stop-node':
     case 'cmon.erase-node':
@@ -103,6 +110,47 @@ const ofNode = async (parts: Parts, order: NodeOrder, work: Work): Promise<void>
     default:
       throw new Failure('This order is not for the controller.', { final: true })
   }
+}
+
+type SwitchOrder = Extract<
+  Order,
+  { subject: 'cmon.catch-up' | 'cmon.promote-replica' | 'cmon.follow-primary' }
+>
+
+/** The parts of a planned switchover. */
+const switchOver = async (parts: Parts, { subject, body }: SwitchOrder, work: Work): Promise<void> => {
+  const { nodes, store } = parts
+  const { cluster, nodeId } = body
+  const engine = nodes.engine(cluster)
+  switch (subject) {
+    case 'cmon.catch-up':
+      return engine.catchUp(await nodes.reach(cluster, nodeId, work), await nodes.reach(cluster, body.formerId, work))
+    case 'cmon.promote-replica':
+      return engine.promote(await nodes.reach(cluster, nodeId, work))
+    case 'cmon.follow-primary':
+      await engine.follow(await open(parts, body, work), nodes.member(cluster, body.primaryId))
+      return store.intend(nodeId, { shutDown: false })
+  }
+}
+
+/** Stops and starts a node, and waits until it takes writes, or streams from the primary, again. */
+const restart = async (
+  { nodes, store, now }: Parts,
+  { cluster, nodeId, primaryId, notAfter }: NodeOf & { readonly primaryId: string; readonly notAfter: string },
+  work: Work,
+): Promise<void> => {
+  const engine = nodes.engine(cluster)
+  const node = await nodes.reach(cluster, nodeId, work)
+  const { name } = node.member
+  if (nodeId === primaryId) work.note(`${name} is the primary: the datastore takes no writes until it is back`)
+  await store.intend(nodeId, { shutDown: true })
+  await engine.stop(node)
+  work.note(`${name} is stopped`)
+  await engine.start(node)
+  await store.intend(nodeId, { shutDown: false })
+  const reached = nodeId === primaryId ? [node] : [await nodes.reach(cluster, primaryId, work), node]
+  await untilWhole({ engine, reached, primaryId, notAfter, now }, work)
+  work.note(`${name} does its part again`)
 }
 
 type FoundOrder = Extract<Order, { subject: 'cmon.start-node' | 'cmon.stop-node' | 'cmon.erase-node' }>
@@ -165,16 +213,28 @@ const check = async (
 ): Promise<Readonly<Record<string, Role>>> => {
   const engine = nodes.engine(cluster)
   const reached = await Promise.all(cluster.nodes.map(({ nodeId }) => nodes.reach(cluster, nodeId, work)))
+  await untilWhole({ engine, reached, primaryId, notAfter, now }, work)
+  return Object.fromEntries(
+    cluster.nodes.map(({ nodeId }): [string, Role] => [nodeId, nodeId === primaryId ? 'primary' : 'replica']),
+  )
+}
+
+type Whole = {
+  readonly engine: Engine
+  readonly reached: readonly ReachedNode[]
+  readonly primaryId: string
+  readonly notAfter: string
+  readonly now: () => string
+}
+
+/** Waits until the primary takes writes and the others that are named stream from it. */
+const untilWhole = async ({ engine, reached, primaryId, notAfter, now }: Whole, work: Work): Promise<void> => {
   for (;;) {
     const healths = await Promise.all(
       reached.map(async (node) => ({ node: node.member, health: await engine.probe(node) })),
     )
     const missing = whatIsMissing(healths, primaryId)
-    if (missing === undefined) {
-      return Object.fromEntries(
-        cluster.nodes.map(({ nodeId }): [string, Role] => [nodeId, nodeId === primaryId ? 'primary' : 'replica']),
-      )
-    }
+    if (missing === undefined) return
     if (Date.parse(now()) + LAST_WORD_MS >= Date.parse(notAfter)) throw new Failure(missing)
     await setTimeout(CHECK_PAUSE_MS, undefined, { signal: work.signal })
   }

@@ -74,8 +74,19 @@ export type Engine = {
   /** The tenant's first database and its administrator, on the primary. */
   readonly createAccount: (node: NodeContext, account: Account) => Promise<void>
   readonly probe: (node: ReachedNode) => Promise<Health>
+  /**
+   * Waits until a replica has received all that `former` has written, a primary that was stopped cleanly.
+   *
+   * @throws CannotServe when it never will, or `former` was not stopped cleanly
+   */
+  readonly catchUp: (node: ReachedNode, former: ReachedNode) => Promise<void>
   /** Makes a replica the primary and waits until it takes writes. */
   readonly promote: (node: ReachedNode) => Promise<void>
+  /**
+   * Makes a replica of `primary` of a member that was the primary and was stopped cleanly, with the data it has; waits
+   * until it streams.
+   */
+  readonly follow: (node: NodeContext, primary: Member) => Promise<void>
   /** Ends the server cleanly; it stays down after a boot. */
   readonly stop: (node: ReachedNode) => Promise<void>
   readonly start: (node: ReachedNode) => Promise<void>

@@ -182,13 +182,46 @@ for (const engine of engines) {
     await readsOn(2, [1, 2])
   })
 
+  test('a replica cannot have all that a primary has written while that runs, or went without it', async () => {
+    const refusal = async (i: number): Promise<string> =>
+      engine.catchUp(node(i), node(0)).then(() => 'it has', (error: unknown) => (error instanceof Error ? error.name : ''))
+    assert.is(await refusal(1), 'CannotServe')
+    await engine.stop(node(2))
+    await engine.stop(node(0))
+    await engine.start(node(2))
+    assert.is(await refusal(2), 'CannotServe')
+    await twice(() => engine.catchUp(node(1), node(0)))
+    await engine.start(node(0))
+    await until(async () => (await engine.probe(node(0))).streaming.length === 2, { withinMs: 20_000 })
+  })
+
+  test('a primary that runs is made no replica', async () => {
+    const refused = await engine.follow(node(0), node(1).member).then(() => false, () => true)
+    assert.ok(refused)
+    assert.is((await engine.probe(node(0))).role, 'primary')
+  })
+
   test('a promoted replica takes writes, promoted twice', async () => {
     await engine.stop(node(0))
+    await twice(() => engine.catchUp(node(1), node(0)))
     await twice(() => engine.promote(node(1)))
     const { role, readOnly } = await engine.probe(node(1))
     assert.equal({ role, readOnly }, { role: 'primary', readOnly: false })
     await client().write(connection(1), 3)
     assert.equal(await client().read(connection(1)), [1, 2, 3])
+  })
+
+  test('the former primary follows with the data it has, cut off anywhere; the others follow too', async () => {
+    for (const limitMs of [30, 100, 300]) {
+      await engine.follow(limited(node(0), limitMs), node(1).member).catch(() => {})
+    }
+    await twice(() => engine.follow(node(0), node(1).member))
+    await twice(() => engine.configure(node(2), node(1).member))
+    await until(async () => String((await engine.probe(node(1))).streaming) === 'db-a,db-c', { withinMs: 20_000 })
+    for (const i of [0, 2]) {
+      await readsOn(i, [1, 2, 3])
+      assert.is((await engine.probe(node(i))).role, 'replica')
+    }
   })
 
   test('a machine that lost its power comes back with every acknowledged write', async () => {

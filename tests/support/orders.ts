@@ -52,6 +52,10 @@ export const everyOrder: { readonly [S in OrderSubject]: Extract<Order, { readon
   'cmon.bootstrap-primary': { subject: 'cmon.bootstrap-primary', body: { cluster, nodeId: 'nod_1' } },
   'cmon.join-replica': { subject: 'cmon.join-replica', body: { cluster, nodeId: 'nod_2', primaryId: 'nod_1' } },
   'cmon.configure-node': { subject: 'cmon.configure-node', body: { cluster, nodeId: 'nod_2', primaryId: 'nod_1' } },
+  'cmon.catch-up': { subject: 'cmon.catch-up', body: { cluster, nodeId: 'nod_2', formerId: 'nod_1' } },
+  'cmon.promote-replica': { subject: 'cmon.promote-replica', body: { cluster, nodeId: 'nod_2' } },
+  'cmon.follow-primary': { subject: 'cmon.follow-primary', body: { cluster, nodeId: 'nod_1', primaryId: 'nod_2' } },
+  'cmon.restart-node': { subject: 'cmon.restart-node', body: { cluster, nodeId: 'nod_2', primaryId: 'nod_1' } },
   'cmon.create-account': {
     subject: 'cmon.create-account',
     body: { cluster, nodeId: 'nod_1', username: 'ccxadmin', database: 'ccxdb' },

@@ -1,8 +1,10 @@
 import type { Engine } from '../engine.ts'
 import { createAccount } from './accounts.ts'
 import { bootstrap } from './bootstrap.ts'
+import { catchUp } from './catch-up.ts'
 import { configure } from './configure.ts'
 import { erase } from './erase.ts'
+import { follow } from './follow.ts'
 import { forget } from './forget.ts'
 import { install } from './install.ts'
 import { join } from './join.ts'
@@ -22,7 +24,9 @@ export const postgresql = {
   configure,
   createAccount,
   probe,
+  catchUp,
   promote,
+  follow,
   stop,
   async start(node) {
     if (!(await hasCluster(node))) throw new Error('the machine holds no data to start a server on')

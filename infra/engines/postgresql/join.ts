@@ -33,7 +33,7 @@ export const join: Engine['join'] = async (node, primary) => {
 }
 
 /** Asked first, of the node itself: to ask the primary takes a connection over the network. */
-const RECEIVES = "select count(*) from pg_stat_wal_receiver where status = 'streaming'"
+export const RECEIVES = "select count(*) from pg_stat_wal_receiver where status = 'streaming'"
 
 /**
  * Copies the primary's data. The primary has a slot for each member it was set up with, and that will do if nobody holds
@@ -79,7 +79,8 @@ select count(*) ${ours} and active_pid is null;`,
   return answer.trim().endsWith('1')
 }
 
-const streams = async (node: NodeContext, primary: Member): Promise<boolean> => {
+/** Whether the primary itself sees the member stream from it. */
+export const streams = async (node: NodeContext, primary: Member): Promise<boolean> => {
   const sql = `select count(*) from pg_stat_replication where state = 'streaming' and application_name = `
   try {
     return (await psqlAt(node, primary, sql + literal(node.member.name))).trim() !== '0'

@@ -8,12 +8,15 @@ const PROMOTE_TIMEOUT_S = 60
 
 export const promote: Engine['promote'] = async (node) => {
   const { member, members, signal } = node
+  const others = members.filter(({ nodeId }) => nodeId !== member.nodeId)
   const { role } = await probe(node)
   if (role === 'down') throw new Error('no server answers that could be promoted')
   if (role === 'replica') {
+    // Before it, so that the log is kept from here on: whoever follows later than the next checkpoint needs it.
+    await psql(node, slots(others, { reserve: true }))
     await psql(node, `select pg_promote(true, ${PROMOTE_TIMEOUT_S})`, { timeoutMs: (PROMOTE_TIMEOUT_S + 10) * 1000 })
     await eventually(signal, async () => (await probe(node)).role === 'primary')
   }
   // pg_rewind of the old primary reads the new timeline from the control file, which only a checkpoint writes.
-  await psql(node, `checkpoint;\n${slots(members.filter(({ nodeId }) => nodeId !== member.nodeId))}`)
+  await psql(node, `checkpoint;\n${slots(others)}`)
 }

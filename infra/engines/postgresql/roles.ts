@@ -25,12 +25,20 @@ export const roleIfAbsent = (role: string): string =>
   `select ${literal(`create role ${name(role)}`)}
  where not exists (select from pg_roles where rolname = ${literal(role)}) \\gexec`
 
-/** A slot for each of these members. It holds back nothing until its member has begun to stream. */
-export const slots = (members: readonly Member[]): string =>
+/**
+ * A slot for each of these members, unless it has one.
+ *
+ * @param reserve keep the log for it from the last checkpoint on; else nothing is held back until its member has begun to
+ *   stream
+ */
+export const slots = (
+  members: readonly Member[],
+  { reserve = false }: { readonly reserve?: boolean } = {},
+): string =>
   members
     .map((member) => literal(slotOf(member)))
     .map(
-      (slot) => `select pg_create_physical_replication_slot(${slot})
+      (slot) => `select pg_create_physical_replication_slot(${slot}, ${reserve})
  where not exists (select from pg_replication_slots where slot_name = ${slot});\n`,
     )
     .join('')
