@@ -5,16 +5,21 @@ import { fingerprintOf } from './answer-once.ts'
 import { createBody, createdBody, createdOf, requestOf, sealedWording } from './create-datastore.ts'
 import { CLUSTER_PATH, type CommandEndpoints, datastoreParams, knownDatastore, toolsOf } from './datastore-tools.ts'
 import { derivedId, nodesOf } from './ids.ts'
+import { nodeActionEndpoints } from './node-actions.ts'
 
 const tag = 'Datastores'
 
 /**
- * The calls that make and unmake datastores.
+ * The calls that make, change and unmake datastores.
  *
  * @param options.store where commands meet their streams
  * @param options.catalogue what may be asked for
  */
-export const commandEndpoints = (options: CommandEndpoints): readonly Endpoint[] => [create(options), remove(options)]
+export const commandEndpoints = (options: CommandEndpoints): readonly Endpoint[] => [
+  create(options),
+  remove(options),
+  ...nodeActionEndpoints(options),
+]
 
 const create = (options: CommandEndpoints): Endpoint => {
   const { catalogue, domain, ttlSeconds, now, personal } = options

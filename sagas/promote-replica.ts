@@ -15,13 +15,13 @@ const successorOf = (facts: Facts): string => {
 
 /** The facts as they are once the replica is promoted; the former primary serves nobody yet. */
 const switched = (facts: Facts): Facts => {
-  const { input, learned } = facts
+  const { input } = facts
   const former = primaryOf(facts)
   const nodes = input.nodes
     .filter(({ nodeId }) => nodeId !== former)
     .map((node) => ({ ...node, role: node.nodeId === successorOf(facts) ? 'primary' : 'replica' } as const))
-  const roleless = Object.entries(learned.nodes).map(([nodeId, { role: _, ...known }]) => [nodeId, known] as const)
-  return { input: { ...input, nodes }, learned: { nodes: Object.fromEntries(roleless) } }
+  // All that the job has learnt is the roles of before.
+  return { input: { ...input, nodes }, learned: { nodes: {} } }
 }
 
 const publish = (facts: Facts) =>

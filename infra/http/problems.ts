@@ -98,7 +98,10 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
     means: 'The path exists, but not with this method. The header Allow lists those it has.',
   },
   'no-node-left': { status: 409, means: 'A datastore keeps at least one node.' },
-  'node-is-primary': { status: 409, means: 'The node is the primary. It is not promoted, and not removed before another one is promoted.' },
+  'node-is-primary': {
+    status: 409,
+    means: 'The node is the primary: it is promoted already, and removed only once another one is.',
+  },
   'node-limit-reached': { status: 409, means: 'The datastore would have more nodes than the catalogue allows.' },
   'node-not-found': { status: 404, means: 'The datastore has no such node.' },
   'not-found': { status: 404, means: 'There is nothing at this path.' },
