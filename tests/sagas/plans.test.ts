@@ -202,7 +202,8 @@ const played = (kind: 'add-nodes' | 'remove-nodes') =>
   inputsOf[kind].map(([about, input]) => {
     const { events } = playSaga({ saga: sagas[kind], input, before: deployedThings(shapeBefore(input)) })
     const { change } = input
-    const changing = change?.kind === 'add-nodes' ? change.nodes.map(({ nodeId }) => nodeId) : (change?.nodeIds ?? [])
+    const added = change?.kind === 'add-nodes' ? change.nodes.map(({ nodeId }) => nodeId) : []
+    const changing = change?.kind === 'remove-nodes' ? change.nodeIds : added
     return { about, input, changing, orders: ordersOf(events).map(({ order }) => order) }
   })
 
@@ -246,6 +247,35 @@ test('the name of the replicas goes with the last of them', () => {
   assert.equal(withdrawn, [
     ['1 of 2', true], ['the first of 2 after a promotion', true], ['1 of 3', false], ['2 of 3, one of them named twice', true],
   ])
+})
+
+test('a switchover stops the primary, compares, promotes, and only then leads anyone to the new one', () => {
+  const fullest = inputsOf['promote-replica'].at(-1)
+  if (fullest === undefined) throw new Error('BUG: there is a replica to promote')
+  const [, input] = fullest
+  const orders = ordersOf(playSaga({ saga: sagas['promote-replica'], input, before: deployedThings(shapeBefore(input)) }).events)
+  assert.equal(orders.map(({ order }) => `${order.subject} ${nodeOf(order) ?? ''}`.trim()), [
+    'cmon.check-cluster', 'cmon.stop-node nod_1', 'cmon.catch-up nod_3', 'cmon.promote-replica nod_3',
+    'infra.publish-names', 'cmon.follow-primary nod_1', 'cmon.configure-node nod_2', 'cmon.configure-node nod_3',
+    'cmon.check-cluster', 'infra.publish-names',
+  ])
+  const names = orders.flatMap(({ order }) => (order.subject === 'infra.publish-names' ? [order.body.names] : []))
+  assert.equal(names, [
+    [name('clu_1.ccx.test', 3), name('replica.clu_1.ccx.test', 2)],
+    [name('clu_1.ccx.test', 3), name('replica.clu_1.ccx.test', 1, 2)],
+  ])
+})
+
+test('a switchover that cannot be carried on starts the primary again and promotes nobody', () => {
+  for (const [, input] of inputsOf['promote-replica']) {
+    const fateOf = ({ step }: Place): Fate => (step === 'caught-up' ? 'refuses' : 'succeeds')
+    const { events, state } = playSaga({
+      saga: sagas['promote-replica'], input, before: deployedThings(shapeBefore(input)), fateOf,
+    })
+    assert.is(state.status, 'failed')
+    const subjects = ordersOf(events).map(({ order }) => order.subject)
+    assert.equal(subjects, ['cmon.check-cluster', 'cmon.stop-node', 'cmon.catch-up', 'cmon.start-node'])
+  }
 })
 
 test.run()

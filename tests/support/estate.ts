@@ -30,6 +30,14 @@ const inventory = (before: Things) => {
   const set = (kind: string, id: string, value = 'there'): void => void there.set(`${kind} ${id}`, value)
   return {
     has,
+    is: (kind: string, id: string, value: string): boolean => there.get(`${kind} ${id}`) === value,
+    /** What is one's becomes another's. */
+    move: (kind: string, from: string, to: string): void => {
+      const value = there.get(`${kind} ${from}`)
+      if (value === undefined) return
+      there.delete(`${kind} ${from}`)
+      set(kind, to, value)
+    },
     set,
     remove: (id: string, ...kinds: readonly string[]): void => kinds.forEach((kind) => there.delete(`${kind} ${id}`)),
     needs: (kind: string, id: string): void => {
@@ -57,6 +65,10 @@ const run = (own: Inventory, cluster: ClusterRef, nodeId: string, primaryId: str
   if (nodeId === primaryId) own.keep(nodeId, () => otherIds(cluster, nodeId))
 }
 
+const needsStopped = (own: Inventory, nodeId: string): void => {
+  if (!own.is('server', nodeId, 'is stopped')) throw new Error(`the server of ${nodeId} runs`)
+}
+
 const ON_A_VOLUME = ['software', 'data', 'server', 'members', 'kept', 'account']
 
 const onNode = (own: Inventory, order: Order): void => {
@@ -75,6 +87,23 @@ const onNode = (own: Inventory, order: Order): void => {
       return run(own, body.cluster, body.nodeId, body.primaryId)
     case 'cmon.configure-node':
       own.needs('data', body.nodeId)
+      return run(own, body.cluster, body.nodeId, body.primaryId)
+    case 'cmon.catch-up':
+      own.needs('data', body.nodeId)
+      return needsStopped(own, body.formerId)
+    case 'cmon.promote-replica':
+      own.needs('data', body.nodeId)
+      for (const other of otherIds(body.cluster, body.nodeId)) {
+        // Whoever keeps something for others is, or was, the primary.
+        if (own.has('kept', other)) needsStopped(own, other)
+        own.move('account', other, body.nodeId)
+      }
+      return own.keep(body.nodeId, () => otherIds(body.cluster, body.nodeId))
+    case 'cmon.follow-primary':
+      own.needs('kept', body.primaryId)
+      own.remove(body.nodeId, 'kept')
+      return run(own, body.cluster, body.nodeId, body.primaryId)
+    case 'cmon.restart-node':
       return run(own, body.cluster, body.nodeId, body.primaryId)
     case 'cmon.create-account':
       own.needs('data', body.nodeId)

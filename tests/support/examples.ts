@@ -79,6 +79,12 @@ const adding = (count: number, shape: Shape): JobInput =>
 const removing = (shape: Shape, ...numbers: readonly number[]): JobInput =>
   changeInput(shape, { kind: 'remove-nodes', nodeIds: numbers.map((number) => `nod_${number}`) })
 
+const promoting = (shape: Shape, number: number): JobInput =>
+  changeInput(shape, { kind: 'promote-replica', nodeId: `nod_${number}` })
+
+const rebooting = (shape: Shape, number: number): JobInput =>
+  changeInput(shape, { kind: 'reboot-node', nodeId: `nod_${number}` })
+
 type Inputs = readonly (readonly [name: string, input: JobInput])[]
 
 const sizes = [1, 2, 3] as const
@@ -100,6 +106,16 @@ export const inputsOf: Readonly<Record<JobKind, Inputs>> = {
     ['the first of 2 after a promotion', removing(promoted(shapeOf(2), 2), 1)],
     ['1 of 3', removing(shapeOf(3), 2)],
     ['2 of 3, one of them named twice', removing(shapeOf(3), 3, 2, 3)],
+  ],
+  'promote-replica': [
+    ['the replica of 2', promoting(shapeOf(2), 2)],
+    ['the first of 2 after a promotion', promoting(promoted(shapeOf(2), 2), 1)],
+    ['a replica of 3', promoting(shapeOf(3), 3)],
+  ],
+  'reboot-node': [
+    ['the only one', rebooting(shapeOf(1), 1)],
+    ['the primary of 3', rebooting(shapeOf(3), 1)],
+    ['a replica of 3', rebooting(shapeOf(3), 2)],
   ],
 }
 
