@@ -8,7 +8,8 @@ const CODE_LENGTH_MAX = 128
 const LIST_LENGTH_MAX = 100
 
 const code = z.string().max(CODE_LENGTH_MAX)
-const email = z
+/** An e-mail address as far as it can be told without writing to it. */
+export const email = z
   .string()
   .max(254)
   .regex(/^[^\s@]+@[^\s@]+$/, 'must be an e-mail address')

@@ -2,10 +2,13 @@ import { z } from 'zod'
 import { plan } from '../domain/datastore/plan.ts'
 import { type Endpoint, endpoint, Refused } from '../domain/kernel/endpoint.ts'
 import { fingerprintOf } from './answer-once.ts'
+import { changeEndpoints } from './change-datastore.ts'
 import { createBody, createdBody, createdOf, requestOf, sealedWording } from './create-datastore.ts'
 import { CLUSTER_PATH, type CommandEndpoints, datastoreParams, knownDatastore, toolsOf } from './datastore-tools.ts'
-import { derivedId, nodesOf } from './ids.ts'
+import { dryRunBody, dryRunOfDeletion, dryRunQuery, rehearsed } from './dry-run.ts'
+import { derivedId, freshId, nodesOf } from './ids.ts'
 import { nodeActionEndpoints } from './node-actions.ts'
+import { stopJobEndpoint } from './stop-job.ts'
 
 const tag = 'Datastores'
 
@@ -18,7 +21,9 @@ const tag = 'Datastores'
 export const commandEndpoints = (options: CommandEndpoints): readonly Endpoint[] => [
   create(options),
   remove(options),
+  ...changeEndpoints(options),
   ...nodeActionEndpoints(options),
+  stopJobEndpoint(options),
 ]
 
 const create = (options: CommandEndpoints): Endpoint => {
@@ -70,7 +75,7 @@ const create = (options: CommandEndpoints): Endpoint => {
 }
 
 const remove = (options: CommandEndpoints): Endpoint => {
-  const { now } = options
+  const { now, sagas } = options
   const { cause, once, send } = toolsOf(options)
   return endpoint({
     method: 'DELETE',
@@ -79,11 +84,20 @@ const remove = (options: CommandEndpoints): Endpoint => {
     tag,
     access: 'user',
     params: datastoreParams,
-    replies: { 200: { description: 'A job deletes it.', schema: z.object({}) } },
+    query: dryRunQuery,
+    replies: {
+      200: { description: 'A job deletes it; or, of a dry run, the plan.', schema: z.union([dryRunBody, z.object({})]) },
+    },
     handle: async (request) => {
       const datastoreId = request.params.uuid
+      const { ownerId } = request.principal
+      if (request.query.dryRun) {
+        const { state } = await knownDatastore(options, datastoreId, ownerId)
+        rehearsed(state, [{ type: 'DeleteDatastore', data: { datastoreId, jobId: freshId(), now: now() } }])
+        return { status: 200, body: dryRunOfDeletion(sagas, state) }
+      }
       return once(request, { method: 'DELETE', path: `${CLUSTER_PATH}/${datastoreId}`, body: null }, async (commandId) => {
-        await knownDatastore(options, datastoreId, request.principal.ownerId)
+        await knownDatastore(options, datastoreId, ownerId)
         const data = { datastoreId, jobId: derivedId('job', commandId), now: now() }
         const outcome = await send({ type: 'DeleteDatastore', data }, await cause(request, commandId))
         if ('rejection' in outcome) throw new Refused(outcome.rejection)

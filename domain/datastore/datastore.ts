@@ -132,7 +132,7 @@ const remove = ({ datastoreId, jobId, now }: DeleteDatastore['data'], state: Liv
 }
 
 /** The datastore as it will be once everything that is queued is done: what a further change is held against. */
-const planned = (state: Live): Shape =>
+export const planned = (state: Live): Shape =>
   state.queue.reduce<Shape>((shape, job) => (job.change === undefined ? shape : changed(shape, job.change)), state)
 
 const change = ({ datastoreId, jobId, change: wanted, now }: ChangeDatastore['data'], state: Live): Decided => {
@@ -174,7 +174,10 @@ const stopJob = ({ datastoreId, jobId, because, now }: StopJob['data'], state: L
   if (job === undefined) {
     return state.jobsSeen.has(jobId) ? [] : reject('job-not-found', `the datastore has no job ${jobId}`)
   }
-  return place === 0 ? [{ type: 'JobCancellationAsked', data: { ...about, jobId, because } }] : drop(job, because, about)
+  if (place === 0) return [{ type: 'JobCancellationAsked', data: { ...about, jobId, because } }]
+  const dropped = drop(job, because, about)
+  // Nothing would ever end a deletion that nobody carries out.
+  return job.kind === 'delete-datastore' ? [{ type: 'DeletionAbandoned', data: { ...about, because } }, ...dropped] : dropped
 }
 
 const endJob = ({ datastoreId, jobId, end, because, nodes, now }: RecordJobEnded['data'], state: Live): Decided => {

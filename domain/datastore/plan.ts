@@ -88,21 +88,37 @@ const list = (codes: readonly (string | number)[]): string => codes.join(', ')
 /** Control characters and halves of characters: what a text column cannot hold or a terminal would obey. */
 const UNPRINTABLE = /[\p{Cc}\p{Cs}]/u
 
-const planNaming = ({ limits }: Catalogue, { name, tags }: DatastoreRequest): Pick<Plan, 'name' | 'tags'> | Refused => {
-  // Kept as it was given: clients compare what they sent with what they get back.
-  if (name.trim() === '' || name.length > limits.nameLengthMax) {
-    return reject('malformed-name', `general.cluster_name must have 1 to ${limits.nameLengthMax} characters`)
+const planNaming = ({ limits }: Catalogue, { name, tags }: DatastoreRequest): Pick<Plan, 'name' | 'tags'> | Refused =>
+  nameRefusal(limits, name, 'general.cluster_name') ?? tagsRefusal(limits, tags, 'general.tags') ?? { name, tags }
+
+type Limits = Catalogue['limits']
+
+/**
+ * Why a datastore cannot go by this name. It is kept as it was given: clients compare what they sent with what they get.
+ *
+ * @param field what the client calls it
+ */
+export const nameRefusal = ({ nameLengthMax }: Limits, name: string, field: string): Refused | undefined => {
+  if (name.trim() === '' || name.length > nameLengthMax) {
+    return reject('malformed-name', `${field} must have 1 to ${nameLengthMax} characters`)
   }
-  if (UNPRINTABLE.test(name)) return reject('malformed-name', 'general.cluster_name must not hold control characters')
-  if (tags.length > limits.tagsMax) return reject('malformed-tags', `general.tags may hold at most ${limits.tagsMax} tags`)
-  if (new Set(tags).size < tags.length) return reject('malformed-tags', 'general.tags must not repeat a tag')
-  if (tags.some((tag) => tag.trim() === '' || tag.length > limits.tagLengthMax)) {
-    return reject('malformed-tags', `general.tags: each tag must have 1 to ${limits.tagLengthMax} characters`)
+  return UNPRINTABLE.test(name) ? reject('malformed-name', `${field} must not hold control characters`) : undefined
+}
+
+/** Why a datastore cannot have these tags. */
+export const tagsRefusal = (
+  { tagsMax, tagLengthMax }: Limits,
+  tags: readonly string[],
+  field: string,
+): Refused | undefined => {
+  if (tags.length > tagsMax) return reject('malformed-tags', `${field} may hold at most ${tagsMax} tags`)
+  if (new Set(tags).size < tags.length) return reject('malformed-tags', `${field} must not repeat a tag`)
+  if (tags.some((tag) => tag.trim() === '' || tag.length > tagLengthMax)) {
+    return reject('malformed-tags', `${field}: each tag must have 1 to ${tagLengthMax} characters`)
   }
-  if (tags.some((tag) => UNPRINTABLE.test(tag))) {
-    return reject('malformed-tags', 'general.tags must not hold control characters')
-  }
-  return { name, tags }
+  return tags.some((tag) => UNPRINTABLE.test(tag))
+    ? reject('malformed-tags', `${field} must not hold control characters`)
+    : undefined
 }
 
 const planDatabase = (

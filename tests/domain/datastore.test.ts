@@ -197,6 +197,15 @@ test('the end of a job that is not at work changes nothing: it waits, has ended,
   given(datastore, ...deploying).when(end('job_9', 'finished', nodes)).thenNothing()
 })
 
+test('a deletion that waits can be taken back, and then nothing is on its way out any more', () => {
+  const because = 'its owner asked for it'
+  const stop: DatastoreCommand = { type: 'StopJob', data: { datastoreId, jobId: 'job_2', because, now: noon } }
+  const abandoned: DatastoreEvent = { type: 'DeletionAbandoned', data: { ...about, because } }
+  const gone: DatastoreEvent = { type: 'JobDropped', data: { ...about, jobId: 'job_2', kind: erase, because } }
+  given(datastore, ...waitingToLeave).when(stop).then(abandoned, gone)
+  assert.is(statusAfter(...waitingToLeave, abandoned, gone, deployed), 'running')
+})
+
 test('no event but its creation can come first', () => {
   for (const event of [deployed, deletion, queued('job_1', deploy)]) {
     assert.throws(() => fold(datastore, [event]), /BUG/)

@@ -1,0 +1,113 @@
+import { z } from 'zod'
+import { type Change, type Shape, changed, specAtWork } from '../domain/datastore/changes.ts'
+import { datastore, planned } from '../domain/datastore/datastore.ts'
+import type { DatastoreCommand, JobInput, JobKind } from '../domain/datastore/messages.ts'
+import { type Sagas, keysOf } from '../domain/job/saga.ts'
+import { isRejection } from '../domain/kernel/decider.ts'
+import { Refused } from '../domain/kernel/endpoint.ts'
+import type { Known } from './datastore-tools.ts'
+
+/** Whether only the plan is wanted. */
+export const dryRunQuery = z.object({
+  dryRun: z
+    .enum(['true', 'false'])
+    .optional()
+    .transform((text) => text === 'true')
+    .meta({ description: 'Answers with what would be done. Nothing is done, and nothing is written.' }),
+})
+
+const node = z.object({
+  host_uuid: z.uuid().nullable().meta({ description: 'Null for a node that is to come.' }),
+  role: z.enum(['primary', 'replica']).nullable(),
+  instance_size: z.string(),
+  availability_zone: z.string(),
+})
+
+export const dryRunBody = z.object({
+  dry_run: z.literal(true),
+  settings: z.array(z.string()).meta({ description: 'What changes at once, by the names of the request.' }),
+  jobs_ahead: z.int().meta({ description: 'How many jobs are at work or wait already.' }),
+  jobs: z
+    .array(
+      z.object({ kind: z.string(), title: z.string(), steps: z.array(z.object({ name: z.string(), title: z.string() })) }),
+    )
+    .meta({ description: 'One after the other, with the steps that have something to do.' }),
+  nodes_before: z.array(node).meta({ description: 'Once the jobs ahead are done.' }),
+  nodes_after: z.array(node),
+})
+
+export type DryRun = z.infer<typeof dryRunBody>
+
+/**
+ * Lets a datastore decide commands one after the other without writing anything.
+ *
+ * @returns the datastore as it would be
+ * @throws Refused for the first one that is refused
+ */
+export const rehearsed = (state: Known, commands: readonly DatastoreCommand[]): Known =>
+  commands.reduce<Known>((before, command) => {
+    const decision = datastore.decide(command, before)
+    if (isRejection(decision)) throw new Refused(decision)
+    const after = decision.reduce<ReturnType<typeof datastore.evolve>>(datastore.evolve, before)
+    if (after.status === 'absent') throw new Error('BUG: a datastore has gone from its own events')
+    return after
+  }, state)
+
+const jobOf = (sagas: Sagas, kind: JobKind, input: JobInput): DryRun['jobs'][number] => {
+  const { title, steps } = sagas[kind]
+  const facts = { input, learned: { nodes: {} } }
+  const needed = steps.filter((step) => keysOf(step, facts).length > 0)
+  return { kind, title, steps: needed.map((step) => ({ name: step.name, title: step.title })) }
+}
+
+/** @param known those that are there or on their way: the ids of others are made anew with each request */
+const nodesOf = ({ spec, nodes }: Shape, known: ReadonlySet<string>): DryRun['nodes_before'] =>
+  spec.nodes.map(({ nodeId, instance, zone }) => ({
+    host_uuid: known.has(nodeId) ? nodeId : null,
+    role: nodes.find((one) => one.nodeId === nodeId)?.role ?? null,
+    instance_size: instance.code,
+    availability_zone: zone,
+  }))
+
+/**
+ * What changes would do to a datastore.
+ *
+ * @param settings the names of those that change at once
+ */
+export const dryRunOfChanges = (
+  sagas: Sagas,
+  state: Known,
+  { changes, settings }: { readonly changes: readonly Change[]; readonly settings: readonly string[] },
+): DryRun => {
+  const before = planned(state)
+  const known = new Set(before.spec.nodes.map(({ nodeId }) => nodeId))
+  const jobs: DryRun['jobs'] = []
+  let shape = before
+  for (const change of changes) {
+    const { datastoreId } = state
+    jobs.push(jobOf(sagas, change.kind, { datastoreId, spec: specAtWork(shape, change), nodes: shape.nodes, change }))
+    shape = changed(shape, change)
+  }
+  return {
+    dry_run: true,
+    settings: [...settings],
+    jobs_ahead: state.queue.length,
+    jobs,
+    nodes_before: nodesOf(before, known),
+    nodes_after: nodesOf(shape, known),
+  }
+}
+
+/** What its deletion would do to a datastore. Of the jobs ahead, what is at work is stopped and what waits never begins. */
+export const dryRunOfDeletion = (sagas: Sagas, state: Known): DryRun => {
+  const { datastoreId, status, spec, nodes, queue } = state
+  const known = new Set(spec.nodes.map(({ nodeId }) => nodeId))
+  return {
+    dry_run: true,
+    settings: [],
+    jobs_ahead: queue.length,
+    jobs: status === 'deleting' ? [] : [jobOf(sagas, 'delete-datastore', { datastoreId, spec, nodes })],
+    nodes_before: nodesOf(state, known),
+    nodes_after: [],
+  }
+}
