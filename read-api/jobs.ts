@@ -8,7 +8,7 @@ import { asOfQuery } from './history/instant.ts'
 import { jobAt, jobsAt } from './history/jobs-at.ts'
 import { type HistoryQueries, pastOf } from './history/past.ts'
 import { type Job, jobReplyOf, type LogLine, logReplyOf, stepReplyOf } from './job-rows.ts'
-import { jobDetailReply, jobsReply } from './jobs-reply.ts'
+import { jobDetailReply, type jobReply, jobsReply } from './jobs-reply.ts'
 import { loginsOf } from './logins.ts'
 
 type JobQueries = {
@@ -16,6 +16,8 @@ type JobQueries = {
   readonly personal: Pick<PersonalData, 'open'>
   readonly history: HistoryQueries
 }
+type PresentQueries = Pick<JobQueries, 'db' | 'personal'>
+type Owned = { readonly uuid: string; readonly ownerId: string }
 type Unnamed = Omit<Job, 'login'>
 
 const PATH = '/api/deployment/v2/data-stores/:uuid/jobs'
@@ -29,7 +31,7 @@ const jobsOf = (db: Kysely<ReadSchema>, datastoreId: string, ownerId: string) =>
   db.selectFrom('jobs').where('jobs.datastore_id', '=', datastoreId).where('jobs.owner_id', '=', ownerId)
 
 /** The same jobs with the logins of those who asked for them. */
-const named = async ({ db, personal }: JobQueries, rows: readonly Unnamed[]): Promise<readonly Job[]> => {
+const named = async ({ db, personal }: PresentQueries, rows: readonly Unnamed[]): Promise<readonly Job[]> => {
   const logins = await loginsOf(db, personal, rows.map(({ queued_by: accountId }) => accountId))
   return rows.map((row) => ({ ...row, login: logins.get(row.queued_by) ?? null }))
 }
@@ -85,18 +87,47 @@ const get = (queries: JobQueries): Endpoint =>
       const found = await (past === undefined
         ? present(jobsOf(queries.db, uuid, ownerId).where('jobs.job_id', '=', jobId))
         : jobAt(history.audit, past, { jobId, linesMax: LOG_LINES_MAX }))
-      const [job] = await named(queries, found === undefined ? [] : [found.row])
-      if (found === undefined || job === undefined) {
-        throw new Refused({ rejected: 'job-not-found', because: `there is no job ${jobId}` })
-      }
-      const log = found.log.map((line) => logReplyOf(line, job.steps))
-      return { status: 200, body: { ...jobReplyOf(job), steps: job.steps.map(stepReplyOf), log } }
+      return { status: 200, body: await inFull(queries, jobId, found) }
     },
   })
 
-const present = async (
-  owned: ReturnType<typeof jobsOf>,
-): Promise<{ readonly row: Unnamed; readonly log: readonly LogLine[] } | undefined> => {
+type Found = { readonly row: Unnamed; readonly log: readonly LogLine[] }
+
+const inFull = async (
+  queries: PresentQueries,
+  jobId: string,
+  found: Found | undefined,
+): Promise<z.infer<typeof jobDetailReply>> => {
+  const [job] = await named(queries, found === undefined ? [] : [found.row])
+  if (found === undefined || job === undefined) {
+    throw new Refused({ rejected: 'job-not-found', because: `there is no job ${jobId}` })
+  }
+  const log = found.log.map((line) => logReplyOf(line, job.steps))
+  return { ...jobReplyOf(job), steps: job.steps.map(stepReplyOf), log }
+}
+
+/** The newest jobs of a datastore, as they are: what a client is told of them, for an operator. */
+export const newestJobs = async (
+  queries: PresentQueries,
+  { uuid, ownerId }: Owned,
+  limit: number,
+): Promise<readonly z.infer<typeof jobReply>[]> => {
+  const { rows } = await presentPage(jobsOf(queries.db, uuid, ownerId), { limit, offset: 0 })
+  return (await named(queries, rows)).map(jobReplyOf)
+}
+
+/**
+ * A job with its steps and its log, as it is: what a client is told of it, for an operator.
+ *
+ * @throws Refused `job-not-found`
+ */
+export const jobInFull = async (
+  queries: PresentQueries,
+  { uuid, ownerId, jobId }: Owned & { readonly jobId: string },
+): Promise<z.infer<typeof jobDetailReply>> =>
+  inFull(queries, jobId, await present(jobsOf(queries.db, uuid, ownerId).where('jobs.job_id', '=', jobId)))
+
+const present = async (owned: ReturnType<typeof jobsOf>): Promise<Found | undefined> => {
   const [row, lines] = await Promise.all([
     owned.selectAll('jobs').executeTakeFirst(),
     owned

@@ -75,6 +75,11 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'make read models anew beside the live ones, compare, and swap; or swap back',
     load: async () => (await import('./rebuild.ts')).rebuild,
   },
+  job: {
+    usage: 'job list DATASTORE | show DATASTORE JOB | cancel DATASTORE JOB [--state DIR]',
+    summary: 'show the jobs of a datastore, newest first; one with its steps and log; or stop one and undo it',
+    load: async () => (await import('./job.ts')).job,
+  },
   why: {
     usage: 'why DATASTORE [FIELD] [--state DIR]',
     summary: 'show which event set what a datastore shows, on whose request and through which steps',

@@ -8,7 +8,7 @@ import { datastoresNamed, type Named } from '../../../read-api/history/named.ts'
 import type { ActorReply } from '../../../read-api/history/replies.ts'
 import { readCatalogue } from '../../catalogue/read-catalogue.ts'
 import { migrateToLatest } from '../../read-store/migrate.ts'
-import { onStores } from './stores.ts'
+import { onStores, type Stores } from './stores.ts'
 
 const VALUE_SHOWN = 60
 
@@ -49,6 +49,20 @@ export const theOne = (text: string, found: readonly Named[]): Named => {
 }
 
 /**
+ * The one datastore that goes, or went, by an id or a name.
+ *
+ * @throws an error that lists those that may be meant
+ */
+export const datastoreMeant = async (
+  { db, personal }: Pick<Stores, 'db' | 'personal'>,
+  text: string,
+): Promise<{ readonly one: Named; readonly audit: AuditDb }> => {
+  await migrateToLatest(db, { schema: AUDIT_SCHEMA, migrations: auditMigrations })
+  const audit = db.withTables<AuditSchema>()
+  return { one: theOne(text, await datastoresNamed(audit, personal, text)), audit }
+}
+
+/**
  * Looks into the history of a datastore of an instance that is up: whoever may read its state may do this.
  *
  * @param stateDir of the instance; undefined: the repository's own
@@ -60,9 +74,7 @@ export const onHistory = (
   work: (told: Chronicle, of: Chronicled, audit: AuditDb) => Promise<void>,
 ): Promise<void> =>
   onStores(stateDir, async ({ config, db, personal }) => {
-    await migrateToLatest(db, { schema: AUDIT_SCHEMA, migrations: auditMigrations })
-    const audit = db.withTables<AuditSchema>()
-    const one = theOne(text, await datastoresNamed(audit, personal, text))
+    const { one, audit } = await datastoreMeant({ db, personal }, text)
     const catalogue = readCatalogue(config.catalogueFile)
     await work(chronicle({ db: db.withSchema(READ_SCHEMA), audit, catalogue, personal }), one, audit)
   })
