@@ -108,6 +108,7 @@ const WORDS: Readonly<Partial<Record<OrderSubject, string>>> = {
   'cmon.install-node': 'The database software could not be set up',
   'cmon.bootstrap-primary': 'The primary could not be started',
   'cmon.join-replica': 'The replica could not be joined',
+  'cmon.configure-node': 'The list of members could not be changed',
   'cmon.create-account': 'The database user could not be created',
   'cmon.catch-up': 'The replica could not be made ready for its promotion',
   'cmon.promote-replica': 'The replica could not be promoted',

@@ -68,7 +68,8 @@ export type Engine = {
   /** A replica of `primary`, running and streaming. Its leftovers from an interrupted attempt are cleared first. */
   readonly join: (node: NodeContext, primary: Member) => Promise<void>
   /**
-   * Brings a member that runs up to date: lets in the members there are, and follows `primary` unless it is that itself.
+   * Brings a member that runs up to date: lets in the members there are and nobody else, and follows `primary` unless it
+   * is that itself. No connection is cut.
    */
   readonly configure: (node: NodeContext, primary: Member) => Promise<void>
   /** The tenant's first database and its administrator, on the primary. */

@@ -1,86 +1,23 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
-import { createAuthority, issue } from '../../infra/certificates/authority.ts'
+import { dirname } from 'node:path'
 import { engines } from '../../infra/engines/index.ts'
-import type { Engine, Member, NodeContext } from '../../infra/engines/engine.ts'
-import type { Host } from '../../infra/host.ts'
+import type { NodeContext } from '../../infra/engines/engine.ts'
 import { cutPower } from '../../infra/providers/process-host/units.ts'
-import { type Connection, type LocalMachines, localMachines, tenantClients } from '../support/local-machines.ts'
+import { account, clientOf, type EngineWorld, engineWorld, limited, secrets } from '../support/engine-world.ts'
+import type { Connection } from '../support/local-machines.ts'
 import { until } from '../support/until.ts'
-
-const VERB_LIMIT_MS = 60_000
-const datastoreId = '0198d0aa'
-const secrets = { superuserPassword: 'superuser-Secret_1', replicationPassword: 'replication-Secret:2\\' }
-const account = { username: 'ccxadmin', password: "admin-Secret'3", database: 'ccxdb' }
-
-type World = {
-  readonly machines: LocalMachines
-  readonly folder: string
-  readonly nodes: readonly NodeContext[]
-}
-
-const build = async (engine: Engine): Promise<World> => {
-  const machines = await localMachines(datastoreId, tenantClients[engine.name]?.needs ?? [])
-  const folder = await mkdtemp(join(tmpdir(), 'ccx-engine-'))
-  const authority = await createAuthority(`datastore ${datastoreId}`)
-  await writeFile(join(folder, 'ca.crt'), authority.certificatePem)
-  const hosts: Host[] = []
-  for (const name of ['db-a', 'db-b', 'db-c']) hosts.push(await machines.machine(name))
-  const members = hosts.map((host, i): Member => {
-    const name = `db-${'abc'.charAt(i)}`
-    return { nodeId: name, name, hostname: `${name}.${datastoreId}.ccx.test`, address: host.address, port: engine.port }
-  })
-  const nodes = await Promise.all(
-    hosts.map(async (host, i): Promise<NodeContext> => {
-      const member = members[i]
-      if (member === undefined) throw new Error('BUG: a member per host')
-      const request = { commonName: member.hostname, dnsNames: [member.hostname], addresses: [host.address], days: 30 }
-      return {
-        host,
-        member,
-        members,
-        version: engine.versions[0] ?? '',
-        instance: { cpu: 1, ramGb: 1 },
-        certificate: await issue(authority, request),
-        secrets,
-        signal: AbortSignal.timeout(10 * VERB_LIMIT_MS),
-        note: () => {},
-      }
-    }),
-  )
-  return { machines, folder, nodes }
-}
-
-const limited = (node: NodeContext, limitMs = VERB_LIMIT_MS): NodeContext => ({
-  ...node,
-  signal: AbortSignal.timeout(limitMs),
-})
 
 for (const engine of engines) {
   const test = suite(`the engine ${engine.name}`)
-  let world: World | undefined
-
-  const node = (i: number): NodeContext => {
-    const found = world?.nodes[i]
-    if (found === undefined) throw new Error('BUG: the world is built first')
-    return limited(found)
+  let world: EngineWorld | undefined
+  const built = (): EngineWorld => {
+    if (world === undefined) throw new Error('BUG: the world is built first')
+    return world
   }
-  const client = () => {
-    const found = tenantClients[engine.name]
-    if (found === undefined) throw new Error(`tests/support/local-machines.ts has no client for ${engine.name}`)
-    return found
-  }
-  const connection = (i: number, change: Partial<Connection> = {}): Connection => ({
-    hostname: node(i).member.hostname,
-    address: node(i).member.address,
-    port: engine.port,
-    ...account,
-    authorityFile: join(world?.folder ?? '', 'ca.crt'),
-    ...change,
-  })
+  const node = (i: number): NodeContext => built().node(i)
+  const client = () => clientOf(engine)
+  const connection = (i: number, change: Partial<Connection> = {}): Connection => ({ ...built().connection(i), ...change })
   const refused = async (change: Partial<Connection>): Promise<string> =>
     client().read(connection(0, change)).then(() => 'let in', (error: unknown) => String(error))
   const twice = async (verb: () => Promise<void>): Promise<void> => {
@@ -91,11 +28,10 @@ for (const engine of engines) {
     until(async () => String(await client().read(connection(i))) === String(values), { withinMs: 20_000 })
 
   test.before(async () => {
-    world = await build(engine)
+    world = await engineWorld(engine, '0198d0aa')
   })
   test.after(async () => {
-    await world?.machines.remove()
-    if (world !== undefined) await rm(world.folder, { recursive: true, force: true })
+    await world?.remove()
   })
 
   test('a machine without a server is down', async () => {

@@ -98,6 +98,46 @@ test('what was noted is in the job log and with the worker', async () => {
   await fulfil({ subject: 'cmon.erase-node', body: { cluster: bigger, nodeId: 'db-c' } })
 })
 
+test('a node more is let in, joined and found whole, and taken out again', async () => {
+  const [first] = cluster.nodes
+  if (first === undefined) throw new Error('BUG: there is a node')
+  await machines.machine('db-d')
+  const { address } = await machines.provider.host('db-d')
+  const node = { ...first, nodeId: 'db-d', name: 'db-d', hostname: 'db-d.0198d0ac.ccx.test', address }
+  const bigger = { ...cluster, nodes: [...cluster.nodes, node] }
+  const primaryId = 'db-a'
+  await fulfil({ subject: 'cmon.register-cluster', body: { cluster: bigger } })
+  await fulfil({ subject: 'cmon.install-node', body: { cluster: bigger, nodeId: 'db-d' } })
+  for (const { nodeId } of cluster.nodes) {
+    const order = placed({ subject: 'cmon.configure-node', body: { cluster: bigger, nodeId, primaryId } })
+    assert.equal([await handle(order, work()), await handle(order, work())], [{}, {}])
+  }
+  await fulfil({ subject: 'cmon.join-replica', body: { cluster: bigger, nodeId: 'db-d', primaryId } })
+  const { roles } = await fulfil({ subject: 'cmon.check-cluster', body: { cluster: bigger, primaryId } })
+  assert.equal(roles, { 'db-a': 'primary', 'db-b': 'replica', 'db-d': 'replica' })
+
+  await fulfil({ subject: 'cmon.erase-node', body: { cluster: bigger, nodeId: 'db-d' } })
+  await fulfil({ subject: 'cmon.register-cluster', body: { cluster } })
+  for (const { nodeId } of cluster.nodes) {
+    await fulfil({ subject: 'cmon.configure-node', body: { cluster, nodeId, primaryId } })
+  }
+  assert.equal((await fulfil({ subject: 'cmon.check-cluster', body: { cluster, primaryId } })).roles, {
+    'db-a': 'primary', 'db-b': 'replica',
+  })
+  assert.equal((await store.hosts(cluster.datastoreId)).map(({ nodeId }) => nodeId), ['db-a', 'db-b'])
+})
+
+test('a node that cannot be told of the others says so', async () => {
+  await machines.machine('db-e')
+  const [first] = cluster.nodes
+  if (first === undefined) throw new Error('BUG: there is a node')
+  const { address } = await machines.provider.host('db-e')
+  const bigger = { ...cluster, nodes: [...cluster.nodes, { ...first, nodeId: 'db-e', name: 'db-e', address }] }
+  const body = { cluster: bigger, nodeId: 'db-e', primaryId: 'db-a' }
+  const { because, final } = await failure(fulfil({ subject: 'cmon.configure-node', body }))
+  assert.equal([because, final], ['The list of members could not be changed on db-e.', false])
+})
+
 test('a failure is told in words for the tenant, kept, and an alarm until the command succeeds', async () => {
   const away = { ...cluster, nodes: cluster.nodes.map((node) => ({ ...node, nodeId: `${node.nodeId}-away` })) }
   const order = placed({ subject: 'cmon.bootstrap-primary', body: { cluster: away, nodeId: 'db-a-away' } })

@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process'
-import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import pg from 'pg'
 import type { NeedName, Programs } from '../../infra/embedded/programs.ts'
-import { localProcess } from '../../infra/providers/local-process/index.ts'
+import { providers } from '../../infra/providers/index.ts'
 import type { Host } from '../../infra/host.ts'
 import type { Provider } from '../../infra/providers/provider.ts'
 import { testPrograms } from './programs.ts'
@@ -20,26 +21,36 @@ export type LocalMachines = {
   readonly remove: () => Promise<void>
 }
 
+/** Whether machines share this one's network, or each have their own. */
+export type Network = 'shared' | 'own'
+
 /**
- * Machines of the provider `local-process` in a folder of their own, for one datastore.
+ * Machines on this one in a folder of their own, for one datastore.
  *
  * @param needs whose programs are on the machines
+ * @throws when there can be none here
  */
-export const localMachines = async (datastoreId: string, needs: readonly NeedName[]): Promise<LocalMachines> => {
+export const localMachines = async (
+  datastoreId: string,
+  needs: readonly NeedName[],
+  network: Network = 'shared',
+): Promise<LocalMachines> => {
   const programs = await testPrograms(...needs)
   const folder = await mkdtemp(join(tmpdir(), 'ccx-machines-'))
   await chmod(folder, 0o755)
-  const provider = localProcess({
+  const provider = providers({
     machinesDir: folder,
     binDirs: programs.binDirs,
     libraryPaths: programs.libraryDirs,
     ports: [5432],
-    ...(process.getuid?.() === 0 ? { user: NOBODY } : {}),
-  })
+    user: process.getuid?.() === 0 ? NOBODY : undefined,
+  }).find(({ capabilities }) => capabilities.has('own-network') === (network === 'own'))
+  if (provider === undefined) throw new Error(`BUG: no provider has machines with a network that is ${network}`)
   const because = await provider.unavailable()
   if (because !== undefined) throw new Error(`no local machines: ${because}`)
   const nodes = new Set<string>()
-  await provider.createNetwork({ networkId: `net-${datastoreId}`, datastoreId, region: 'local' })
+  const networkId = `net-${datastoreId}`
+  await provider.createNetwork({ networkId, datastoreId, region: 'local' })
   return {
     provider,
     programs,
@@ -48,7 +59,7 @@ export const localMachines = async (datastoreId: string, needs: readonly NeedNam
       await provider.createMachine({
         nodeId,
         datastoreId,
-        networkId: `net-${datastoreId}`,
+        networkId,
         name: nodeId,
         region: 'local',
         zone: 'a',
@@ -59,7 +70,9 @@ export const localMachines = async (datastoreId: string, needs: readonly NeedNam
       return provider.host(nodeId)
     },
     async remove() {
+      for (const nodeId of nodes) await provider.deleteVolume(nodeId)
       for (const nodeId of nodes) await provider.deleteMachine(nodeId)
+      await provider.deleteNetwork(networkId)
       await rm(folder, { recursive: true, force: true })
     },
   }
@@ -86,6 +99,13 @@ export type TenantClient = {
   readonly write: (connection: Connection, value: number) => Promise<void>
   /** All values kept, ascending. */
   readonly read: (connection: Connection) => Promise<readonly number[]>
+  /** The members for whom the server keeps what they have not had yet, by name. */
+  readonly keepsFor: (connection: Connection) => Promise<readonly string[]>
+  /** A connection that stays; `serverSide` tells it from every other, and throws once it is cut. */
+  readonly stay: (connection: Connection) => Promise<{
+    readonly serverSide: () => Promise<string>
+    readonly close: () => Promise<void>
+  }>
 }
 
 const psql = async (programs: Programs, to: Connection, sql: string): Promise<string> => {
@@ -97,20 +117,36 @@ const psql = async (programs: Programs, to: Connection, sql: string): Promise<st
   return stdout.trim()
 }
 
-type Statement = (programs: Programs, to: Connection, sql: string) => Promise<string>
+const stay: TenantClient['stay'] = async (to) => {
+  const { address: host, port, username: user, password, database } = to
+  const ssl = { ca: await readFile(to.authorityFile, 'utf8'), servername: to.hostname }
+  const client = new pg.Client({ host, port, user, password, database, ssl })
+  // Heard by the question that meets it.
+  client.on('error', () => undefined)
+  await client.connect()
+  return {
+    serverSide: async () => String((await client.query<{ pid: number }>('select pg_backend_pid() as pid')).rows[0]?.pid),
+    close: () => client.end(),
+  }
+}
 
-const sqlOf = (statement: Statement, need: NeedName): TenantClient => ({
-  needs: [need],
+const lines = (text: string): readonly string[] => text.split('\n').filter((line) => line !== '')
+
+const postgresql: TenantClient = {
+  needs: ['postgres'],
   async write(to, value) {
-    const programs = await testPrograms(need)
-    await statement(programs, to, 'create table if not exists kept (value int primary key)')
-    await statement(programs, to, `insert into kept values (${value})`)
+    const programs = await testPrograms('postgres')
+    await psql(programs, to, 'create table if not exists kept (value int primary key)')
+    await psql(programs, to, `insert into kept values (${value})`)
   },
-  async read(to) {
-    const lines = await statement(await testPrograms(need), to, 'select value from kept order by value')
-    return lines.split('\n').filter((line) => line !== '').map(Number)
+  read: async (to) =>
+    lines(await psql(await testPrograms('postgres'), to, 'select value from kept order by value')).map(Number),
+  async keepsFor(to) {
+    const sql = `select replace(slot_name, '_', '-') from pg_replication_slots order by 1`
+    return lines(await psql(await testPrograms('postgres'), to, sql))
   },
-})
+  stay,
+}
 
 /** One client per engine, by the engine's name. */
-export const tenantClients: Readonly<Record<string, TenantClient>> = { postgresql: sqlOf(psql, 'postgres') }
+export const tenantClients: Readonly<Record<string, TenantClient>> = { postgresql }

@@ -42,3 +42,14 @@ export const slots = (
  where not exists (select from pg_replication_slots where slot_name = ${slot});\n`,
     )
     .join('')
+
+/**
+ * Drops the slots of everybody else, unless somebody streams from them: an abandoned slot keeps the log until the volume
+ * is full. A slot for a base backup that is being made is nobody's, and goes with it.
+ */
+export const noOtherSlots = (members: readonly Member[]): string => {
+  const names = members.map((member) => literal(slotOf(member)))
+  const others = names.length === 0 ? '' : ` and slot_name not in (${names.join(', ')})`
+  return `select pg_drop_replication_slot(slot_name) from pg_replication_slots
+ where slot_type = 'physical' and not temporary and active_pid is null${others};\n`
+}
