@@ -2,7 +2,8 @@ import { z } from 'zod'
 import type { Change } from '../domain/datastore/changes.ts'
 import { type Endpoint, endpoint, Refused } from '../domain/kernel/endpoint.ts'
 import { CLUSTER_PATH, type CommandEndpoints, datastoreParams, knownDatastore, toolsOf } from './datastore-tools.ts'
-import { derivedId } from './ids.ts'
+import { dryRunBody, dryRunOfChanges, dryRunQuery, rehearsed } from './dry-run.ts'
+import { derivedId, freshId } from './ids.ts'
 
 type Action = {
   /** The last part of the path. */
@@ -36,7 +37,7 @@ export const nodeActionEndpoints = (options: CommandEndpoints): readonly Endpoin
   ACTIONS.map((action) => actionEndpoint(options, action))
 
 const actionEndpoint = (options: CommandEndpoints, { verb, summary, description, change }: Action): Endpoint => {
-  const { now } = options
+  const { now, sagas } = options
   const { cause, once, send } = toolsOf(options)
   return endpoint({
     method: 'POST',
@@ -45,9 +46,19 @@ const actionEndpoint = (options: CommandEndpoints, { verb, summary, description,
     tag: 'Datastores',
     access: 'user',
     params: datastoreParams.extend({ host: z.uuid().toLowerCase() }),
-    replies: { 202: { description, schema: z.object({ job_id: z.uuid() }) } },
+    query: dryRunQuery,
+    replies: {
+      200: { description: 'Of a dry run: the plan.', schema: dryRunBody },
+      202: { description, schema: z.object({ job_id: z.uuid() }) },
+    },
     handle: async (request) => {
       const { uuid: datastoreId, host } = request.params
+      if (request.query.dryRun) {
+        const { state } = await knownDatastore(options, datastoreId, request.principal.ownerId)
+        const data = { datastoreId, jobId: freshId(), change: change(host), now: now() }
+        rehearsed(state, [{ type: 'ChangeDatastore', data }])
+        return { status: 200, body: dryRunOfChanges(sagas, state, { changes: [data.change], settings: [] }) }
+      }
       const path = `${CLUSTER_PATH}/${datastoreId}/nodes/${host}/${verb}`
       return once(request, { method: 'POST', path, body: null }, async (commandId) => {
         await knownDatastore(options, datastoreId, request.principal.ownerId)

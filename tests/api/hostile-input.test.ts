@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { z } from 'zod'
 import { commandEndpoints } from '../../command-handlers/datastores.ts'
 import { readCatalogue } from '../../infra/catalogue/read-catalogue.ts'
 import { memoryEventStore } from '../../infra/event-store/memory.ts'
@@ -48,6 +49,31 @@ hostile('in any one field makes no more than a refusal, or a datastore where it 
       }
     }
     for (const value of VALUES) await post({ ...valid, [part]: value })
+  }
+})
+
+const CHANGES: Readonly<Record<string, unknown>> = {
+  cluster_name: 'b', new_volume_size: 0, new_instance_size: '', add_nodes: { specs: [] }, remove_nodes: { node_uuids: [] },
+  notifications: { enabled: false, emails: [] }, maintenance_settings: { day_of_week: 1, start_hour: 0, end_hour: 2 },
+  change_volume: { new_volume_type: '', new_volume_iops: 0, new_volume_size: 0 }, tags: [],
+}
+
+hostile('in any one field of a change makes no more than a refusal, or changes what it says', async () => {
+  const { uuid } = z.object({ uuid: z.uuid() }).parse((await post(valid)).body)
+  const patch = async (what: string, body: unknown): Promise<void> => {
+    const { status } = await rest.ask('PATCH', `${CLUSTER}/${uuid}`, { as: 'alice', body })
+    assert.ok([200, 400, 404, 409].includes(status), `${what}: ${status}`)
+  }
+  for (const [name, part] of Object.entries(CHANGES)) {
+    const members = typeof part === 'object' && part !== null && !Array.isArray(part) ? Object.keys(part) : []
+    for (const value of VALUES) {
+      const what = JSON.stringify(value).slice(0, 40)
+      await patch(`${name} = ${what}`, { ...CHANGES, [name]: value })
+      for (const member of members) {
+        const changed = Object.fromEntries([...Object.entries(part ?? {}), [member, value]])
+        await patch(`${name}.${member} = ${what}`, { ...CHANGES, [name]: changed })
+      }
+    }
   }
 })
 

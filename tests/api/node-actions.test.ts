@@ -77,6 +77,22 @@ const refusalOf = async (asked: ReturnType<typeof act>) => {
   return [status, type.replace('/problems/', ''), error] as const
 }
 
+calls('a dry run tells the steps and who would be the primary, and writes nothing', async () => {
+  const { uuid, nodes } = await deployed(2)
+  const head = await store.head()
+  const { status, body } = await rest.ask('POST', `${CLUSTER}/${uuid}/nodes/${nodes[1]}/promote?dryRun=true`, { as: 'alice' })
+  const Plan = z.object({
+    jobs: z.array(z.object({ kind: z.string(), steps: z.array(z.unknown()).nonempty() })),
+    nodes_after: z.array(z.object({ host_uuid: z.string(), role: z.string() })),
+  })
+  const plan = Plan.parse(body)
+  assert.equal([status, plan.jobs.map(({ kind }) => kind)], [200, ['promote-replica']])
+  assert.equal(plan.nodes_after.map(({ host_uuid, role }) => [host_uuid, role]), [[nodes[0], 'replica'], [nodes[1], 'primary']])
+  const primary = await rest.ask('POST', `${CLUSTER}/${uuid}/nodes/${nodes[0]}/promote?dryRun=true`, { as: 'alice' })
+  assert.is(primary.status, 409)
+  assert.equal(await store.head(), head)
+})
+
 calls('a replica is promoted by a job of its own', async () => {
   const { uuid, nodes: [, replica] } = await deployed(2)
   const { status, body } = await act(uuid, replica, 'promote')
