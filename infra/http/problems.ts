@@ -56,7 +56,10 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
   'client-not-found': { status: 404, means: 'The account has no such OAuth2 client.' },
   'cursor-ahead': { status: 422, means: 'A replay goes back. The webhook has not come so far yet.' },
   'datastore-not-deployed': { status: 409, means: 'The datastore is not deployed yet, or never will be.' },
-  'datastore-not-running': { status: 409, means: 'The datastore was never deployed, or is being deleted: nothing can be changed.' },
+  'datastore-not-running': {
+    status: 409,
+    means: 'The datastore was never deployed, or is being deleted: nothing can be changed.',
+  },
   'datastore-not-found': { status: 404, means: 'There is no such datastore, or it belongs to another.' },
   'dead-letter-not-found': { status: 404, means: 'There is no such dead letter.' },
   'event-stream-not-open': { status: 404, means: 'The organisation has no credentials for the stream of its events.' },
