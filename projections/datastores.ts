@@ -1,12 +1,13 @@
-import type { DatastoreCreated } from '../domain/datastore/messages.ts'
-import { primaryName, replicaName } from '../domain/datastore/spec.ts'
+import type { Change } from '../domain/datastore/changes.ts'
+import type { DatastoreCreated, Settings } from '../domain/datastore/messages.ts'
+import { type NodePlan, primaryName, replicaName } from '../domain/datastore/spec.ts'
 import { projection } from './projection.ts'
 import type { DatastoreRow } from './schema.ts'
 
 /** One row per datastore that is not deleted. */
 export const datastores = projection<DatastoreRow>({
   name: 'datastores',
-  version: 1,
+  version: 2,
   table: 'datastores',
   key: 'datastore_id',
   columns: {
@@ -34,7 +35,7 @@ export const datastores = projection<DatastoreRow>({
     db_username: 'text',
     db_database: 'text',
     tags: 'json',
-    zones: 'json',
+    places: 'json',
     notifications: 'json',
     maintenance: 'json',
     created_at: 'time',
@@ -48,6 +49,8 @@ export const datastores = projection<DatastoreRow>({
     'DeletionStarted',
     'DeletionAbandoned',
     'DatastoreDeleted',
+    'SettingsChanged',
+    'DatastoreChanged',
   ],
 
   keys({ type, data }) {
@@ -58,6 +61,8 @@ export const datastores = projection<DatastoreRow>({
       case 'DeletionStarted':
       case 'DeletionAbandoned':
       case 'DatastoreDeleted':
+      case 'SettingsChanged':
+      case 'DatastoreChanged':
         return [data.datastoreId]
       default:
         return []
@@ -80,6 +85,12 @@ export const datastores = projection<DatastoreRow>({
         return { ...updated, status: row.deployed ? 'STARTED' : 'DEPLOY_FAILED', status_reason: data.because }
       case 'DatastoreDeleted':
         return undefined
+      case 'SettingsChanged':
+        return { ...updated, ...set(data.settings) }
+      case 'DatastoreChanged': {
+        const places = placesAfter(row.places, data.change)
+        return { ...updated, places, size: places.length }
+      }
       default:
         return row
     }
@@ -95,6 +106,29 @@ const after = (
   row.status === 'DELETING'
     ? { status: row.status, status_reason: row.status_reason }
     : { status, status_reason: reason }
+
+/** What a tenant may set without a job, as it is read; what he has left alone is absent. */
+const set = ({ maintenance, ...words }: Settings): Partial<DatastoreRow> => ({
+  ...words,
+  ...(maintenance === undefined ? {} : { maintenance: windowOf(maintenance) }),
+})
+
+const windowOf = ({ dayOfWeek, startHour, endHour }: DatastoreCreated['data']['spec']['maintenance']) => ({
+  day_of_week: dayOfWeek,
+  start_hour: startHour,
+  end_hour: endHour,
+})
+
+const placeOf = ({ nodeId, zone }: NodePlan): DatastoreRow['places'][number] => ({ node_id: nodeId, zone })
+
+const placesAfter = (places: DatastoreRow['places'], change: Change): DatastoreRow['places'] => {
+  switch (change.kind) {
+    case 'add-nodes':
+      return [...places, ...change.nodes.map(placeOf)]
+    case 'remove-nodes':
+      return places.filter(({ node_id }) => !change.nodeIds.includes(node_id))
+  }
+}
 
 const created = ({ datastoreId, spec, at }: DatastoreCreated['data']): DatastoreRow => ({
   datastore_id: datastoreId,
@@ -121,13 +155,9 @@ const created = ({ datastoreId, spec, at }: DatastoreCreated['data']): Datastore
   db_username: spec.account.username,
   db_database: spec.account.database,
   tags: spec.tags,
-  zones: spec.nodes.map(({ zone }) => zone),
+  places: spec.nodes.map(placeOf),
   notifications: spec.notifications,
-  maintenance: {
-    day_of_week: spec.maintenance.dayOfWeek,
-    start_hour: spec.maintenance.startHour,
-    end_hour: spec.maintenance.endHour,
-  },
+  maintenance: windowOf(spec.maintenance),
   created_at: at,
   updated_at: at,
 })

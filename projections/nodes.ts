@@ -1,5 +1,5 @@
-import type { DatastoreCreated } from '../domain/datastore/messages.ts'
-import { type NodeState, nodeHostname } from '../domain/datastore/spec.ts'
+import type { DatastoreCreated, JobAdmitted } from '../domain/datastore/messages.ts'
+import { type DatastoreSpec, type NodePlan, type NodeState, nodeHostname } from '../domain/datastore/spec.ts'
 import type { OrderResult } from '../domain/job/orders.ts'
 import { projection } from './projection.ts'
 import type { NodeEntry, NodesRow } from './schema.ts'
@@ -7,7 +7,7 @@ import type { NodeEntry, NodesRow } from './schema.ts'
 /** One row per datastore that has nodes, or is getting them. */
 export const nodes = projection<NodesRow>({
   name: 'nodes',
-  version: 1,
+  version: 2,
   table: 'nodes',
   key: 'datastore_id',
   columns: {
@@ -20,7 +20,6 @@ export const nodes = projection<NodesRow>({
     port: 'integer',
     running: 'boolean',
     nodes: 'json',
-    created_at: 'time',
   },
 
   types: [
@@ -28,6 +27,9 @@ export const nodes = projection<NodesRow>({
     'DatastoreDeployed',
     'DeploymentFailed',
     'DatastoreDeleted',
+    'DatastoreChanged',
+    'ChangeAbandoned',
+    'JobAdmitted',
     'StepSucceeded',
   ],
 
@@ -37,7 +39,12 @@ export const nodes = projection<NodesRow>({
       case 'DatastoreDeployed':
       case 'DeploymentFailed':
       case 'DatastoreDeleted':
+      case 'DatastoreChanged':
         return [data.datastoreId]
+      case 'ChangeAbandoned':
+        return data.change.kind === 'add-nodes' ? [data.datastoreId] : []
+      case 'JobAdmitted':
+        return data.input.change?.kind === 'add-nodes' ? [data.datastoreId] : []
       case 'StepSucceeded':
         return data.course === 'forward' && tells(data.result) ? [data.datastoreId] : []
       default:
@@ -53,6 +60,17 @@ export const nodes = projection<NodesRow>({
         return { ...row, nodes: row.nodes.map((node) => learnt(node, data.key, data.result)) }
       case 'DatastoreDeployed':
         return { ...row, running: true, nodes: row.nodes.map((node) => found(node, data.nodes)) }
+      case 'JobAdmitted':
+        return { ...row, nodes: [...row.nodes, ...toCome(data)] }
+      case 'DatastoreChanged': {
+        const left = without(row.nodes, data.change.kind === 'remove-nodes' ? data.change.nodeIds : [])
+        return { ...row, nodes: left.map((node) => found(node, data.nodes)) }
+      }
+      // What was to come has left nothing behind; a change that was never begun had made no entries.
+      case 'ChangeAbandoned': {
+        const left = without(row.nodes, data.change.kind === 'add-nodes' ? data.change.nodes.map(({ nodeId }) => nodeId) : [])
+        return left.length === row.nodes.length ? row : { ...row, nodes: left }
+      }
       // An unwound deployment has left nothing behind.
       case 'DeploymentFailed':
       case 'DatastoreDeleted':
@@ -83,6 +101,26 @@ const found = (node: NodeEntry, states: readonly NodeState[]): NodeEntry => {
     : { ...node, role: state.role, private_ip: state.privateAddress, public_ip: state.publicAddress }
 }
 
+const without = (nodes: readonly NodeEntry[], nodeIds: readonly string[]): readonly NodeEntry[] =>
+  nodes.filter(({ node_id }) => !nodeIds.includes(node_id))
+
+type Begun = { readonly datastoreId: string; readonly spec: Pick<DatastoreSpec, 'domain'>; readonly at: string }
+
+/** A node of which nothing is known yet but what it is to be. */
+const entryOf = (node: NodePlan, { datastoreId, spec, at }: Begun): NodeEntry => ({
+  node_id: node.nodeId,
+  hostname: nodeHostname(node, datastoreId, spec.domain),
+  zone: node.zone,
+  instance_size: node.instance.code,
+  role: null,
+  private_ip: null,
+  public_ip: null,
+  created_at: at,
+})
+
+const toCome = ({ datastoreId, at, input: { spec, change } }: JobAdmitted['data']): readonly NodeEntry[] =>
+  change?.kind === 'add-nodes' ? change.nodes.map((node) => entryOf(node, { datastoreId, spec, at })) : []
+
 const planned = ({ datastoreId, spec, at }: DatastoreCreated['data']): NodesRow => ({
   datastore_id: datastoreId,
   owner_id: spec.ownerId,
@@ -92,14 +130,5 @@ const planned = ({ datastoreId, spec, at }: DatastoreCreated['data']): NodesRow 
   volume_size_gib: spec.volume.sizeGib,
   port: spec.port,
   running: false,
-  nodes: spec.nodes.map((node) => ({
-    node_id: node.nodeId,
-    hostname: nodeHostname(node, datastoreId, spec.domain),
-    zone: node.zone,
-    instance_size: node.instance.code,
-    role: null,
-    private_ip: null,
-    public_ip: null,
-  })),
-  created_at: at,
+  nodes: spec.nodes.map((node) => entryOf(node, { datastoreId, spec, at })),
 })

@@ -35,7 +35,8 @@ export type DatastoreRow = {
   readonly db_username: string
   readonly db_database: string
   readonly tags: readonly string[]
-  readonly zones: readonly string[]
+  /** Its nodes and their zones, without nodes that are still to come. */
+  readonly places: readonly { readonly node_id: string; readonly zone: string }[]
   readonly notifications: { readonly enabled: boolean; readonly emails: readonly string[] }
   readonly maintenance: { readonly day_of_week: number; readonly start_hour: number; readonly end_hour: number }
   readonly created_at: Instant
@@ -50,9 +51,11 @@ export type NodeEntry = {
   readonly role: NodeRole | null
   readonly private_ip: string | null
   readonly public_ip: string | null
+  /** When its making was begun. */
+  readonly created_at: Instant
 }
 
-/** The nodes of one datastore, because they come and go together. */
+/** The nodes of one datastore, those in the making with them. */
 export type NodesRow = {
   readonly datastore_id: string
   readonly owner_id: string
@@ -63,7 +66,6 @@ export type NodesRow = {
   readonly port: number
   readonly running: boolean
   readonly nodes: readonly NodeEntry[]
-  readonly created_at: Instant
 }
 
 export type JobStep = {
@@ -196,7 +198,7 @@ type Stored<R, Times extends keyof R> = {
 /** The read models as the database has them, for Kysely. They live in the Postgres schema `read`. */
 export type ReadSchema = {
   datastores: Stored<DatastoreRow, 'created_at' | 'updated_at'>
-  nodes: Stored<NodesRow, 'created_at'>
+  nodes: NodesRow
   jobs: Stored<JobRow, 'queued_at' | 'started_at' | 'ended_at'>
   job_log: Stored<JobLogRow, 'at'>
   accounts: Stored<AccountRow, 'created_at'>

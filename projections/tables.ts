@@ -31,7 +31,7 @@ const tables: Readonly<Record<string, readonly [string, ...string[]]>> = {
       db_username text not null,
       db_database text not null,
       tags jsonb not null,
-      zones jsonb not null,
+      places jsonb not null,
       notifications jsonb not null,
       maintenance jsonb not null,
       created_at timestamptz not null,
@@ -49,8 +49,7 @@ const tables: Readonly<Record<string, readonly [string, ...string[]]>> = {
       volume_size_gib integer not null,
       port integer not null,
       running boolean not null,
-      nodes jsonb not null,
-      created_at timestamptz not null
+      nodes jsonb not null
     )`,
     `create index nodes_by_owner on read.nodes (owner_id)`,
   ],

@@ -2,12 +2,12 @@ import type { Kysely } from 'kysely'
 import type { Catalogue } from '../domain/catalogue/catalogue.ts'
 import { type Endpoint, endpoint } from '../domain/kernel/endpoint.ts'
 import { nodes as projection } from '../projections/nodes.ts'
-import type { ReadSchema } from '../projections/schema.ts'
+import type { NodesRow, ReadSchema } from '../projections/schema.ts'
 import { datastoreParams, noDatastore } from './asked.ts'
 import { asOfQuery } from './history/instant.ts'
 import { type HistoryQueries, pastOf } from './history/past.ts'
 import { nodesReply } from './nodes-reply.ts'
-import { nodeReplyOf, type Nodes } from './rows.ts'
+import { nodeReplyOf } from './rows.ts'
 
 type NodeQueries = {
   readonly db: Kysely<ReadSchema>
@@ -35,7 +35,7 @@ export const nodes = ({ db, catalogue, history }: NodeQueries): Endpoint =>
     },
   })
 
-const present = async (db: Kysely<ReadSchema>, uuid: string, ownerId: string): Promise<Nodes | undefined> => {
+const present = async (db: Kysely<ReadSchema>, uuid: string, ownerId: string): Promise<NodesRow | undefined> => {
   const [datastore, row] = await Promise.all([
     db
       .selectFrom('datastores')

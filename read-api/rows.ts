@@ -11,7 +11,6 @@ export type Timed<R, Times extends keyof R> = Omit<R, Times> & {
 }
 
 export type Datastore = Timed<DatastoreRow, 'created_at' | 'updated_at'>
-export type Nodes = Timed<NodesRow, 'created_at'>
 export type OpenJob = Timed<
   Pick<JobRow, 'job_id' | 'datastore_id' | 'kind' | 'state' | 'progress_percent' | 'queued_at'>,
   'queued_at'
@@ -57,7 +56,7 @@ export const datastoreReplyOf = (
     ssl_enabled: true,
     high_availability: row.high_availability,
     tags: [...row.tags],
-    azs: [...row.zones],
+    azs: row.places.map(({ zone }) => zone),
     is_deploying: row.status === 'DEPLOYING',
     deploy_progress: deployProgress(row, job),
     created_at: isoOf(row.created_at),
@@ -113,12 +112,12 @@ const currentJob = (job: OpenJob): DatastoreReply['current_job'] => ({
 /** A node as clients read it, whether its row is of today or of long ago. */
 export const nodeReplyOf = (
   catalogue: Catalogue,
-  row: Nodes,
+  row: NodesRow,
   node: NodeEntry,
 ): z.infer<typeof nodeReply> => ({
   host_uuid: node.node_id,
   cluster_uuid: row.datastore_id,
-  created_at: isoOf(row.created_at),
+  created_at: node.created_at,
   cloud_provider: row.cloud,
   host_az: node.zone,
   instance_type: instanceType(catalogue, row.cloud, node.instance_size),

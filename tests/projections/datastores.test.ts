@@ -57,7 +57,7 @@ test('a datastore can be read as soon as it is created', () => {
     db_username: 'ccxadmin',
     db_database: 'ccxdb',
     tags: [],
-    zones: ['zone-1', 'zone-2'],
+    places: [{ node_id: 'nod_1', zone: 'zone-1' }, { node_id: 'nod_2', zone: 'zone-2' }],
     notifications: { enabled: false, emails: [] },
     maintenance: { day_of_week: 1, start_hour: 0, end_hour: 2 },
     created_at: noon,
@@ -102,6 +102,7 @@ test('nodes are known as planned, then as they come up', () => {
     role: null,
     private_ip: null,
     public_ip: null,
+    created_at: noon,
   })
   const coming = nodesRow(
     created,

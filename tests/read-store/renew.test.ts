@@ -51,16 +51,16 @@ const namesIn = async ({ pool }: Fresh): Promise<readonly string[]> => {
 }
 
 /** Another version of a projection, whose rows tell it. */
-const versionTwo = ({ ...one }: Projection): Projection => ({
+const nextVersion = ({ ...one }: Projection): Projection => ({
   ...one,
   version: one.version + 1,
   keys: (event) => one.keys(event),
   apply: (row, event, key) => {
     const next = one.apply(row, event, key)
-    return next === undefined ? undefined : { ...next, name: 'by version 2' }
+    return next === undefined ? undefined : { ...next, name: 'by the next version' }
   },
 })
-const withTwo = projections.map((it) => (it === datastores ? versionTwo(it) : it))
+const withNext = projections.map((it) => (it === datastores ? nextVersion(it) : it))
 
 /** Every row of the datastores that was ever the truth, as text. */
 const truths = async (store: EventStore): Promise<ReadonlySet<string>> => {
@@ -215,19 +215,19 @@ test('another version stands by until the one before it ends, which takes up its
   await append(history.slice(0, 200))
   const old = startProjector(store, readStore)
   await old.caughtUp
-  const next = startProjector(store, readStore, { projections: withTwo })
+  const next = startProjector(store, readStore, { projections: withNext })
   // Ready, although the old one is at work.
   await next.caughtUp
   await append(history.slice(200, 300))
   const middle = await headOf(store)
   await until(() => old.advances().some(({ commit }) => commit >= middle.commit), LIMIT)
-  assert.ok(!(await namesIn(readStore)).includes('by version 2'))
+  assert.ok(!(await namesIn(readStore)).includes('by the next version'))
   await old.stop()
-  await until(async () => (await namesIn(readStore)).join() === 'by version 2', LIMIT)
+  await until(async () => (await namesIn(readStore)).join() === 'by the next version', LIMIT)
   await append(history.slice(300))
   const head = await headOf(store)
   await until(() => next.advances().some(({ commit }) => commit >= head.commit), LIMIT)
-  await assertIsTheLog(store, readStore, withTwo)
+  await assertIsTheLog(store, readStore, withNext)
   await next.stop()
 
   const reads: (Position | 'start')[] = []
@@ -252,13 +252,13 @@ test('another version is not swapped in under a projector that would go on in it
   await writer(store)(randomHistory(26, { datastores: 10, moves: 500 }))
   const running = startProjector(store, readStore)
   await running.caughtUp
-  const options = { store, pool: readStore.pool, schema, projections: [versionTwo(datastores)], accept: false, swap: true }
+  const options = { store, pool: readStore.pool, schema, projections: [nextVersion(datastores)], accept: false, swap: true }
   const [refused] = await renew(options)
   assert.equal([refused?.outcome, Object.keys(refused?.comparison.columns ?? {})], ['another-version-at-work', ['name']])
   await running.stop()
   await until(async () => (await renew(options))[0]?.outcome === 'swapped', LIMIT)
-  assert.is((await readCheckpoints(readStore.pool, schema)).get('datastores')?.version, 2)
-  assert.equal(await namesIn(readStore), ['by version 2'])
+  assert.is((await readCheckpoints(readStore.pool, schema)).get('datastores')?.version, datastores.version + 1)
+  assert.equal(await namesIn(readStore), ['by the next version'])
   await readStore.close()
 })
 

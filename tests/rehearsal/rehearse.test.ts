@@ -10,6 +10,7 @@ import { memoryEventStore } from '../../infra/event-store/memory.ts'
 import { deciders } from '../../infra/rehearsal/deciders.ts'
 import { type Release, releaseAt } from '../../infra/rehearsal/lockstep.ts'
 import { isTrue, rehearse } from '../../infra/rehearsal/rehearse.ts'
+import { datastores } from '../../projections/datastores.ts'
 import { projections } from '../../projections/index.ts'
 import type { Projection } from '../../projections/projection.ts'
 import { sagas } from '../../sagas/index.ts'
@@ -141,7 +142,7 @@ const planted = (version: number) =>
 
 test('a projection that folds otherwise is found at the event after which its row differs', async () => {
   const store = await history()
-  const candidate = { projections: planted(1), deciders }
+  const candidate = { projections: planted(datastores.version), deciders }
   const found = await rehearse({ store, candidate, live: undefined, against: today })
   assert.is(isTrue(found), false)
   assert.equal(
@@ -159,11 +160,11 @@ test('live tables are compared with those that the release makes, and left as th
   const live = { pool: readStore.pool, schema: 'read' }
   const before = await readStore.pool.query('select * from read.datastores order by 1')
   assert.is(isTrue(await rehearse({ store, candidate: today, live })), true)
-  const same = await rehearse({ store, candidate: { projections: planted(1), deciders }, live })
+  const same = await rehearse({ store, candidate: { projections: planted(datastores.version), deciders }, live })
   assert.is(isTrue(same), false)
   const [table] = same.tables.filter(({ differences }) => differences.length > 0)
   assert.equal([table?.name, table?.comparison.columns, table?.event?.type], ['datastores', { port: 1 }, 'DatastoreDeployed'])
-  assert.is(isTrue(await rehearse({ store, candidate: { projections: planted(2), deciders }, live })), true)
+  assert.is(isTrue(await rehearse({ store, candidate: { projections: planted(datastores.version + 1), deciders }, live })), true)
   assert.equal((await readStore.pool.query('select * from read.datastores order by 1')).rows, before.rows)
   const { rows } = await readStore.pool.query(`select 1 from pg_namespace where nspname like '%rehearsal%'`)
   assert.equal(rows, [])
