@@ -1,3 +1,4 @@
+import type { Change } from '../domain/datastore/changes.ts'
 import { isNodeKey } from '../domain/job/saga.ts'
 import type { KnownEvent } from './known-event.ts'
 
@@ -20,6 +21,10 @@ const titled = ({ jobId, step, key, course }: Placed, { step: title, node }: Nam
 
 const attempt = (n: number): string => (n === 1 ? '' : `, attempt ${n}`)
 const kindOf = (kind: string): string => kind.replaceAll('-', ' ')
+const ofChange = (change: Change, { node }: Names): string => {
+  const nodeIds = change.kind === 'add-nodes' ? change.nodes.map(({ nodeId }) => nodeId) : change.nodeIds
+  return `${kindOf(change.kind)} ${nodeIds.map(node).join(', ')}`
+}
 const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`
 
 // A new event does not compile until it has words. Personal texts stay sealed in them, for whoever may to open.
@@ -33,11 +38,12 @@ const words: Words = {
   DeletionAbandoned: ({ data: { because } }) => `The deletion was abandoned: ${because}`,
   DatastoreDeleted: () => 'The datastore was deleted',
   SettingsChanged: ({ data: { settings } }) => `Settings were changed: ${Object.keys(settings).join(', ')}`,
-  DatastoreChanged: ({ data: { change, nodes } }) =>
-    `The datastore was changed (${kindOf(change.kind)}); it has ${counted(nodes.length, 'node')}`,
-  ChangeAbandoned: ({ data: { change, because } }) => `The change came to nothing (${kindOf(change.kind)}): ${because}`,
+  DatastoreChanged: ({ data: { change, nodes } }, names) =>
+    `The datastore was changed (${ofChange(change, names)}); it has ${counted(nodes.length, 'node')}`,
+  ChangeAbandoned: ({ data: { change, because } }, names) => `The change came to nothing (${ofChange(change, names)}): ${because}`,
 
-  JobQueued: ({ data: { kind } }) => `A job was queued: ${kindOf(kind)}`,
+  JobQueued: ({ data: { kind, change } }, names) =>
+    `A job was queued: ${change === undefined ? kindOf(kind) : ofChange(change, names)}`,
   JobAdmitted: ({ data: { kind } }) => `The job's turn came: ${kindOf(kind)}`,
   JobCancellationAsked: ({ data: { because } }) => `The job at work was asked to stop: ${because}`,
   JobDropped: ({ data: { kind, because } }) => `The job “${kindOf(kind)}” was dropped before it began: ${because}`,

@@ -117,12 +117,13 @@ export const chronicle = (queries: ChronicleQueries): Chronicle => {
   const told = stories({ audit, catalogue })
 
   const why: Chronicle['why'] = async (of, field) => {
-    const { datastoreId, beginning } = of
-    const found = asked(of, (await told.at(datastoreId)).settings, field)
+    const { datastoreId } = of
+    const { settings, nodeNames } = await told.at(datastoreId)
+    const found = asked(of, settings, field)
     const causeOf = causes({ audit, db, datastoreId })
     const events = new Map(found.map(([, { by }]) => [by.id, by]))
     const reasons = new Map(await Promise.all([...events].map(async ([id, event]) => [id, await causeOf(event)] as const)))
-    const telling = await tellingOf(queries, beginning, [...reasons.values()].flatMap(({ chain }) => chain))
+    const telling = await tellingOf(queries, nodeNames, [...reasons.values()].flatMap(({ chain }) => chain))
     const fields = found.flatMap(([name, { value, by }]) => {
       const reason = reasons.get(by.id)
       if (reason === undefined) return []
@@ -131,16 +132,18 @@ export const chronicle = (queries: ChronicleQueries): Chronicle => {
     return withTextsOpen(personal, whyReply, { uuid: datastoreId, fields })
   }
 
-  const diff: Chronicle['diff'] = async ({ datastoreId, beginning }, from, to) => {
-    const before = (await told.at(datastoreId, from)).settings
-    const after = (await told.at(datastoreId, to)).settings
+  const diff: Chronicle['diff'] = async ({ datastoreId }, from, to) => {
+    const earlier = await told.at(datastoreId, from)
+    const later = await told.at(datastoreId, to)
+    const [before, after] = [earlier.settings, later.settings]
+    const nodeNames = new Map([...earlier.nodeNames, ...later.nodeNames])
     const differing = [...after].filter(
       ([field, { value }]) => JSON.stringify(before.get(field)?.value) !== JSON.stringify(value),
     )
     // Seen backwards, there are fields that were not there yet.
     const gone = [...before].filter(([field, { value }]) => !after.has(field) && value !== undefined)
     const setters = [...differing, ...gone].map(([, { by }]) => by)
-    const telling = await tellingOf(queries, beginning, setters)
+    const telling = await tellingOf(queries, nodeNames, setters)
     const changes = [...differing, ...gone].map(([field, { by }]) => ({
       ...changed({ field, from: before.get(field)?.value, to: after.get(field)?.value }),
       set_by: telling.event(by),
@@ -148,23 +151,24 @@ export const chronicle = (queries: ChronicleQueries): Chronicle => {
     return withTextsOpen(personal, diffReply.pick({ changes: true }), { changes })
   }
 
-  const page: Chronicle['page'] = async ({ datastoreId, beginning }, { after, upTo, limit }) => {
+  const page: Chronicle['page'] = async ({ datastoreId }, { after, upTo, limit }) => {
     let story = await told.at(datastoreId, after)
     const events: KnownEvent[] = []
     for await (const some of eventsOf(audit, datastoreId, { after, upTo, limit: limit + 1 })) events.push(...some)
     const shown = events.slice(0, limit)
     const last = shown.at(-1)
-    const telling = await tellingOf(queries, beginning, shown)
-    const entries = shown.map((event) => {
+    const steps = shown.map((event) => {
       const gone = goOn(catalogue, story, event)
       story = gone.story
-      return {
-        ...telling.event(event),
-        actor: telling.actor(event),
-        request_id: event.metadata.requestId ?? null,
-        changes: gone.changes.map(changed),
-      }
+      return { event, changes: gone.changes }
     })
+    const telling = await tellingOf(queries, story.nodeNames, shown)
+    const entries = steps.map(({ event, changes }) => ({
+      ...telling.event(event),
+      actor: telling.actor(event),
+      request_id: event.metadata.requestId ?? null,
+      changes: changes.map(changed),
+    }))
     const next = events.length > limit && last !== undefined ? positionText(last.position) : null
     return withTextsOpen(personal, historyReply, { uuid: datastoreId, events: entries, next })
   }

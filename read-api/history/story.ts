@@ -1,4 +1,5 @@
 import type { Catalogue } from '../../domain/catalogue/catalogue.ts'
+import type { NodePlan } from '../../domain/datastore/spec.ts'
 import type { JsonValue } from '../../domain/kernel/json.ts'
 import { datastores } from '../../projections/datastores.ts'
 import { jobs as jobsProjection } from '../../projections/jobs.ts'
@@ -19,6 +20,8 @@ export type Story = {
   readonly datastore: DatastoreRow | undefined
   readonly isDeleted: boolean
   readonly nodes: NodesRow | undefined
+  /** How every node is called that there ever was, or was to be, by its id. */
+  readonly nodeNames: ReadonlyMap<string, string>
   /** Those that have not ended, in the order they will run. */
   readonly jobs: ReadonlyMap<string, JobRow>
   readonly settings: ReadonlyMap<string, Setting>
@@ -28,6 +31,7 @@ export const nothingYet: Story = {
   datastore: undefined,
   isDeleted: false,
   nodes: undefined,
+  nodeNames: new Map(),
   jobs: new Map(),
   settings: new Map(),
 }
@@ -56,6 +60,17 @@ const jobsAfter = (before: Story['jobs'], event: KnownEvent): Story['jobs'] => {
 
 const same = (a: JsonValue | undefined, b: JsonValue | undefined): boolean =>
   a === b || (typeof a === 'object' && typeof b === 'object' && JSON.stringify(a) === JSON.stringify(b))
+
+/** The nodes that an event plans. */
+const plannedBy = ({ type, data }: KnownEvent): readonly NodePlan[] => {
+  if (type === 'DatastoreCreated') return data.spec.nodes
+  return type === 'JobQueued' && data.change?.kind === 'add-nodes' ? data.change.nodes : []
+}
+
+const namesAfter = (before: Story['nodeNames'], event: KnownEvent): Story['nodeNames'] => {
+  const planned = plannedBy(event)
+  return planned.length === 0 ? before : new Map([...before, ...planned.map(({ nodeId, name }) => [nodeId, name] as const)])
+}
 
 /** What differs between the fields as they are set and as they are now. */
 const changesTo = (settings: Story['settings'], now: Fields): readonly Change[] => {
@@ -103,8 +118,9 @@ export const goOn = (
   }
   const after = new Map(changes.length === 0 ? [] : settings)
   for (const { field, to: value } of changes) after.set(field, { value, by: event })
+  const nodeNames = namesAfter(story.nodeNames, event)
   return {
-    story: { datastore, isDeleted, nodes: row.nodes, jobs, settings: changes.length === 0 ? settings : after },
+    story: { datastore, isDeleted, nodes: row.nodes, nodeNames, jobs, settings: changes.length === 0 ? settings : after },
     changes,
   }
 }

@@ -5,7 +5,6 @@ import { type Names, wordsOf } from '../../projections/event-words.ts'
 import type { KnownEvent } from '../../projections/known-event.ts'
 import type { ReadSchema } from '../../projections/schema.ts'
 import { loginsOf } from '../logins.ts'
-import type { Beginning } from './events.ts'
 import type { ActorReply, EventReply } from './replies.ts'
 
 /** Shapes events for an answer: with names for steps and nodes, and logins for those who acted. */
@@ -22,11 +21,11 @@ const jobIdsOf = (events: readonly KnownEvent[]): readonly string[] => [
 /**
  * What is needed to tell of some events of a datastore.
  *
- * @param beginning the datastore's first event, which plans its nodes
+ * @param nodeNames how its nodes are called, by their ids
  */
 export const tellingOf = async (
   { db, personal }: { readonly db: Kysely<ReadSchema>; readonly personal: Pick<PersonalData, 'open'> },
-  { data: { spec } }: Beginning,
+  nodeNames: ReadonlyMap<string, string>,
   events: readonly KnownEvent[],
 ): Promise<Telling> => {
   const jobIds = jobIdsOf(events)
@@ -35,10 +34,9 @@ export const tellingOf = async (
     loginsOf(db, personal, events.map(({ metadata }) => metadata.actor.id)),
   ])
   const titles = new Map(rows.flatMap(({ job_id, steps }) => steps.map(({ name, title }) => [`${job_id} ${name}`, title])))
-  const nodes = new Map(spec.nodes.map(({ nodeId, name }) => [nodeId, name]))
   const names: Names = {
     step: (jobId, step) => titles.get(`${jobId} ${step}`) ?? step,
-    node: (nodeId) => nodes.get(nodeId) ?? nodeId,
+    node: (nodeId) => nodeNames.get(nodeId) ?? nodeId,
   }
   return {
     names,
