@@ -51,13 +51,31 @@ test.after(async () => {
   await server.stop()
 })
 
+const About = z.looseObject({
+  datastoreId: z.string().optional(),
+  jobId: z.string().optional(),
+  spec: z.object({ ownerId: z.string() }).optional(),
+})
+
+/** The same events with the organisation that they are about, as they are written. */
+const owned = (appends: readonly Append[]): readonly Append[] => {
+  const owners = new Map<string | undefined, string>()
+  return appends.map(({ stream, events }) => {
+    const { datastoreId, spec } = About.parse(events[0]?.data)
+    if (spec !== undefined) owners.set(datastoreId, spec.ownerId)
+    const organisationId = owners.get(datastoreId)
+    if (organisationId === undefined) return { stream, events }
+    return { stream, events: events.map((event) => ({ ...event, metadata: { ...event.metadata, organisationId } })) }
+  })
+}
+
 /** The same history with the ids that clients write, and with owners who can sign in. */
 const presentable = (appends: readonly Append[]): readonly Append[] => {
   const owners: Readonly<Record<string, string>> = { own_1: alice.ownerId, own_2: alice.ownerId, own_3: bob.ownerId }
   const json = JSON.stringify(appends)
     .replaceAll(/\b(clu|job)_\d+_\d+/g, (id) => derivedId(id))
     .replaceAll(/\bown_\d/g, (owner) => owners[owner] ?? owner)
-  return z.array(z.custom<Append>()).parse(JSON.parse(json))
+  return owned(z.array(z.custom<Append>()).parse(JSON.parse(json)))
 }
 
 type Moment = {
@@ -75,7 +93,6 @@ const read = async (path: string) => {
 
 const isRefusal = (answer: unknown): boolean => z.object({ status: z.int() }).safeParse(answer).success
 
-const About = z.looseObject({ datastoreId: z.string().optional(), jobId: z.string().optional() })
 const pathsOf = ({ events }: Append): readonly string[] => {
   const { datastoreId, jobId } = About.parse(events[0]?.data)
   if (datastoreId === undefined) return [LIST]

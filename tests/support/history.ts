@@ -1,53 +1,15 @@
-import { derivedId, eventId } from '../../command-handlers/ids.ts'
-import { account } from '../../domain/account/account.ts'
-import { datastore } from '../../domain/datastore/datastore.ts'
-import type { DatastoreCommand } from '../../domain/datastore/messages.ts'
-import { due, job } from '../../domain/job/job.ts'
-import type { JobCommand, JobEvent } from '../../domain/job/messages.ts'
+import { due } from '../../domain/job/job.ts'
 import type { Order, OrderOutcome, OrderResult } from '../../domain/job/orders.ts'
-import { type Command, type Decider, type Event, isRejection } from '../../domain/kernel/decider.ts'
-import type { Actor, EventStore, NewEvent, Revision } from '../../domain/kernel/event-store.ts'
+import type { EventStore, Revision } from '../../domain/kernel/event-store.ts'
 import { later } from '../../domain/kernel/time.ts'
-import { webhook } from '../../domain/webhook/webhook.ts'
-import { sagas } from '../../sagas/index.ts'
-import { exampleSpec, noon } from './examples.ts'
+import { exampleSpec } from './examples.ts'
+import { changeSomething } from './history-changes.ts'
+import { type Append, sendJob, sendStore, type World, world } from './history-world.ts'
 import { sealed } from './personal-data.ts'
 
-export type Append = { readonly stream: string; readonly events: readonly NewEvent[] }
+export type { Append } from './history-world.ts'
 
 const OWNERS = ['own_1', 'own_2', 'own_3']
-
-/** Numbers from 0 to 1 that look random and are the same for the same seed (mulberry32). */
-const dice = (seed: number) => {
-  let state = seed
-  return (): number => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
-/** One aggregate after the other, decided by its real decider. */
-const aggregate = <C extends Command, E extends Event, S, Code extends string>(
-  decider: Decider<C, E, S, Code>,
-  name: string,
-  write: (stream: string, events: readonly E[]) => void,
-) => {
-  const states = new Map<string, S>()
-  return {
-    ids: (): readonly string[] => [...states.keys()],
-    state: (id: string): S => states.get(id) ?? decider.initial,
-    send: (id: string, command: C): readonly E[] => {
-      const state = states.get(id) ?? decider.initial
-      const decision = decider.decide(command, state)
-      if (isRejection(decision) || decision.length === 0) return []
-      states.set(id, decision.reduce(decider.evolve, state))
-      write(`${name}-${id}`, decision)
-      return decision
-    },
-  }
-}
 
 const resultOf = ({ subject, body }: Order, count: number): OrderResult => {
   switch (subject) {
@@ -62,68 +24,6 @@ const resultOf = ({ subject, body }: Order, count: number): OrderResult => {
     default:
       return {}
   }
-}
-
-type Ordered = Extract<JobEvent, { type: 'StepOrdered' }>['data']
-
-/** The streams of a control plane under simulation, and what has been written to them. */
-const world = (seed: number) => {
-  const appends: Append[] = []
-  const write = (stream: string, events: readonly Event[]): void => {
-    const commandId = derivedId('history', `${seed}`, `${appends.length}`)
-    const ids = { commandId, correlationId: commandId, causationId: commandId }
-    const actor: Actor = stream.startsWith('job-') ? { kind: 'system', id: 'runner' } : { kind: 'user', id: 'acc_1' }
-    const metadata = { ...ids, actor }
-    appends.push({ stream, events: events.map((event, n) => ({ ...event, id: eventId(commandId, n), metadata })) })
-  }
-  const roll = dice(seed)
-  return {
-    seed,
-    appends,
-    roll,
-    pick: <T>(from: readonly T[]): T | undefined => from[Math.floor(roll() * from.length)],
-    clock: { now: noon, count: 0 },
-    stores: aggregate(datastore, 'datastore', write),
-    jobs: aggregate(job(sagas), 'job', write),
-    accounts: aggregate(account, 'account', write),
-    webhooks: aggregate(webhook, 'webhook', write),
-    /** Not answered yet. */
-    orders: new Array<Ordered>(),
-    /** What follows from events, not carried out yet. */
-    reactions: new Array<() => void>(),
-  }
-}
-
-type World = ReturnType<typeof world>
-
-const sendStore = (own: World, command: DatastoreCommand): void => {
-  for (const { type, data } of own.stores.send(command.data.datastoreId, command)) {
-    if (type === 'JobAdmitted') {
-      const { jobId, kind, input } = data
-      own.reactions.push(() => sendJob(own, { type: 'StartJob', data: { jobId, kind, input, now: own.clock.now } }))
-    }
-    if (type === 'JobCancellationAsked') {
-      const { jobId, because } = data
-      own.reactions.push(() => sendJob(own, { type: 'CancelJob', data: { jobId, because, now: own.clock.now } }))
-    }
-  }
-}
-
-const sendJob = (own: World, command: JobCommand): void => {
-  for (const { type, data } of own.jobs.send(command.data.jobId, command)) {
-    if (type === 'StepOrdered') own.orders.push(data)
-    if (type === 'JobFinished' || type === 'JobUnwound') own.reactions.push(() => endJob(own, data.jobId))
-  }
-}
-
-const endJob = (own: World, jobId: string): void => {
-  const state = own.jobs.state(jobId)
-  if (state.status === 'absent' || state.status === 'running') return
-  const { datastoreId, because, status: end } = state
-  const found = Object.entries(state.learned.nodes)
-  const unknown = { role: 'replica', privateAddress: '', publicAddress: '' } as const
-  const nodes = found.map(([nodeId, known]) => ({ ...unknown, ...known, nodeId }))
-  sendStore(own, { type: 'RecordJobEnded', data: { datastoreId, jobId, end, because, nodes, now: own.clock.now } })
 }
 
 const create = (own: World, n: number): void => {
@@ -193,7 +93,8 @@ const subscribe = ({ seed, webhooks, clock }: World, n: number): void => {
 
 /**
  * A random life of a control plane, made by the real deciders and sagas: datastores come and go, steps succeed, are
- * remarked upon, fail, time out, are cancelled and unwound, and much of it is still under way at the end.
+ * remarked upon, fail, time out, are cancelled and unwound, settings and nodes are changed, and much of it is still under way at
+ * the end.
  *
  * @param seed the same seed gives the same history; another one has nothing in common with it
  * @param size.datastores how many are created
@@ -214,7 +115,8 @@ export const randomHistory = (seed: number, { datastores, moves }: {
     if (reactions.length > 0 && chance < 0.4) reactions.shift()?.()
     else if (created < datastores && (orders.length === 0 || chance < 0.45)) create(own, created++)
     else if (chance > 0.99) remove(own)
-    else if (chance > 0.93 || orders.length === 0) passTime(own)
+    else if (chance > 0.96) changeSomething(own)
+    else if (chance > 0.9 || orders.length === 0) passTime(own)
     else answer(own)
   }
   return appends

@@ -57,15 +57,43 @@ const different = (events: readonly Sample[]): readonly Sample[] => {
   return events.filter((event) => [...seen.values()].includes(event))
 }
 
+/** What a reader of the samples would not understand: what they all have is gone, or of another kind than in any of them. */
+const isAnotherShape = (data: unknown, samples: readonly Sample[]): boolean => {
+  const kinds = new Map<string, ReadonlySet<string>>()
+  for (const path of samples.flatMap((sample) => pathsOf(sample.data))) {
+    const [key = '', kind = ''] = path.split(': ')
+    kinds.set(key, new Set([...(kinds.get(key) ?? []), kind]))
+  }
+  return strayings(data, samples).some((straying) => {
+    const [key = '', kind = ''] = straying.replace('no sample has ', '').split(': ')
+    const known = kinds.get(key)
+    return straying.startsWith('every') || (known !== undefined && kind !== 'null' && [...known].some((one) => one !== 'null'))
+  })
+}
+
+/** The events that show something which no sample shows yet, as long as it is only more than they show. */
+const additions = (events: readonly Sample[], samples: readonly Sample[]): readonly Sample[] => {
+  const added: Sample[] = []
+  for (const event of events) {
+    if (strayings(event.data, [...samples, ...added]).length === 0) continue
+    if (isAnotherShape(event.data, samples)) throw new Error(`${event.type} has another shape: give it an upcaster`)
+    added.push(event)
+  }
+  return added
+}
+
 /**
- * Writes samples of one shape, unless there are some: a shape's samples are never changed.
+ * Writes samples of one shape, or adds those of what it holds beyond the samples that there are. These are never changed.
  *
- * @returns whether there were none
+ * @returns how many were written
+ * @throws when the shape is another one than that of its samples
  */
-export const keepSamples = ({ type, version, samples }: Shape): boolean => {
+export const keepSamples = ({ type, version, samples }: Shape): number => {
   const path = join(folder, 'events', `${type}.v${version}.json`)
-  if (existsSync(path)) return false
-  const lines = different(samples).map(({ type: name, data, metadata }) => JSON.stringify({ type: name, data, metadata }))
+  const kept = existsSync(path) ? read(path) : []
+  const added = kept.length === 0 ? different(samples) : additions(samples, kept)
+  if (added.length === 0) return 0
+  const lines = [...kept, ...added].map(({ type: name, data, metadata }) => JSON.stringify({ type: name, data, metadata }))
   writeFileSync(path, `[\n  ${lines.join(',\n  ')}\n]\n`)
-  return true
+  return added.length
 }

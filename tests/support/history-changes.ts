@@ -1,0 +1,69 @@
+import type { Change } from '../../domain/datastore/changes.ts'
+import type { Datastore } from '../../domain/datastore/datastore.ts'
+import type { Settings } from '../../domain/datastore/messages.ts'
+import { exampleSpec } from './examples.ts'
+import { sendStore, type World } from './history-world.ts'
+import { sealed } from './personal-data.ts'
+
+const NODES_MAX = 5
+
+type Living = { readonly datastoreId: string; readonly state: Exclude<Datastore, { readonly status: 'absent' }> }
+
+/** Those that are there, or were. */
+const known = ({ stores }: World): readonly Living[] =>
+  stores.ids().flatMap((datastoreId) => {
+    const state = stores.state(datastoreId)
+    return state.status === 'absent' ? [] : [{ datastoreId, state }]
+  })
+
+/** One that can be changed, if there is any. */
+const living = (own: World): Living | undefined =>
+  own.pick(known(own).filter(({ state: { status } }) => status === 'running' || status === 'deploying'))
+
+const changeSettings = (own: World, { datastoreId }: Living): void => {
+  const { roll, clock } = own
+  const email = sealed(`${++clock.count}@example.com`)
+  const settings: Settings = {
+    ...(roll() < 0.4 ? { name: sealed(`orders ${clock.count}`) } : {}),
+    ...(roll() < 0.4 ? { tags: [sealed(`tag ${clock.count}`)] } : {}),
+    ...(roll() < 0.4 ? { notifications: { enabled: roll() < 0.5, emails: [email] } } : {}),
+    maintenance: { dayOfWeek: 1 + Math.floor(roll() * 7), startHour: 2, endHour: 4 },
+  }
+  sendStore(own, { type: 'ChangeSettings', data: { datastoreId, settings, now: clock.now } })
+}
+
+const send = (own: World, datastoreId: string, change: Change): void => {
+  const jobId = `job_${own.seed}_${++own.clock.count}`
+  sendStore(own, { type: 'ChangeDatastore', data: { datastoreId, jobId, change, now: own.clock.now } })
+}
+
+const addNodes = (own: World, { datastoreId }: Living): void => {
+  const nodes = exampleSpec(1 + Math.floor(own.roll() * 2)).nodes.map((node) => {
+    const count = ++own.clock.count
+    return { ...node, nodeId: `${datastoreId}_nod_${count}`, name: `db-${count}` }
+  })
+  send(own, datastoreId, { kind: 'add-nodes', nodes, nodesMax: NODES_MAX })
+}
+
+const removeNodes = (own: World, { datastoreId, state }: Living): void => {
+  const node = own.pick(state.spec.nodes)
+  if (node !== undefined) send(own, datastoreId, { kind: 'remove-nodes', nodeIds: [node.nodeId] })
+}
+
+const stopJob = (own: World): void => {
+  const job = own.pick(known(own).flatMap(({ datastoreId, state }) => state.queue.map(({ jobId }) => ({ datastoreId, jobId }))))
+  if (job === undefined) return
+  const data = { ...job, because: 'its owner wants it so', now: own.clock.now }
+  sendStore(own, { type: 'StopJob', data })
+}
+
+/** Changes one of the datastores: its settings, or its nodes by a job; or stops a job. Much of it is refused. */
+export const changeSomething = (own: World): void => {
+  const chance = own.roll()
+  if (chance > 0.88) return stopJob(own)
+  const found = living(own)
+  if (found === undefined) return
+  if (chance < 0.25) changeSettings(own, found)
+  else if (chance < 0.6) addNodes(own, found)
+  else removeNodes(own, found)
+}
