@@ -127,6 +127,9 @@ const placesAfter = (places: DatastoreRow['places'], change: Change): DatastoreR
       return [...places, ...change.nodes.map(placeOf)]
     case 'remove-nodes':
       return places.filter(({ node_id }) => !change.nodeIds.includes(node_id))
+    case 'promote-replica':
+    case 'reboot-node':
+      return places
   }
 }
 

@@ -21,10 +21,22 @@ const titled = ({ jobId, step, key, course }: Placed, { step: title, node }: Nam
 
 const attempt = (n: number): string => (n === 1 ? '' : `, attempt ${n}`)
 const kindOf = (kind: string): string => kind.replaceAll('-', ' ')
-const ofChange = (change: Change, { node }: Names): string => {
-  const nodeIds = change.kind === 'add-nodes' ? change.nodes.map(({ nodeId }) => nodeId) : change.nodeIds
-  return `${kindOf(change.kind)} ${nodeIds.map(node).join(', ')}`
+
+const nodesOf = (change: Change): readonly string[] => {
+  switch (change.kind) {
+    case 'add-nodes':
+      return change.nodes.map(({ nodeId }) => nodeId)
+    case 'remove-nodes':
+      return change.nodeIds
+    case 'promote-replica':
+    case 'reboot-node':
+      return [change.nodeId]
+  }
 }
+
+const ofChange = (change: Change, { node }: Names): string =>
+  `${kindOf(change.kind)} ${nodesOf(change).map(node).join(', ')}`
+
 const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`
 
 // A new event does not compile until it has words. Personal texts stay sealed in them, for whoever may to open.

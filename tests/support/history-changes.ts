@@ -50,6 +50,12 @@ const removeNodes = (own: World, { datastoreId, state }: Living): void => {
   if (node !== undefined) send(own, datastoreId, { kind: 'remove-nodes', nodeIds: [node.nodeId] })
 }
 
+const actOnNode = (own: World, { datastoreId, state }: Living): void => {
+  const node = own.pick(state.spec.nodes)
+  if (node === undefined) return
+  send(own, datastoreId, { kind: own.roll() < 0.6 ? 'promote-replica' : 'reboot-node', nodeId: node.nodeId })
+}
+
 const stopJob = (own: World): void => {
   const job = own.pick(known(own).flatMap(({ datastoreId, state }) => state.queue.map(({ jobId }) => ({ datastoreId, jobId }))))
   if (job === undefined) return
@@ -57,13 +63,14 @@ const stopJob = (own: World): void => {
   sendStore(own, { type: 'StopJob', data })
 }
 
-/** Changes one of the datastores: its settings, or its nodes by a job; or stops a job. Much of it is refused. */
+/** Changes one of the datastores: its settings, or its nodes by a job; or stops a job. Some of it is refused. */
 export const changeSomething = (own: World): void => {
   const chance = own.roll()
   if (chance > 0.88) return stopJob(own)
   const found = living(own)
   if (found === undefined) return
-  if (chance < 0.25) changeSettings(own, found)
-  else if (chance < 0.6) addNodes(own, found)
-  else removeNodes(own, found)
+  if (chance < 0.2) changeSettings(own, found)
+  else if (chance < 0.45) addNodes(own, found)
+  else if (chance < 0.65) removeNodes(own, found)
+  else actOnNode(own, found)
 }

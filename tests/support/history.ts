@@ -21,6 +21,10 @@ const resultOf = ({ subject, body }: Order, count: number): OrderResult => {
       return { roles: { [body.nodeId]: 'primary' } }
     case 'cmon.join-replica':
       return { roles: { [body.nodeId]: 'replica' } }
+    case 'cmon.check-cluster': {
+      const roleOf = (nodeId: string) => (nodeId === body.primaryId ? 'primary' : 'replica')
+      return { roles: Object.fromEntries(body.cluster.nodes.map(({ nodeId }) => [nodeId, roleOf(nodeId)])) }
+    }
     default:
       return {}
   }
