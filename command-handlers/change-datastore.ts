@@ -95,7 +95,7 @@ const changing = (options: CommandEndpoints) => {
     const { state, plans } = await prepare(asking, wanted, freshId())
     const { settings, changes } = plans
     const named = Object.entries(SETTINGS).flatMap(([key, name]) => (Object.hasOwn(settings, key) ? [name] : []))
-    return { status: 200, body: dryRunOfChanges(options.sagas, state, { changes, settings: named }) }
+    return { status: 200, body: dryRunOfChanges(options, state, { changes, settings: named }) }
   }
 
   return async (asking: Asking, wanted: ChangeRequest): Promise<Reply> => {

@@ -75,7 +75,7 @@ const create = (options: CommandEndpoints): Endpoint => {
 }
 
 const remove = (options: CommandEndpoints): Endpoint => {
-  const { now, sagas } = options
+  const { now } = options
   const { cause, once, send } = toolsOf(options)
   return endpoint({
     method: 'DELETE',
@@ -94,7 +94,7 @@ const remove = (options: CommandEndpoints): Endpoint => {
       if (request.query.dryRun) {
         const { state } = await knownDatastore(options, datastoreId, ownerId)
         rehearsed(state, [{ type: 'DeleteDatastore', data: { datastoreId, jobId: freshId(), now: now() } }])
-        return { status: 200, body: dryRunOfDeletion(sagas, state) }
+        return { status: 200, body: dryRunOfDeletion(options, state) }
       }
       return once(request, { method: 'DELETE', path: `${CLUSTER_PATH}/${datastoreId}`, body: null }, async (commandId) => {
         await knownDatastore(options, datastoreId, ownerId)

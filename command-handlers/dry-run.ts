@@ -1,7 +1,9 @@
 import { z } from 'zod'
+import type { Catalogue } from '../domain/catalogue/catalogue.ts'
 import { type Change, type Shape, changed, specAtWork } from '../domain/datastore/changes.ts'
 import { datastore, planned } from '../domain/datastore/datastore.ts'
 import type { DatastoreCommand, JobInput, JobKind } from '../domain/datastore/messages.ts'
+import { pricePerHour } from '../domain/datastore/price.ts'
 import { type Sagas, keysOf } from '../domain/job/saga.ts'
 import { isRejection } from '../domain/kernel/decider.ts'
 import { Refused } from '../domain/kernel/endpoint.ts'
@@ -23,6 +25,10 @@ const node = z.object({
   availability_zone: z.string(),
 })
 
+const price = z.number().nullable().meta({
+  description: 'By the catalogue of today; null where it has no price for a part any more.',
+})
+
 export const dryRunBody = z.object({
   dry_run: z.literal(true),
   settings: z.array(z.string()).meta({ description: 'What changes at once, by the names of the request.' }),
@@ -34,6 +40,8 @@ export const dryRunBody = z.object({
     .meta({ description: 'One after the other, with the steps that have something to do.' }),
   nodes_before: z.array(node).meta({ description: 'Once the jobs ahead are done.' }),
   nodes_after: z.array(node),
+  price_per_hour_before: price,
+  price_per_hour_after: price,
 })
 
 export type DryRun = z.infer<typeof dryRunBody>
@@ -69,13 +77,15 @@ const nodesOf = ({ spec, nodes }: Shape, known: ReadonlySet<string>): DryRun['no
     availability_zone: zone,
   }))
 
+type Given = { readonly sagas: Sagas; readonly catalogue: Catalogue }
+
 /**
  * What changes would do to a datastore.
  *
  * @param settings the names of those that change at once
  */
 export const dryRunOfChanges = (
-  sagas: Sagas,
+  { sagas, catalogue }: Given,
   state: Known,
   { changes, settings }: { readonly changes: readonly Change[]; readonly settings: readonly string[] },
 ): DryRun => {
@@ -95,11 +105,13 @@ export const dryRunOfChanges = (
     jobs,
     nodes_before: nodesOf(before, known),
     nodes_after: nodesOf(shape, known),
+    price_per_hour_before: pricePerHour(catalogue, before.spec) ?? null,
+    price_per_hour_after: pricePerHour(catalogue, shape.spec) ?? null,
   }
 }
 
 /** What its deletion would do to a datastore. Of the jobs ahead, what is at work is stopped and what waits never begins. */
-export const dryRunOfDeletion = (sagas: Sagas, state: Known): DryRun => {
+export const dryRunOfDeletion = ({ sagas, catalogue }: Given, state: Known): DryRun => {
   const { datastoreId, status, spec, nodes, queue } = state
   const known = new Set(spec.nodes.map(({ nodeId }) => nodeId))
   return {
@@ -109,5 +121,7 @@ export const dryRunOfDeletion = (sagas: Sagas, state: Known): DryRun => {
     jobs: status === 'deleting' ? [] : [jobOf(sagas, 'delete-datastore', { datastoreId, spec, nodes })],
     nodes_before: nodesOf(state, known),
     nodes_after: [],
+    price_per_hour_before: pricePerHour(catalogue, spec) ?? null,
+    price_per_hour_after: 0,
   }
 }

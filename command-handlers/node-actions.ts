@@ -37,7 +37,7 @@ export const nodeActionEndpoints = (options: CommandEndpoints): readonly Endpoin
   ACTIONS.map((action) => actionEndpoint(options, action))
 
 const actionEndpoint = (options: CommandEndpoints, { verb, summary, description, change }: Action): Endpoint => {
-  const { now, sagas } = options
+  const { now } = options
   const { cause, once, send } = toolsOf(options)
   return endpoint({
     method: 'POST',
@@ -57,7 +57,7 @@ const actionEndpoint = (options: CommandEndpoints, { verb, summary, description,
         const { state } = await knownDatastore(options, datastoreId, request.principal.ownerId)
         const data = { datastoreId, jobId: freshId(), change: change(host), now: now() }
         rehearsed(state, [{ type: 'ChangeDatastore', data }])
-        return { status: 200, body: dryRunOfChanges(sagas, state, { changes: [data.change], settings: [] }) }
+        return { status: 200, body: dryRunOfChanges(options, state, { changes: [data.change], settings: [] }) }
       }
       const path = `${CLUSTER_PATH}/${datastoreId}/nodes/${host}/${verb}`
       return once(request, { method: 'POST', path, body: null }, async (commandId) => {

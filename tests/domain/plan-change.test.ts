@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert'
 import type { Catalogue } from '../../domain/catalogue/catalogue.ts'
 import type { Change } from '../../domain/datastore/changes.ts'
 import { type ChangeContext, type ChangeRequest, planChanges, planSettings } from '../../domain/datastore/plan-change.ts'
+import { pricePerHour } from '../../domain/datastore/price.ts'
 import { exampleNodes, exampleSpec } from '../support/examples.ts'
 import { deepFreeze } from '../support/given.ts'
 
@@ -80,6 +81,18 @@ test('a datastore whose place or vendor is not offered any more takes no nodes, 
   const refused = planChanges(asked({ addNodes: [{}] }), nowhere, never)
   assert.equal(refused, { rejected: 'not-offered', because: 'add_nodes: cloud-a region-a takes no more nodes' })
   assert.is(planned({ removeNodes: ['nod_2'] }, nowhere).length, 1)
+})
+
+test('a datastore costs what its nodes and their volumes do, as long as the catalogue has prices for them', () => {
+  const instances = [{ ...cloud.instances[0], code: 'tiny', type: 't', name: 'T', cpu: 1, ramGb: 2, pricePerHour: 0.1 }]
+  const sizeGib = { min: 1, max: 100, default: 1 }
+  const volumes = [{ code: 'fast', name: 'F', info: '', sizeGib, iops: null, pricePerGibMonth: 7.3 }]
+  const priced: Catalogue = { ...catalogue, clouds: [{ ...cloud, instances, volumes }] }
+  // Ten GiB at 7.3 a month are 0.1 an hour.
+  assert.is(pricePerHour(priced, exampleSpec(3)), 0.6)
+  assert.is(pricePerHour(priced, exampleSpec(1)), 0.2)
+  assert.is(pricePerHour(catalogue, exampleSpec(1)), undefined)
+  assert.is(pricePerHour({ ...priced, clouds: [] }, exampleSpec(1)), undefined)
 })
 
 const set = deepFreeze({
