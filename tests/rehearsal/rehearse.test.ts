@@ -58,7 +58,7 @@ test('a release that is what it was finds nothing', async () => {
 
 test('what was written before commands were recorded is folded', async () => {
   const store = memoryEventStore(() => noon)
-  const appends = randomHistory(41, { datastores: 10, moves: 700 })
+  const appends = randomHistory(40, { datastores: 10, moves: 400 })
   await writer(store)(appends)
   const found = await rehearse({ store, candidate: today, live: undefined })
   assert.is(isTrue(found), true)
