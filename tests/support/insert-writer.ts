@@ -1,0 +1,110 @@
+import pg from 'pg'
+import { z } from 'zod'
+import { datastoreOf } from './datastores.ts'
+import { addressesOf } from './dns-client.ts'
+import type { Api, RunningInstance } from './instance.ts'
+import { until } from './until.ts'
+
+const STATEMENT_TIMEOUT_MS = 5_000
+const RETRY_MS = 5
+
+export type InsertWriter = {
+  /** The numbers of which the database said that they are stored. */
+  readonly acknowledged: () => readonly number[]
+  /** The longest time between two of them, or since the last one, since the writer began or was last asked. */
+  readonly longestPauseMs: () => number
+  /** Waits until so many more are acknowledged. */
+  readonly goesOn: (count: number) => Promise<void>
+  /** Ends it, and gives the numbers that the primary holds. */
+  readonly stop: () => Promise<ReadonlySet<number>>
+  /** The numbers that the server at this name holds. */
+  readonly heldBy: (host: string) => Promise<ReadonlySet<number>>
+}
+
+/**
+ * Inserts one number after the other, each in a transaction of its own, through the name of the primary. Where a connection
+ * ends it makes another one, as an application would; the number that was under way then may be stored or not.
+ */
+export const insertWriter = async (
+  { dnsPort }: Pick<RunningInstance, 'dnsPort'>,
+  api: Api,
+  uuid: string,
+): Promise<InsertWriter> => {
+  const { db_account: account, primary_url: primary } = await datastoreOf(api, uuid)
+  if (primary === null) throw new Error('the datastore has no name to connect to')
+  const { ca } = z.object({ ca: z.string() }).parse((await api(`/api/prov/api/v2/cluster/${uuid}/ca`)).body)
+  const connected = async (host: string): Promise<pg.Client> => {
+    const [address = 'no-address'] = await addressesOf({ port: dnsPort }, host)
+    const client = new pg.Client({
+      host: address, port: 5432, user: account.database_username, password: account.database_password ?? '',
+      database: account.database_database, ssl: { ca, servername: host, rejectUnauthorized: true },
+      connectionTimeoutMillis: STATEMENT_TIMEOUT_MS, query_timeout: STATEMENT_TIMEOUT_MS,
+    })
+    // Heard by the query that breaks with it.
+    client.on('error', () => undefined)
+    await client.connect()
+    return client
+  }
+  const heldBy = async (host: string): Promise<ReadonlySet<number>> => {
+    const client = await connected(host)
+    try {
+      const { rows } = await client.query<{ number: number }>('select number from written')
+      return new Set(rows.map(({ number }) => number))
+    } finally {
+      await client.end()
+    }
+  }
+
+  const first = await connected(primary)
+  await first.query('create table if not exists written (number integer primary key)')
+  // One before it may have written, the number under way too.
+  const { rows: [last] } = await first.query<{ number: number | null }>('select max(number) as number from written')
+  await first.end()
+
+  const acknowledged: number[] = []
+  let stopped = false
+  let lastMs = performance.now()
+  let longestMs = 0
+  const pauseEnds = (): void => {
+    const nowMs = performance.now()
+    longestMs = Math.max(longestMs, nowMs - lastMs)
+    lastMs = nowMs
+  }
+  const writing = (async () => {
+    let number = last?.number ?? 0
+    let client: pg.Client | undefined
+    while (!stopped) {
+      try {
+        client ??= await connected(primary)
+        number += 1
+        await client.query('insert into written values ($1)', [number])
+        acknowledged.push(number)
+        pauseEnds()
+      } catch {
+        await client?.end().catch(() => undefined)
+        client = undefined
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+      }
+    }
+    await client?.end().catch(() => undefined)
+  })()
+
+  return {
+    acknowledged: () => acknowledged,
+    longestPauseMs: () => {
+      const found = Math.max(longestMs, performance.now() - lastMs)
+      longestMs = 0
+      return found
+    },
+    goesOn: async (count) => {
+      const before = acknowledged.length
+      await until(() => acknowledged.length >= before + count, { withinMs: 60_000, what: `${count} more writes` })
+    },
+    stop: async () => {
+      stopped = true
+      await writing
+      return until(() => heldBy(primary), { withinMs: 30_000, what: 'the primary being read' })
+    },
+    heldBy,
+  }
+}
