@@ -274,4 +274,15 @@ test('an operator finds a datastore by its id and by its name, also one that is 
   assert.equal(await datastoresNamed(history.audit, personal, 'sho'), [])
 })
 
+test('an operator finds a datastore by the name it was given later, and by the one it had before', async () => {
+  const cellar = await create('cellar', 'req-cellar')
+  await rest.ask('PATCH', `${CLUSTER}/${cellar}`, { as: 'alice', body: { cluster_name: 'attic' } })
+  await rest.ask('PATCH', `${CLUSTER}/${cellar}`, { as: 'alice', body: { tags: ['dusty'] } })
+  await settled(cellar)
+  for (const text of ['cellar', 'attic']) {
+    const found = await datastoresNamed(history.audit, personal, text)
+    assert.equal(found.map(({ datastoreId }) => datastoreId), [cellar], text)
+  }
+})
+
 test.run()
