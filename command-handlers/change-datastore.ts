@@ -104,10 +104,11 @@ const changing = (options: CommandEndpoints) => {
     // JSON has no undefined: what is not given is absent from the fingerprint, however the client put it.
     const body = z.json().parse(JSON.parse(JSON.stringify(wanted)))
     return once(request, { method: 'PATCH', path, body }, async (keyedId) => {
-      const prepared = await prepare(asking, wanted, derivedId('change', keyedId, fingerprintOf(body)))
+      const correlationId = derivedId('change', keyedId, fingerprintOf(body))
+      const prepared = await prepare(asking, wanted, correlationId)
       let { position } = prepared
       for (const { command, commandId } of prepared.plans.commands) {
-        const outcome = await send(command, await cause(request, commandId))
+        const outcome = await send(command, { ...(await cause(request, commandId)), correlationId })
         if ('rejection' in outcome) throw new Refused(outcome.rejection)
         position = outcome.position
       }

@@ -172,12 +172,16 @@ changes('one request adds before it removes, each by its own job', async () => {
   const uuid = await deployed(2)
   const { spec } = await stateOf(uuid)
   const going = spec.nodes[1]?.nodeId ?? ''
-  const body = { remove_nodes: { node_uuids: [going, going.toUpperCase()] }, add_nodes: { specs: [{}] } }
+  const before = (await eventsOf(uuid)).length
+  const body = { cluster_name: 'moved', remove_nodes: { node_uuids: [going, going.toUpperCase()] }, add_nodes: { specs: [{}] } }
   const answer = await patch(uuid, body)
   assert.is(Reply.parse(answer.body).cluster_size, 2)
   const { queue } = await stateOf(uuid)
   assert.equal(queue.map(({ kind }) => kind), ['add-nodes', 'remove-nodes'])
   assert.equal(queue[1]?.change, { kind: 'remove-nodes', nodeIds: [going] })
+  const written = (await eventsOf(uuid)).slice(before).map(({ metadata }) => metadata)
+  assert.is(new Set(written.map(({ correlationId }) => correlationId)).size, 1)
+  assert.is(new Set(written.map(({ commandId }) => commandId)).size, 3)
 })
 
 changes('a repeat under one key changes once and answers as the first did', async () => {
