@@ -183,6 +183,42 @@ test('a check that runs out of time says what is missing', async () => {
   assert.is((await failure(handle(order, work()))).because, 'The primary db-b takes no writes.')
 })
 
+const promote = async (nodeId: string, formerId: string): Promise<void> => {
+  await fulfil({ subject: 'cmon.stop-node', body: { cluster, nodeId: formerId } })
+  await fulfil({ subject: 'cmon.catch-up', body: { cluster, nodeId, formerId } })
+  await fulfil({ subject: 'cmon.promote-replica', body: { cluster, nodeId } })
+  await fulfil({ subject: 'cmon.follow-primary', body: { cluster, nodeId: formerId, primaryId: nodeId } })
+}
+
+test('a replica and its primary change places, there and back, and nobody is meant to be silent', async () => {
+  for (const [nodeId, formerId] of [['db-b', 'db-a'], ['db-a', 'db-b']] as const) {
+    await promote(nodeId, formerId)
+    const { roles } = await fulfil({ subject: 'cmon.check-cluster', body: { cluster, primaryId: nodeId } })
+    assert.equal(roles, { [nodeId]: 'primary', [formerId]: 'replica' })
+    const hosts = await store.hosts(cluster.datastoreId)
+    assert.not(hosts.some((host) => cluster.nodes.some((node) => node.nodeId === host.nodeId) && host.shutDown))
+  }
+})
+
+test('a replica is not ready for its promotion while the primary runs, and says so for good', async () => {
+  const early = await failure(fulfil({ subject: 'cmon.catch-up', body: { cluster, nodeId: 'db-b', formerId: 'db-a' } }))
+  assert.equal([early.because, early.final], [
+    'The replica could not be made ready for its promotion on db-b: db-a was not stopped cleanly.', true,
+  ])
+})
+
+test('a restart is over when the node does its part again; of a primary it is announced', async () => {
+  const announced: string[] = []
+  for (const nodeId of ['db-b', 'db-a']) {
+    const { lines, ...rest } = work()
+    await handle(placed({ subject: 'cmon.restart-node', body: { cluster, nodeId, primaryId: 'db-a' } }), rest)
+    assert.is(lines.at(-1), `${nodeId} does its part again`)
+    announced.push(...lines.filter((line) => line.includes('takes no writes')))
+  }
+  assert.equal(announced, ['db-a is the primary: the datastore takes no writes until it is back'])
+  await fulfil({ subject: 'cmon.check-cluster', body: { cluster, primaryId: 'db-a' } })
+})
+
 test('a node stops, starts and is erased, again and again, also when its machine is gone', async () => {
   const body = { cluster, nodeId: 'db-b' }
   for (const subject of ['cmon.stop-node', 'cmon.start-node', 'cmon.erase-node'] as const) {
