@@ -11,6 +11,7 @@ import { addressesOf } from '../support/dns-client.ts'
 import { type InsertWriter, insertWriter } from '../support/insert-writer.ts'
 import { type Api, type RunningInstance, startInstance } from '../support/instance.ts'
 import { leftOf, rebuiltDiffers, tracesOf } from '../support/leftovers.ts'
+import { killProcess, processesAt } from '../support/processes.ts'
 import { until } from '../support/until.ts'
 
 const promotion = suite('the promotion of a replica')
@@ -139,6 +140,27 @@ for (const step of ['stop', 'caught-up', 'promote', 'switch', 'endpoint']) {
     console.log(`killed at ${step}: ${count} rows, none lost, writes paused for ${Math.round(pauseMs)} ms`)
   })
 }
+
+promotion('a replica that dies before its promotion is not promoted, and the primary takes writes again', async () => {
+  const writer = await insertWriter(instance, api, uuid)
+  const [primary, replica] = [await nodeOf('primary'), await nodeOf('replica')]
+  const watch = await watchPoints(instance, 'broker', async ({ step }) => {
+    if (step === 'stop') for (const { process } of processesAt(replica.host_uuid)) killProcess(process)
+  })
+  try {
+    writer.longestPauseMs()
+    const job = await Promise.race([ended(Taken.parse((await act(replica, 'promote')).body).job_id), watch.failed])
+    assert.is(job.status, 'JOB_STATUS_ERRORED')
+    assert.match(job.text, /^Failed: See that the replica has every transaction: /)
+  } finally {
+    await watch.close()
+  }
+  await writer.goesOn(20)
+  console.log(`an abandoned promotion: writes paused for ${Math.round(writer.longestPauseMs())} ms`)
+  await finished(Taken.parse((await act(replica, 'reboot')).body).job_id)
+  await isLedBy(primary, writer)
+  await noneLost(writer)
+})
 
 promotion('a reboot of a replica stops no write, one of the primary only as long as it takes', async () => {
   const writer = await insertWriter(instance, api, uuid)
