@@ -1,128 +1,26 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { z } from 'zod'
-import { commandEndpoints } from '../../command-handlers/datastores.ts'
-import { handle } from '../../command-handlers/handle.ts'
-import { account } from '../../domain/account/account.ts'
-import { readCatalogue } from '../../infra/catalogue/read-catalogue.ts'
-import { memoryEventStore } from '../../infra/event-store/memory.ts'
 import { orderIdOf } from '../../infra/messaging/ids.ts'
-import { memoryMessaging } from '../../infra/messaging/memory.ts'
-import { Failure, type Handle } from '../../infra/messaging/worker.ts'
-import { readPosition } from '../../infra/read-store/position.ts'
+import { Failure } from '../../infra/messaging/worker.ts'
 import { datastoresNamed } from '../../read-api/history/named.ts'
-import { diffReply, historyReply, type WhyReply, whyReply } from '../../read-api/history/replies.ts'
-import { readApi } from '../../read-api/index.ts'
-import { sagas } from '../../sagas/index.ts'
-import { startAudit } from '../support/audit.ts'
-import { pastIn } from '../support/past.ts'
-import { openPersonalData, sealed } from '../support/personal-data.ts'
-import { startPostgres } from '../support/postgres.ts'
-import { emptyReadStore, startProjector } from '../support/read-store.ts'
-import { principals, startRest } from '../support/rest.ts'
-import { runnerScene, willing } from '../support/runner-scene.ts'
+import { diffReply, historyReply, whyReply } from '../../read-api/history/replies.ts'
+import { principals } from '../support/rest.ts'
+import { willing } from '../support/runner-scene.ts'
+import { the, typesOf, whyScene } from '../support/why-scene.ts'
 
 const test = suite('why a datastore is as it is')
 
-const WAIT_MS = 20_000
-const CLUSTER = '/api/prov/api/v2/cluster'
-const { alice } = principals
-
-const server = await startPostgres(['fsync=off'])
-const readStore = await emptyReadStore(server.url, 'why')
-const store = memoryEventStore()
-const messaging = memoryMessaging({ ackWaitMs: 30_000 })
-const scene = runnerScene({ store, messaging })
-const position = readPosition({ url: readStore.url })
-const projector = startProjector(store, readStore)
-const audit = await startAudit(store, readStore)
-const catalogue = readCatalogue()
+const { userId, login } = principals.alice
 const now = () => new Date().toISOString()
-const personal = openPersonalData
-const history = pastIn(store, readStore, audit, now)
-const rest = await startRest(
-  [
-    ...commandEndpoints({
-      store, catalogue, sagas, personal, domain: 'ccx.test', ttlSeconds: 15, now, traceparent: () => undefined,
-    }),
-    ...readApi({
-      db: readStore.db,
-      catalogue,
-      personal,
-      history,
-      openPassword: async () => 'S3cret',
-      openAuthority: async () => undefined,
-    }),
-  ],
-  { waitFor: (wanted) => position.waitFor(wanted, WAIT_MS) },
-)
-test.after(async () => {
-  await rest.close()
-  await scene.end()
-  await messaging.close()
-  await projector.stop()
-  await audit.stop()
-  await position.close()
-  await readStore.close()
-  await server.stop()
-})
 
 let isRoomLeft = true
-const work: Handle = async (order, tools) => {
+const scene = await whyScene('why', async (order, tools) => {
   if (order.order.subject === 'infra.create-machine' && !isRoomLeft) throw new Failure('there is no room', { final: true })
   return willing(order, tools)
-}
-scene.run()
-scene.work(work)
-
-const { userId, login } = alice
-await handle({ store }, account, ({ data }) => `account-${data.accountId}`)(
-  {
-    type: 'RegisterAccount',
-    data: { accountId: userId, login: sealed(login), firstName: sealed('A'), lastName: sealed('B'), isAdmin: false, now: now() },
-  },
-  { commandId: userId, correlationId: userId, causationId: userId, actor: { kind: 'system', id: 'auth' } },
-)
-
-const Created = z.object({ uuid: z.string() })
-const Job = z.object({ jobs: z.array(z.object({ job_id: z.string() })) })
-const newestJob = async (datastoreId: string): Promise<string> => {
-  const { body } = await rest.ask('GET', `/api/deployment/v2/data-stores/${datastoreId}/jobs`, { as: 'alice' })
-  return Job.parse(body).jobs[0]?.job_id ?? ''
-}
-const settled = async (datastoreId: string): Promise<void> => {
-  await scene.ended({ datastoreId, jobId: await newestJob(datastoreId) })
-  await audit.settled()
-  const head = await store.read(`datastore-${datastoreId}`, { backward: true, limit: 1 })
-  const last = head.events[0]?.position
-  assert.ok(last !== undefined && (await position.waitFor(last, WAIT_MS)))
-}
-const orderOf = (cluster_name: string) => ({
-  general: { cluster_name, cluster_size: 2, db_vendor: 'postgres', tags: ['blue'] },
-  cloud: { cloud_provider: 'local', cloud_region: 'local-1' },
-  instance: { instance_size: 'small' },
-  network: { network_type: 'public' },
 })
-const create = async (name: string, requestId: string): Promise<string> => {
-  const { status, body: made, text } = await rest.ask('POST', CLUSTER, {
-    as: 'alice', body: orderOf(name), headers: { 'X-Request-Id': requestId },
-  })
-  assert.is(status, 201, text)
-  return Created.parse(made).uuid
-}
-
-const read = async (path: string): Promise<unknown> => {
-  const { status, body, text } = await rest.ask('GET', path, { as: 'alice' })
-  assert.is(status, 200, text)
-  return body
-}
-const why = async (uuid: string, field = ''): Promise<WhyReply['fields']> =>
-  whyReply.parse(await read(`/api/v1/datastores/${uuid}/why${field === '' ? '' : `?field=${encodeURIComponent(field)}`}`)).fields
-const the = ([field]: WhyReply['fields']) => {
-  if (field === undefined) throw new Error('there is no such field')
-  return field
-}
-const typesOf = ({ chain }: WhyReply['fields'][number]) => chain.map((link) => ('type' in link ? link.type : 'request'))
+const { create, history, newestJob, orderOf, personal, read, remove, rest, settled, store, why } = scene
+test.after(scene.end)
 
 const shop = await create('shop', 'req-shop')
 await settled(shop)
@@ -222,8 +120,7 @@ test('between two instants exactly that differs which has changed, with the even
 })
 
 test('a deleted datastore still says why, to its owner and to nobody else', async () => {
-  const headers = { 'X-Request-Id': 'req-end' }
-  assert.is((await rest.ask('DELETE', `${CLUSTER}/${shop}`, { as: 'alice', headers })).status, 200)
+  await remove(shop, { requestId: 'req-end' })
   await settled(shop)
   const found = the(await why(shop, 'cluster_status'))
   assert.equal([found.value, found.set_by.type, found.request.request_id, found.request.command], [
@@ -238,8 +135,8 @@ test('a deleted datastore still says why, to its owner and to nobody else', asyn
 })
 
 test('who has just changed something is told of it', async () => {
-  const made = await rest.ask('POST', CLUSTER, { as: 'alice', body: orderOf('quick') })
-  const { uuid } = Created.parse(made.body)
+  const made = await rest.ask('POST', '/api/prov/api/v2/cluster', { as: 'alice', body: orderOf('quick') })
+  const { uuid } = z.object({ uuid: z.string() }).parse(made.body)
   const headers = { 'CCX-Position': made.headers.get('ccx-position') ?? '' }
   const path = `/api/v1/datastores/${uuid}/why?field=cluster_name`
   const { status, body, text } = await rest.ask('GET', path, { as: 'alice', headers })
