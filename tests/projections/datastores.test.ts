@@ -1,6 +1,8 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { DatastoreEvent } from '../../domain/datastore/messages.ts'
+import type { Change } from '../../domain/datastore/changes.ts'
+import type { DatastoreEvent, Settings } from '../../domain/datastore/messages.ts'
+import type { NodeState } from '../../domain/datastore/spec.ts'
 import type { JobEvent } from '../../domain/job/messages.ts'
 import { datastores } from '../../projections/datastores.ts'
 import { nodes } from '../../projections/nodes.ts'
@@ -24,11 +26,25 @@ const succeeded = (key: string, result: object): JobEvent => ({
   data: { ...about, jobId: 'job_1', step: 's', key, attempt: 1, course: 'forward', result, progressPercent: 5 },
 })
 
+const adding = { kind: 'add-nodes', nodes: exampleSpec(4).nodes.slice(2), nodesMax: 5 } as const
+const removing = { kind: 'remove-nodes', nodeIds: ['nod_2'] } as const
+const job = { ...evening, jobId: 'job_2' }
+const begun = (change: Change): DatastoreEvent => {
+  const input = { datastoreId, spec: exampleSpec(2), nodes: exampleNodes(2), change }
+  return { type: 'JobAdmitted', data: { ...job, kind: change.kind, input } }
+}
+const changed = (change: Change, found: readonly NodeState[]): DatastoreEvent => ({
+  type: 'DatastoreChanged',
+  data: { ...job, change, nodes: found },
+})
+const givenUp = (change: Change): DatastoreEvent => ({ type: 'ChangeAbandoned', data: { ...job, change, because: 'no room' } })
+
 const streamOf = ({ type }: { readonly type: string }) => (type === 'StepSucceeded' ? 'job-job_1' : 'datastore-clu_1')
 type Events = readonly (DatastoreEvent | JobEvent)[]
 const log = (...events: Events) => recorded(streamOf, events)
 const row = (...events: Events) => rowsAfter(datastores, log(...events)).get(datastoreId)
 const nodesRow = (...events: Events) => rowsAfter(nodes, log(...events)).get(datastoreId)
+const nodeIds = (...events: Events) => nodesRow(...events)?.nodes.map(({ node_id }) => node_id)
 const status = (...events: readonly DatastoreEvent[]) => row(...events)?.status
 
 test('a datastore can be read as soon as it is created', () => {
@@ -128,6 +144,58 @@ test('nodes of a deployed datastore have their roles and addresses', () => {
 
 test('an unwound deployment leaves no nodes', () => {
   assert.is(nodesRow(created, failed), undefined)
+})
+
+test('settings are read at once, and what was left alone stays', () => {
+  const settings = (data: Settings): DatastoreEvent => ({ type: 'SettingsChanged', data: { ...evening, settings: data } })
+  const window = { dayOfWeek: 7, startHour: 2, endHour: 4 }
+  const before = row(created, deployed)
+  const named = row(created, deployed, settings({ name: sealed('bills'), maintenance: window }))
+  assert.equal(named, { ...before, name: sealed('bills'), maintenance: { day_of_week: 7, start_hour: 2, end_hour: 4 } })
+  const notifications = { enabled: true, emails: [sealed('a@example.com')] }
+  const told = row(created, deployed, settings({ tags: [sealed('blue')], notifications }))
+  assert.equal(told, { ...before, tags: [sealed('blue')], notifications })
+})
+
+test('a node to come is seen from the moment its job begins, and learns its addresses like any other', () => {
+  const coming = nodesRow(created, deployed, begun(adding), succeeded('nod_4', { privateAddress: '10.0.0.4' }))
+  assert.equal(coming?.nodes.map(({ node_id, role, private_ip, created_at }) => [node_id, role, private_ip, created_at]), [
+    ['nod_1', 'primary', '10.0.0.1', noon],
+    ['nod_2', 'replica', '10.0.0.2', noon],
+    ['nod_3', null, null, evening.at],
+    ['nod_4', null, '10.0.0.4', evening.at],
+  ])
+  assert.is(row(created, deployed, begun(adding))?.size, 2)
+})
+
+test('nodes that were added count with their zones once the change is carried out', () => {
+  const events = [created, deployed, begun(adding), changed(adding, exampleNodes(4))]
+  const grown = row(...events)
+  assert.equal([grown?.size, grown?.places.map(({ zone }) => zone)], [4, ['zone-1', 'zone-2', 'zone-3', 'zone-4']])
+  assert.equal(nodesRow(...events)?.nodes.map(({ role }) => role), ['primary', 'replica', 'replica', 'replica'])
+})
+
+test('nodes that did not come leave nothing, whether their making was begun or not', () => {
+  const before = nodesRow(created, deployed)
+  assert.equal(nodesRow(created, deployed, begun(adding), givenUp(adding)), before)
+  assert.equal(nodesRow(created, deployed, givenUp(adding)), before)
+  assert.equal(row(created, deployed, begun(adding), givenUp(adding)), row(created, deployed))
+})
+
+test('a node is there until its removal is carried out, and one whose removal is given up stays', () => {
+  assert.equal(nodeIds(created, deployed, begun(removing)), ['nod_1', 'nod_2'])
+  assert.equal(nodesRow(created, deployed, begun(removing), givenUp(removing)), nodesRow(created, deployed))
+  const events = [created, deployed, begun(removing), changed(removing, exampleNodes(1))]
+  assert.equal(nodeIds(...events), ['nod_1'])
+  assert.equal([row(...events)?.size, row(...events)?.places], [1, [{ node_id: 'nod_1', zone: 'zone-1' }]])
+})
+
+test('a promotion changes the roles, and nothing else', () => {
+  const promoting = { kind: 'promote-replica', nodeId: 'nod_2' } as const
+  const found = exampleNodes(2).map((node): NodeState => ({ ...node, role: node.nodeId === 'nod_2' ? 'primary' : 'replica' }))
+  const events = [created, deployed, begun(promoting), changed(promoting, found)]
+  assert.equal(nodesRow(...events)?.nodes.map(({ node_id, role }) => [node_id, role]), [['nod_1', 'replica'], ['nod_2', 'primary']])
+  assert.equal(row(...events), row(created, deployed))
 })
 
 test('an event before the creation of its datastore makes no row', () => {

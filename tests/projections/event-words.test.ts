@@ -45,4 +45,20 @@ test('an undo is told from the doing, and a retry from giving up', () => {
   assert.is(wordsOf(one('StepFailed', { ...place, course: 'forward', retryAt: null })), '“network” failed: it is in use')
 })
 
+test('a change is told with the nodes it is about, by their names where they are known', () => {
+  const names = { step: (_: string, step: string) => step, node: (nodeId: string) => nodeId.replace('nod_', 'db-') }
+  const removing = { kind: 'remove-nodes', nodeIds: ['nod_2', 'nod_3'] }
+  const told = (type: string, data: object) => wordsOf(one(type, data, 'datastore-clu_1'), names)
+  assert.is(told('JobQueued', { kind: 'remove-nodes', change: removing }), 'A job was queued: remove nodes db-2, db-3')
+  assert.is(
+    told('DatastoreChanged', { change: removing, nodes: [{ nodeId: 'nod_1' }] }),
+    'The datastore was changed (remove nodes db-2, db-3); it has 1 node',
+  )
+  const adding = { kind: 'add-nodes', nodes: [{ nodeId: 'nod_4' }] }
+  assert.is(
+    told('ChangeAbandoned', { change: adding, because: 'no room' }),
+    'The change came to nothing (add nodes db-4): no room',
+  )
+})
+
 test.run()

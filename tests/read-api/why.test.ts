@@ -19,7 +19,7 @@ const scene = await whyScene('why', async (order, tools) => {
   if (order.order.subject === 'infra.create-machine' && !isRoomLeft) throw new Failure('there is no room', { final: true })
   return willing(order, tools)
 })
-const { create, history, newestJob, orderOf, personal, read, remove, rest, settled, store, why } = scene
+const { change, create, history, newestJob, orderOf, personal, read, remove, rest, settled, store, why } = scene
 test.after(scene.end)
 
 const shop = await create('shop', 'req-shop')
@@ -173,8 +173,8 @@ test('an operator finds a datastore by its id and by its name, also one that is 
 
 test('an operator finds a datastore by the name it was given later, and by the one it had before', async () => {
   const cellar = await create('cellar', 'req-cellar')
-  await rest.ask('PATCH', `${CLUSTER}/${cellar}`, { as: 'alice', body: { cluster_name: 'attic' } })
-  await rest.ask('PATCH', `${CLUSTER}/${cellar}`, { as: 'alice', body: { tags: ['dusty'] } })
+  await change(cellar, { requestId: 'req-attic', body: { cluster_name: 'attic' } })
+  await change(cellar, { requestId: 'req-dusty', body: { tags: ['dusty'] } })
   await settled(cellar)
   for (const text of ['cellar', 'attic']) {
     const found = await datastoresNamed(history.audit, personal, text)
