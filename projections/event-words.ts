@@ -52,7 +52,8 @@ const words: Words = {
   SettingsChanged: ({ data: { settings } }) => `Settings were changed: ${Object.keys(settings).join(', ')}`,
   DatastoreChanged: ({ data: { change, nodes } }, names) =>
     `The datastore was changed (${ofChange(change, names)}); it has ${counted(nodes.length, 'node')}`,
-  ChangeAbandoned: ({ data: { change, because } }, names) => `The change came to nothing (${ofChange(change, names)}): ${because}`,
+  ChangeAbandoned: ({ data: { change, because } }, names) =>
+    `The change came to nothing (${ofChange(change, names)}): ${because}`,
 
   JobQueued: ({ data: { kind, change } }, names) =>
     `A job was queued: ${change === undefined ? kindOf(kind) : ofChange(change, names)}`,

@@ -1,5 +1,4 @@
 import type { Catalogue } from '../../domain/catalogue/catalogue.ts'
-import type { NodePlan } from '../../domain/datastore/spec.ts'
 import type { JsonValue } from '../../domain/kernel/json.ts'
 import { datastores } from '../../projections/datastores.ts'
 import { jobs as jobsProjection } from '../../projections/jobs.ts'
@@ -62,7 +61,7 @@ const same = (a: JsonValue | undefined, b: JsonValue | undefined): boolean =>
   a === b || (typeof a === 'object' && typeof b === 'object' && JSON.stringify(a) === JSON.stringify(b))
 
 /** The nodes that an event plans. */
-const plannedBy = ({ type, data }: KnownEvent): readonly NodePlan[] => {
+const plannedBy = ({ type, data }: KnownEvent) => {
   if (type === 'DatastoreCreated') return data.spec.nodes
   return type === 'JobQueued' && data.change?.kind === 'add-nodes' ? data.change.nodes : []
 }

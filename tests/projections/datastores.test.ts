@@ -194,7 +194,10 @@ test('a promotion changes the roles, and nothing else', () => {
   const promoting = { kind: 'promote-replica', nodeId: 'nod_2' } as const
   const found = exampleNodes(2).map((node): NodeState => ({ ...node, role: node.nodeId === 'nod_2' ? 'primary' : 'replica' }))
   const events = [created, deployed, begun(promoting), changed(promoting, found)]
-  assert.equal(nodesRow(...events)?.nodes.map(({ node_id, role }) => [node_id, role]), [['nod_1', 'replica'], ['nod_2', 'primary']])
+  assert.equal(nodesRow(...events)?.nodes.map(({ node_id, role }) => [node_id, role]), [
+    ['nod_1', 'replica'],
+    ['nod_2', 'primary'],
+  ])
   assert.equal(row(...events), row(created, deployed))
 })
 
