@@ -21,7 +21,7 @@ await settled(shop)
 
 /** The host names of the nodes that there are. */
 const hosts = async (): Promise<readonly string[]> =>
-  (await why(shop, 'nodes')).flatMap(({ field, value }) => (field.endsWith('.hostname') && value !== null ? [String(value)] : []))
+  (await why(shop, 'nodes')).flatMap(({ field, value }) => (field.endsWith('.hostname') && typeof value === 'string' ? [value] : []))
 const first = await hosts()
 
 const historyOf = async (): Promise<readonly string[]> => {
