@@ -84,6 +84,17 @@ export const removeInsistently = async (api: Api, uuid: string): Promise<void> =
   })
 }
 
+/** Until it is taken; repeated with the same key, so that it happens once. */
+export const changeInsistently = async (api: Api, uuid: string, json: z.core.util.JSONType): Promise<void> => {
+  const headers = { 'Idempotency-Key': randomUUID() }
+  const path = `/api/prov/api/v2/cluster/${uuid}`
+  await until(async () => {
+    const { status, body } = await api(path, { method: 'PATCH', json, headers })
+    if (status !== 200) throw new Error(`${status}: ${JSON.stringify(body)}`)
+    return true
+  }, { withinMs: 60_000, what: 'the change being taken' })
+}
+
 export const datastoreOf = async (api: Api, uuid: string): Promise<DatastoreSeen> =>
   Datastore.parse((await api(`/api/deployment/v3/data-stores/${uuid}`)).body)
 
@@ -131,6 +142,10 @@ export const removed = async (api: Api, uuid: string, withinMs = JOB_WITHIN_MS):
   })
 }
 
+/** The certificate of the authority that a datastore's servers are to be checked against, as PEM. */
+export const authorityOf = async (api: Api, uuid: string): Promise<string> =>
+  z.object({ ca: z.string() }).parse((await api(`/api/prov/api/v2/cluster/${uuid}/ca`)).body).ca
+
 export type Sql = (statement: string, to: {
   readonly host: string
   readonly password?: string
@@ -150,7 +165,7 @@ export const withSql = async (
   work: (sql: Sql) => Promise<void>,
 ): Promise<void> => {
   const { db_account: account } = await datastoreOf(api, uuid)
-  const { ca } = z.object({ ca: z.string() }).parse((await api(`/api/prov/api/v2/cluster/${uuid}/ca`)).body)
+  const ca = await authorityOf(api, uuid)
   const psql = (await testPrograms('postgres')).bin('psql')
   const folder = await mkdtemp(join(tmpdir(), 'ccx-psql-'))
   const rootCertificate = join(folder, 'ca.pem')

@@ -1,6 +1,5 @@
 import pg from 'pg'
-import { z } from 'zod'
-import { datastoreOf } from './datastores.ts'
+import { authorityOf, datastoreOf } from './datastores.ts'
 import { addressesOf } from './dns-client.ts'
 import type { Api, RunningInstance } from './instance.ts'
 import { until } from './until.ts'
@@ -11,6 +10,8 @@ const RETRY_MS = 5
 export type InsertWriter = {
   /** The numbers of which the database said that they are stored. */
   readonly acknowledged: () => readonly number[]
+  /** What the others met with, connections included. */
+  readonly failures: () => readonly string[]
   /** The longest time between two of them, or since the last one, since the writer began or was last asked. */
   readonly longestPauseMs: () => number
   /** Waits until so many more are acknowledged. */
@@ -32,7 +33,7 @@ export const insertWriter = async (
 ): Promise<InsertWriter> => {
   const { db_account: account, primary_url: primary } = await datastoreOf(api, uuid)
   if (primary === null) throw new Error('the datastore has no name to connect to')
-  const { ca } = z.object({ ca: z.string() }).parse((await api(`/api/prov/api/v2/cluster/${uuid}/ca`)).body)
+  const ca = await authorityOf(api, uuid)
   const connected = async (host: string): Promise<pg.Client> => {
     const [address = 'no-address'] = await addressesOf({ port: dnsPort }, host)
     const client = new pg.Client({
@@ -62,6 +63,7 @@ export const insertWriter = async (
   await first.end()
 
   const acknowledged: number[] = []
+  const failures: string[] = []
   let stopped = false
   let lastMs = performance.now()
   let longestMs = 0
@@ -80,7 +82,8 @@ export const insertWriter = async (
         await client.query('insert into written values ($1)', [number])
         acknowledged.push(number)
         pauseEnds()
-      } catch {
+      } catch (error) {
+        failures.push(String(error))
         await client?.end().catch(() => undefined)
         client = undefined
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
@@ -91,6 +94,7 @@ export const insertWriter = async (
 
   return {
     acknowledged: () => acknowledged,
+    failures: () => failures,
     longestPauseMs: () => {
       const found = Math.max(longestMs, performance.now() - lastMs)
       longestMs = 0

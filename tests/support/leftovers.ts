@@ -67,8 +67,11 @@ const rowsLeft = async (
   }
 }
 
-const onMachine = async ({ stateDir, config }: World, { datastoreId, nodeIds, networkIds }: Traces) => {
-  const ids = [datastoreId, ...nodeIds, ...networkIds]
+const onMachine = async (
+  { stateDir, config }: World,
+  { datastoreId, nodeIds, networkIds }: Omit<Traces, 'datastoreId'> & Partial<Traces>,
+): Promise<readonly string[]> => {
+  const ids = [...(datastoreId === undefined ? [] : [datastoreId]), ...nodeIds, ...networkIds]
   const speaksOfOne = (text: string): boolean => ids.some((id) => text.includes(id))
   const files = await readdir(`${stateDir}/machines`, { recursive: true })
   const mounts = (await readFile('/proc/self/mounts', 'utf8')).split('\n')
@@ -95,6 +98,23 @@ export const leftOf = async (world: World, traces: Traces): Promise<readonly str
     ...names.map(({ name }) => `name: ${name}`),
     ...(await onMachine(world, traces)),
     ...(await rowsLeft(world, traces)).map((rows) => `rows: ${rows}`),
+  ]
+}
+
+/** Everything that is still there of nodes of a datastore that lives on, in words. */
+export const leftOfNodes = async (
+  world: World,
+  datastoreId: string,
+  nodes: readonly { readonly nodeId: string; readonly fqdn: string }[],
+): Promise<readonly string[]> => {
+  const nodeIds = nodes.map(({ nodeId }) => nodeId)
+  const held = (await Promise.all(world.providers().map((provider) => provider.list(datastoreId)))).flat()
+  const names = await world.dns.list(`${datastoreId}.${world.config.dns.domain}`)
+  const theirs = held.filter(({ nodeId }) => nodeId !== null && nodeIds.includes(nodeId))
+  return [
+    ...theirs.map(({ kind, resourceId }) => `${kind}: ${resourceId}`),
+    ...names.filter(({ name }) => nodes.some(({ fqdn }) => fqdn === name)).map(({ name }) => `name: ${name}`),
+    ...(await onMachine(world, { nodeIds, networkIds: [] })),
   ]
 }
 
