@@ -21,7 +21,9 @@ await settled(shop)
 
 /** The host names of the nodes that there are. */
 const hosts = async (): Promise<readonly string[]> =>
-  (await why(shop, 'nodes')).flatMap(({ field, value }) => (field.endsWith('.hostname') && typeof value === 'string' ? [value] : []))
+  (await why(shop, 'nodes')).flatMap(({ field, value }) =>
+    field.endsWith('.hostname') && typeof value === 'string' ? [value] : [],
+  )
 const first = await hosts()
 
 const historyOf = async (): Promise<readonly string[]> => {
