@@ -1,19 +1,17 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import type { PoolClient } from 'pg'
-import { z } from 'zod'
 import { organisationOf } from '../../domain/audit/chain.ts'
 import { CHECKPOINT_PREFIX, KEY_PREFIX } from '../../domain/audit/checkpoint.ts'
 import { type Delivery, type EventStore, type Position, type Recorded, isAfter } from '../../domain/kernel/event-store.ts'
 import { PREFIXES } from '../../projections/known-event.ts'
 import type { ReadStore } from '../read-store/connect.ts'
 import { inTransaction } from '../read-store/fold.ts'
+import { aloneAtWork, inSessions } from '../read-store/sessions.ts'
 import { type Chain, grown, loadChains, putGrowth, unsignedChains } from './entries.ts'
 import { type Disagreement, parted, putCheckpoints, putKeys } from './heads.ts'
 import { readProgress } from './position.ts'
 
 const BATCH_MAX = 4_000
 const LOCK_ASK_EVERY_MS = 250
-const RETRY_MS_MAX = 5_000
 
 type Line = (fields: object, message: string) => void
 
@@ -37,57 +35,33 @@ type Session = AuditWriterOptions & { readonly client: PoolClient }
  * Writes the audit trail from the log, until `signal`. Entries and the place in the log move in one transaction, on the
  * very connection that holds the lock of the one writer; a second writer waits. What breaks is begun again.
  */
-export const auditWriter = async (options: AuditWriterOptions): Promise<void> => {
-  const { signal, log } = options
-  for (let failures = 0; !signal.aborted; ) {
-    try {
-      await session({
+export const auditWriter = (options: AuditWriterOptions): Promise<void> => {
+  const { readStore: { pool }, signal, log } = options
+  const sole = {
+    pool,
+    lock: 'ccx audit',
+    askEveryMs: LOCK_ASK_EVERY_MS,
+    signal,
+    log,
+    waiting: 'another writer of the audit trail is at work; waiting for its place',
+  }
+  return inSessions({ signal, log, trouble: 'the audit trail is not kept up; beginning again' }, (onSound) =>
+    aloneAtWork(sole, (client, until) =>
+      follow({
         ...options,
+        client,
+        signal: until,
         onAdvanced: (position, last) => {
-          failures = 0
+          onSound()
           options.onAdvanced?.(position, last)
         },
-      })
-    } catch (error) {
-      if (signal.aborted) return
-      failures += 1
-      log.warn({ err: error, failures }, 'the audit trail is not kept up; beginning again')
-      await rest(Math.min(50 * 2 ** Math.min(failures, 10), RETRY_MS_MAX), signal)
-    }
-  }
-}
-
-const rest = (ms: number, signal: AbortSignal): Promise<void> => pause(ms, undefined, { signal }).catch(() => undefined)
-
-const session = async (options: AuditWriterOptions): Promise<void> => {
-  const lost = new AbortController()
-  const client = await options.readStore.pool.connect()
-  client.on('error', (error) => lost.abort(error))
-  const own: Session = { ...options, client, signal: AbortSignal.any([options.signal, lost.signal]) }
-  try {
-    await lock(own)
-    await follow(own)
-    lost.signal.throwIfAborted()
-  } finally {
-    // Ends the connection, and with it the lock.
-    client.release(true)
-  }
-}
-
-const Locked = z.tuple([z.object({ locked: z.boolean() })])
-
-const lock = async ({ client, signal, log }: Session): Promise<void> => {
-  for (let told = false; !signal.aborted; told = true) {
-    const { rows } = await client.query("select pg_try_advisory_lock(hashtextextended('ccx audit', 0)) as locked")
-    if (Locked.parse(rows)[0].locked) return
-    if (!told) log.info({}, 'another writer of the audit trail is at work; waiting for its place')
-    await rest(LOCK_ASK_EVERY_MS, signal)
-  }
+      }),
+    ),
+  )
 }
 
 const follow = async (own: Session): Promise<void> => {
   const { store, client, signal, batchMax = BATCH_MAX, onGrown } = own
-  if (signal.aborted) return
   let at = await readProgress(client)
   let caughtUp = false
   const prefixes = [...PREFIXES, CHECKPOINT_PREFIX, KEY_PREFIX]

@@ -1,4 +1,3 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import type { PoolClient } from 'pg'
 import { type Delivery, type EventStore, type Position, type Recorded, isAfter } from '../../domain/kernel/event-store.ts'
 import { PREFIXES, isKnown } from '../../projections/known-event.ts'
@@ -9,12 +8,12 @@ import type { ReadStore } from './connect.ts'
 import type { Filled } from './fill.ts'
 import { foldInto, inTransaction } from './fold.ts'
 import { lockKey, tryRole } from './locks.ts'
+import { inSessions, rest } from './sessions.ts'
 import { type Stale, renewStale } from './stale.ts'
 import { ensureTables } from './tables.ts'
 
 const BATCH_MAX = 4_000
 const LOCK_ASK_EVERY_MS = 250
-const RETRY_MS_MAX = 5_000
 const TELL_EVERY_MS = 5_000
 
 type Line = (fields: object, message: string) => void
@@ -48,27 +47,18 @@ type Session = ProjectorOptions & { readonly client: PoolClient; readonly schema
  * projector waits.
  * What breaks is begun again from the checkpoints.
  */
-export const projector = async (options: ProjectorOptions): Promise<void> => {
+export const projector = (options: ProjectorOptions): Promise<void> => {
   const { signal, log } = options
-  for (let failures = 0; !signal.aborted; ) {
-    try {
-      await session({
-        ...options,
-        onAdvanced: (position, last) => {
-          failures = 0
-          options.onAdvanced?.(position, last)
-        },
-      })
-    } catch (error) {
-      if (signal.aborted) return
-      failures += 1
-      log.warn({ err: error, failures }, 'the read models are not kept up; beginning again')
-      await rest(Math.min(50 * 2 ** Math.min(failures, 10), RETRY_MS_MAX), signal)
-    }
-  }
+  return inSessions({ signal, log, trouble: 'the read models are not kept up; beginning again' }, (onSound) =>
+    session({
+      ...options,
+      onAdvanced: (position, last) => {
+        onSound()
+        options.onAdvanced?.(position, last)
+      },
+    }),
+  )
 }
-
-const rest = (ms: number, signal: AbortSignal): Promise<void> => pause(ms, undefined, { signal }).catch(() => undefined)
 
 const session = async (options: ProjectorOptions): Promise<void> => {
   const { readStore, projections, schema = READ_SCHEMA, onUnready } = options

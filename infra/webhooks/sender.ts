@@ -1,7 +1,6 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import type { Pool, PoolClient } from 'pg'
-import { z } from 'zod'
 import { POSITION_CHANNEL } from '../read-store/checkpoints.ts'
+import { aloneAtWork, inSessions, rest } from '../read-store/sessions.ts'
 import { type Delivering, deliver } from './deliver.ts'
 import { dueWebhooks, meet, prune } from './delivery-store.ts'
 import { ERRAND_CHANNEL, WEBHOOKS } from './migrations.ts'
@@ -20,7 +19,6 @@ export type Sender = Delivering & {
 const LOCK_ASK_EVERY_MS = 500
 /** Many commits of the projector in a row are looked at together. */
 const LOOK_EVERY_MS_MIN = 25
-const RETRY_MS_MAX = 5_000
 const PRUNE_EVERY_MS = 3_600_000
 const KEPT_MS = 30 * 24 * 3_600_000
 
@@ -29,51 +27,26 @@ const KEPT_MS = 30 * 24 * 3_600_000
  * of them goes on when that breaks. Should the old one still be sending then, the endpoints' rows let only one of them
  * move on, and the receiver sees an event twice under the same id.
  */
-export const sender = async (options: Sender): Promise<void> => {
-  const { signal, log } = options
-  for (let failures = 0; !signal.aborted; ) {
-    try {
-      await session(options, () => {
-        failures = 0
-      })
-    } catch (err) {
-      if (signal.aborted) return
-      failures += 1
-      log.warn({ err, failures }, 'webhooks are not sent; beginning again')
-      await rest(Math.min(50 * 2 ** Math.min(failures, 10), RETRY_MS_MAX), signal)
-    }
+export const sender = (options: Sender): Promise<void> => {
+  const { pool, signal, log } = options
+  const sole = {
+    pool,
+    lock: `ccx sender ${WEBHOOKS}`,
+    askEveryMs: LOCK_ASK_EVERY_MS,
+    signal,
+    log,
+    waiting: 'another sender of webhooks is at work; waiting for its place',
   }
-}
-
-const rest = (ms: number, signal: AbortSignal): Promise<void> => pause(ms, undefined, { signal }).catch(() => undefined)
-
-const session = async (options: Sender, onSound: () => void): Promise<void> => {
-  const lost = new AbortController()
-  const client = await options.pool.connect()
-  client.on('error', (error) => lost.abort(error))
-  const own = { ...options, signal: AbortSignal.any([options.signal, lost.signal]) }
-  const running = new Map<string, Promise<void>>()
-  try {
-    await lock(own, client)
-    if (!own.signal.aborted) await work(own, client, { running, onSound })
-    lost.signal.throwIfAborted()
-  } finally {
-    await Promise.all(running.values())
-    // Ends the connection, and with it the lock.
-    client.release(true)
-  }
-}
-
-const Locked = z.tuple([z.object({ locked: z.boolean() })])
-
-const lock = async ({ signal, log }: Sender, client: PoolClient): Promise<void> => {
-  for (let told = false; !signal.aborted; told = true) {
-    const question = 'select pg_try_advisory_lock(hashtextextended($1, 0)) as locked'
-    const { rows } = await client.query(question, [`ccx sender ${WEBHOOKS}`])
-    if (Locked.parse(rows)[0].locked) return
-    if (!told) log.info({}, 'another sender of webhooks is at work; waiting for its place')
-    await rest(LOCK_ASK_EVERY_MS, signal)
-  }
+  return inSessions({ signal, log, trouble: 'webhooks are not sent; beginning again' }, (onSound) =>
+    aloneAtWork(sole, async (client, until) => {
+      const running = new Map<string, Promise<void>>()
+      try {
+        await work({ ...options, signal: until }, client, { running, onSound })
+      } finally {
+        await Promise.all(running.values())
+      }
+    }),
+  )
 }
 
 /** Lets one wait until something is to be looked at. */
