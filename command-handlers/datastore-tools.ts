@@ -2,17 +2,12 @@ import { z } from 'zod'
 import type { Catalogue } from '../domain/catalogue/catalogue.ts'
 import { type Datastore, datastore } from '../domain/datastore/datastore.ts'
 import type { Sagas } from '../domain/job/saga.ts'
-import type { Command, Event } from '../domain/kernel/decider.ts'
-import { Refused, type Request } from '../domain/kernel/endpoint.ts'
+import { Refused } from '../domain/kernel/endpoint.ts'
 import type { EventStore, Position } from '../domain/kernel/event-store.ts'
-import type { PersonalData } from '../domain/kernel/sealed.ts'
-import type { Instant } from '../domain/kernel/time.ts'
-import { answerOnce } from './answer-once.ts'
-import { causeOf } from './cause.ts'
-import { fold, handle, type Send } from './handle.ts'
+import { fold, handle } from './handle.ts'
+import { asking, type Sending } from './sending.ts'
 
-export type CommandEndpoints = {
-  readonly store: Pick<EventStore, 'read' | 'append'>
+export type CommandEndpoints = Sending & {
   readonly catalogue: Catalogue
   /** The plan of each kind of job: to tell what a change would do, and whether a job can still be stopped. */
   readonly sagas: Sagas
@@ -20,14 +15,6 @@ export type CommandEndpoints = {
   readonly domain: string
   /** How long a resolver may keep such a name. */
   readonly ttlSeconds: number
-  readonly now: () => Instant
-  readonly personal: PersonalData
-  /** Of the span at work. */
-  readonly traceparent: () => string | undefined
-  /** Put around the sending of commands, to count and trace them. */
-  readonly around?: <C extends Command, E extends Event, S, Code extends string>(
-    send: Send<C, E, S, Code>,
-  ) => Send<C, E, S, Code>
 }
 
 /** Where datastores are made, changed and unmade. */
@@ -39,14 +26,9 @@ export const datastoreParams = z.object({ uuid: z.uuid().toLowerCase() })
 const streamOf = (datastoreId: string): string => `datastore-${datastoreId}`
 
 /** What every call that changes a datastore works with. */
-export const toolsOf = ({ store, personal, traceparent, around = (send) => send }: CommandEndpoints) => {
-  const cause = (request: Request<unknown, unknown, unknown>, commandId: string) =>
-    causeOf(request, commandId, { seal: personal.seal, traceparent: traceparent() })
-  return {
-    cause,
-    once: answerOnce({ store, personal, cause }),
-    send: around(sendToDatastore({ store })),
-  }
+export const toolsOf = (options: CommandEndpoints) => {
+  const { store, around = (send) => send } = options
+  return { ...asking(options), send: around(sendToDatastore({ store })) }
 }
 
 /** Carries a command to a datastore's stream. */

@@ -1,27 +1,33 @@
 import { z } from 'zod'
 import { type Account, account, type AccountEvent } from '../domain/account/account.ts'
-import type { Command, Event } from '../domain/kernel/decider.ts'
 import { type Endpoint, endpoint, Refused, type Request } from '../domain/kernel/endpoint.ts'
-import type { EventStore, Position } from '../domain/kernel/event-store.ts'
-import type { PersonalData } from '../domain/kernel/sealed.ts'
+import type { Position } from '../domain/kernel/event-store.ts'
 import type { Instant } from '../domain/kernel/time.ts'
 import { forbidden } from './auth/refusals.ts'
-import { causeOf } from './cause.ts'
-import { fold, handle, type Send } from './handle.ts'
+import { fold, handle } from './handle.ts'
 import { freshId } from './ids.ts'
+import { asking, type Sending } from './sending.ts'
 
 /** The users of the event store. */
 export type StreamUsers = {
-  /** Whether it tells users apart at all. */
+  /** Whether the store tells users apart on this connection: without TLS and credentials it does not. */
   readonly distinguishes: boolean
-  /** Whether streams are closed to those to whom they are not granted. */
+  /**
+   * Keeps streams that say nothing themselves to administrators and the user of this connection, unless the store's
+   * settings say something else already.
+   *
+   * @returns whether such streams are closed to everybody else
+   */
   readonly reserve: () => Promise<boolean>
+  /** Makes the user, or gives the one there is this password and these groups, and lets him in again. */
   readonly ensureUser: (user: {
     readonly login: string
     readonly password: string
     readonly groups: readonly string[]
   }) => Promise<void>
+  /** Removes the user, if there. */
   readonly removeUser: (login: string) => Promise<void>
+  /** Lets these logins and groups, beside administrators, read a stream, and nobody else do anything with it. */
   readonly grantRead: (stream: string, logins: readonly string[]) => Promise<void>
 }
 
@@ -35,20 +41,12 @@ export type EventStreamPlace = {
   readonly authorityPem: string | null
 }
 
-export type Integration = {
-  readonly store: Pick<EventStore, 'read' | 'append'>
+export type Integration = Sending & {
   readonly users: StreamUsers
-  readonly personal: PersonalData
   /** The name of an organisation's stream, which is its user's login as well. */
   readonly streamOf: (organisationId: string) => string
   readonly place: EventStreamPlace
   readonly newPassword: () => string
-  readonly now: () => Instant
-  readonly traceparent: () => string | undefined
-  /** Put around the sending of commands, to count and trace them. */
-  readonly around?: <C extends Command, E extends Event, S, Code extends string>(
-    send: Send<C, E, S, Code>,
-  ) => Send<C, E, S, Code>
 }
 
 export type IntegrationRejection = 'event-stream-not-open' | 'event-stream-unavailable'
@@ -75,7 +73,8 @@ const unavailable = (because: string): Refused =>
 
 /** The credentials of an organisation for the stream of its public events in the event store. */
 export const integrationEndpoints = (options: Integration): readonly Endpoint[] => {
-  const { store, users, personal, streamOf, place, newPassword, now, traceparent, around = (send) => send } = options
+  const { store, users, streamOf, place, newPassword, now, around = (send) => send } = options
+  const { cause } = asking(options)
   const sending = around(handle({ store }, account, ({ data }) => `account-${data.accountId}`))
 
   const send = async (
@@ -83,8 +82,7 @@ export const integrationEndpoints = (options: Integration): readonly Endpoint[] 
     type: 'OpenEventStream' | 'CloseEventStream',
   ): Promise<{ readonly at: Instant; readonly position: Position | undefined }> => {
     const data = { accountId: request.principal.ownerId, now: now() }
-    const cause = await causeOf(request, freshId(), { seal: personal.seal, traceparent: traceparent() })
-    const outcome = await sending({ type, data }, cause)
+    const outcome = await sending({ type, data }, await cause(request, freshId()))
     if ('rejection' in outcome) throw new Refused(outcome.rejection)
     return { at: data.now, position: outcome.position }
   }

@@ -1,28 +1,15 @@
-import type { Command, Event } from '../domain/kernel/decider.ts'
 import { Refused, type Request } from '../domain/kernel/endpoint.ts'
-import type { Cause, EventStore, Position } from '../domain/kernel/event-store.ts'
-import type { PersonalData } from '../domain/kernel/sealed.ts'
-import type { Instant } from '../domain/kernel/time.ts'
+import type { Cause, Position } from '../domain/kernel/event-store.ts'
 import type { WebhookCommand } from '../domain/webhook/messages.ts'
 import { webhook } from '../domain/webhook/webhook.ts'
-import { answerOnce } from './answer-once.ts'
-import { causeOf } from './cause.ts'
-import { fold, handle, type Send } from './handle.ts'
+import { fold, handle } from './handle.ts'
+import { asking, type Sending } from './sending.ts'
 import type { CheckTarget, Deliveries, SigningSecrets } from './webhook-ports.ts'
 
-export type WebhookEndpoints = {
-  readonly store: Pick<EventStore, 'read' | 'append'>
-  readonly personal: PersonalData
+export type WebhookEndpoints = Sending & {
   readonly secrets: SigningSecrets
   readonly checkTarget: CheckTarget
   readonly deliveries: Deliveries
-  readonly now: () => Instant
-  /** Of the span at work. */
-  readonly traceparent: () => string | undefined
-  /** Put around the sending of commands, to count and trace them. */
-  readonly around?: <C extends Command, E extends Event, S, Code extends string>(
-    send: Send<C, E, S, Code>,
-  ) => Send<C, E, S, Code>
 }
 
 type Asked = Request<unknown, unknown, unknown>
@@ -32,13 +19,11 @@ export const streamOf = (webhookId: string): string => `webhook-${webhookId}`
 export type WebhookTools = ReturnType<typeof webhookTools>
 
 /** What every call about a webhook needs. */
-export const webhookTools = ({ store, personal, traceparent, around = (send) => send }: WebhookEndpoints) => {
-  const cause = (request: Asked, commandId: string) =>
-    causeOf(request, commandId, { seal: personal.seal, traceparent: traceparent() })
+export const webhookTools = (options: WebhookEndpoints) => {
+  const { store, around = (send) => send } = options
   const sending = around(handle({ store }, webhook, ({ data }) => streamOf(data.webhookId)))
   return {
-    cause,
-    once: answerOnce({ store, personal, cause }),
+    ...asking(options),
     /** @throws Refused what the domain refuses */
     send: async (command: WebhookCommand, because: Cause): Promise<Position | undefined> => {
       const outcome = await sending(command, because)

@@ -6,34 +6,16 @@ import { UsersClient } from '@eventstore/db-client/generated/users_grpc_pb.js'
 import users from '@eventstore/db-client/generated/users_pb.js'
 import { Metadata, type ServiceError } from '@grpc/grpc-js'
 import { z } from 'zod'
+import type { StreamUsers } from '../../command-handlers/integration.ts'
 import { esdbClient } from './esdb-client.ts'
 
 /** Who may do what in the store, and how long streams are kept: what no event of ours decides. */
-export type EventStoreUsers = {
-  /** Whether the store tells users apart on this connection: without TLS and credentials it does not. */
-  readonly distinguishes: boolean
-  /** Makes the user, or gives the one there is this password and these groups, and lets him in again. */
-  readonly ensureUser: (user: {
-    readonly login: string
-    readonly password: string
-    readonly groups: readonly string[]
-  }) => Promise<void>
-  /** Removes the user, if there. */
-  readonly removeUser: (login: string) => Promise<void>
-  /** Lets these logins and groups, beside administrators, read a stream, and nobody else do anything with it. */
-  readonly grantRead: (stream: string, logins: readonly string[]) => Promise<void>
+export type EventStoreUsers = StreamUsers & {
   /** Limits how much of a stream is kept. */
   readonly retain: (
     stream: string,
     limits: { readonly maxCount?: number; readonly maxAgeSeconds?: number },
   ) => Promise<void>
-  /**
-   * Keeps streams that say nothing themselves to administrators and the user of this connection, unless the store's
-   * settings say something else already.
-   *
-   * @returns whether such streams are closed to everybody else
-   */
-  readonly reserve: () => Promise<boolean>
   readonly close: () => Promise<void>
 }
 
