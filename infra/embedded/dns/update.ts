@@ -32,7 +32,10 @@ const changed = (entry: Entry, { type, class: class_, ttlSeconds, data }: Resour
   return { ...entry, ttlSeconds, addresses: [...others, address] }
 }
 
-/** Decides what an update does to the zone; changes nothing itself. Prerequisites are not implemented, and said so. */
+/**
+ * Decides what an update does to the zone; changes nothing itself. One with prerequisites is answered NOTIMP (RFC 2136,
+ * 2.2): our own adapter sends none.
+ */
 export const decideUpdate = (zone: Zone, { questions, answers, authorities }: Message): Outcome => {
   const [question, ...more] = questions
   if (question === undefined || more.length > 0 || question.type !== TYPE.SOA) return refused(RCODE.FORMERR)
