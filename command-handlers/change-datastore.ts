@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Change, ChangeKind } from '../domain/datastore/changes.ts'
+import type { Change, ChangeKind } from '../domain/datastore/changes/index.ts'
 import { planned } from '../domain/datastore/datastore.ts'
 import type { DatastoreCommand, Settings } from '../domain/datastore/messages.ts'
 import { type ChangeRequest, type PlainSettings, planChanges, planSettings } from '../domain/datastore/plan-change.ts'

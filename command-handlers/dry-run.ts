@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Catalogue } from '../domain/catalogue/catalogue.ts'
-import { type Change, type Shape, changed, specAtWork } from '../domain/datastore/changes.ts'
+import { type Change, type Shape, changed, specAtWork } from '../domain/datastore/changes/index.ts'
 import { datastore, planned } from '../domain/datastore/datastore.ts'
 import type { DatastoreCommand, JobInput, JobKind } from '../domain/datastore/messages.ts'
 import { pricePerHour } from '../domain/datastore/price.ts'
@@ -62,7 +62,7 @@ export const rehearsed = (state: Known, commands: readonly DatastoreCommand[]): 
   }, state)
 
 const jobOf = (sagas: Sagas, kind: JobKind, input: JobInput): DryRun['jobs'][number] => {
-  const { title, steps } = sagas[kind]
+  const { title, steps } = sagas[kind](input)
   const facts = { input, learned: { nodes: {} } }
   const needed = steps.filter((step) => keysOf(step, facts).length > 0)
   return { kind, title, steps: needed.map((step) => ({ name: step.name, title: step.title })) }

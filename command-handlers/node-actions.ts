@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Change } from '../domain/datastore/changes.ts'
+import type { Change } from '../domain/datastore/changes/index.ts'
 import { type Endpoint, endpoint, Refused } from '../domain/kernel/endpoint.ts'
 import { CLUSTER_PATH, type CommandEndpoints, datastoreParams, knownDatastore, toolsOf } from './datastore-tools.ts'
 import { dryRunBody, dryRunOfChanges, dryRunQuery, rehearsed } from './dry-run.ts'

@@ -1,4 +1,4 @@
-import type { Change } from '../domain/datastore/changes.ts'
+import type { Change } from '../domain/datastore/changes/index.ts'
 import type { DatastoreCreated, Settings } from '../domain/datastore/messages.ts'
 import { type NodePlan, primaryName, replicaName } from '../domain/datastore/spec.ts'
 import { projection } from './projection.ts'

@@ -1,4 +1,4 @@
-import type { Change } from '../domain/datastore/changes.ts'
+import type { Change } from '../domain/datastore/changes/index.ts'
 import { isNodeKey } from '../domain/job/saga.ts'
 import type { KnownEvent } from './known-event.ts'
 

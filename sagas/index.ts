@@ -8,10 +8,10 @@ import { removeNodes } from './remove-nodes.ts'
 
 /** Every kind of job and its plan. */
 export const sagas: Sagas = {
-  'deploy-datastore': deployDatastore,
-  'delete-datastore': deleteDatastore,
-  'add-nodes': addNodes,
-  'remove-nodes': removeNodes,
-  'promote-replica': promoteReplica,
-  'reboot-node': rebootNode,
+  'deploy-datastore': () => deployDatastore,
+  'delete-datastore': () => deleteDatastore,
+  'add-nodes': () => addNodes,
+  'remove-nodes': () => removeNodes,
+  'promote-replica': () => promoteReplica,
+  'reboot-node': () => rebootNode,
 }

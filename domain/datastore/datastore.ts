@@ -1,5 +1,5 @@
 import { type Decider, type Decision, reject } from '../kernel/decider.ts'
-import { type Change, type Shape, changed, refusalOf, specAtWork } from './changes.ts'
+import { type Change, type Shape, changed, refusalOf, specAtWork } from './changes/index.ts'
 import type {
   ChangeDatastore,
   ChangeSettings,

@@ -1,7 +1,7 @@
 import type { Event } from '../kernel/decider.ts'
 import type { Instant } from '../kernel/time.ts'
 import type { Sealed } from '../kernel/sealed.ts'
-import type { Change, ChangeKind, ChangeRejection } from './changes.ts'
+import type { Change, ChangeKind, ChangeRejection } from './changes/index.ts'
 import type { DatastoreSpec, NodeState, Wording } from './spec.ts'
 
 export type JobKind = 'deploy-datastore' | 'delete-datastore' | ChangeKind

@@ -1,6 +1,6 @@
 import { type Catalogue, type Cloud, type Region, vendorNamed } from '../catalogue/catalogue.ts'
 import { type Rejection, reject } from '../kernel/decider.ts'
-import { type Change, type ChangeKind, type Shape, changed } from './changes.ts'
+import { type Change, type ChangeKind, type Shape, changed } from './changes/index.ts'
 import { type PlanRejection, nameRefusal, tagsRefusal } from './plan.ts'
 import type { DatastoreSpec, NodePlan, Wording } from './spec.ts'
 

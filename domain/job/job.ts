@@ -19,11 +19,11 @@ export const job = (sagas: Sagas): Decider<JobCommand, JobEvent, Job, JobRejecti
 
   decide(command, state) {
     if (command.type === 'StartJob') {
-      return state.status === 'absent' ? start(sagas[command.data.kind], command.data) : []
+      return state.status === 'absent' ? start(sagas[command.data.kind](command.data.input), command.data) : []
     }
     if (state.status === 'absent') return reject('job-not-found', `there is no job ${command.data.jobId}`)
     if (state.status !== 'running') return []
-    const saga = sagas[state.kind]
+    const saga = sagas[state.kind](state.input)
     const decision = draft(saga, command.data.now, state)
     switch (command.type) {
       case 'RecordOutcome':

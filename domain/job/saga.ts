@@ -38,7 +38,8 @@ export type Step = {
 /** A long operation as its plan: what is done in which order, and how each part is undone. */
 export type Saga = { readonly kind: JobKind; readonly title: string; readonly steps: readonly Step[] }
 
-export type Sagas = Readonly<Record<JobKind, Saga>>
+/** The plan of each kind of job; how many steps it has may depend on what the job is given. */
+export type Sagas = Readonly<Record<JobKind, (input: JobInput) => Saga>>
 
 /** The key of a step that has only one order. */
 export const ONLY = 'all'

@@ -342,7 +342,7 @@ const untilPastReturn = async (jobId: string): Promise<void> => {
   for (;;) {
     const { state } = await fold({ store }, job(sagas), `job-${jobId}`)
     if (state.status !== 'running') throw new Error('BUG: the job has not begun, or has ended')
-    if (isPastReturn(sagas[state.kind], state)) return
+    if (isPastReturn(sagas[state.kind](state.input), state)) return
     for (const key of Object.keys(state.work)) {
       const at = { step: state.step ?? '', key, attempt: 1, course: 'forward' } as const
       const outcome = { kind: 'succeeded', result: {}, orderId: 'o', jobId, at: noon, ...at } as const

@@ -266,7 +266,7 @@ test('a retry that falls due when a sister gives up is not made while a third is
   const [wall, rooms] = building.steps
   if (wall === undefined || rooms === undefined) throw new Error('BUG: the building has walls and rooms')
   const wide: Saga = { ...building, steps: [wall, { ...rooms, keys: () => ['nod_1', 'nod_2', 'nod_3'] }] }
-  const widely = job({ ...exampleSagas, 'deploy-datastore': wide })
+  const widely = job({ ...exampleSagas, 'deploy-datastore': () => wide })
   const { ordered, failed, unwinding } = eventsOf(wide)
   const stream = [
     eventsOf(wide).started(), ordered(0, 'wall'), build.succeeded(10, 25, 'wall'),
@@ -365,7 +365,9 @@ test('what is due next is the earliest of deadlines and retries', () => {
 })
 
 test('a job whose plan has nothing to do finishes at once', () => {
-  const idle = job({ ...exampleSagas, 'deploy-datastore': { ...building, steps: building.steps.slice(2, 3) } })
+  const idle = job({
+    ...exampleSagas, 'deploy-datastore': () => ({ ...building, steps: building.steps.slice(2, 3) }),
+  })
   const steps = [{ name: 'nothing', title: 'Do nothing' }]
   const started = build.started()
   if (started.type !== 'JobStarted') throw new Error('BUG: a job starts with JobStarted')

@@ -1,7 +1,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Catalogue } from '../../domain/catalogue/catalogue.ts'
-import type { Change } from '../../domain/datastore/changes.ts'
+import type { Change } from '../../domain/datastore/changes/index.ts'
 import { type ChangeContext, type ChangeRequest, planChanges, planSettings } from '../../domain/datastore/plan-change.ts'
 import { pricePerHour } from '../../domain/datastore/price.ts'
 import { exampleNodes, exampleSpec } from '../support/examples.ts'

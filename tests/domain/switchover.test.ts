@@ -1,6 +1,6 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { type Change, changed } from '../../domain/datastore/changes.ts'
+import { type Change, changed } from '../../domain/datastore/changes/index.ts'
 import { datastore } from '../../domain/datastore/datastore.ts'
 import type { DatastoreCommand, DatastoreEvent } from '../../domain/datastore/messages.ts'
 import type { NodeState } from '../../domain/datastore/spec.ts'

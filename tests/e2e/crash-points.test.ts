@@ -2,7 +2,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { JobKind } from '../../domain/datastore/messages.ts'
-import { sagas } from '../../sagas/index.ts'
+import { fullestPlan } from '../support/every-plan.ts'
 import { type Point, watchPoints } from '../support/crash-points.ts'
 import {
   createInsistently, nodesOf, order, removed, removeInsistently, started, withSql,
@@ -32,7 +32,7 @@ crashes.after(async () => {
 })
 
 /** Every crash point of a job of that kind. */
-const pointsOf = (kind: JobKind): readonly string[] => sagas[kind].steps.map(({ name }) => name)
+const pointsOf = (kind: JobKind): readonly string[] => fullestPlan(kind).saga.steps.map(({ name }) => name)
 
 const hasRecovered = (name: string): boolean => instance.isUp(name) && instance.ageMs(name) > RECOVERED_MS
 

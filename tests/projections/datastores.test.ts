@@ -1,6 +1,6 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { Change } from '../../domain/datastore/changes.ts'
+import type { Change } from '../../domain/datastore/changes/index.ts'
 import type { DatastoreEvent, Settings } from '../../domain/datastore/messages.ts'
 import type { NodeState } from '../../domain/datastore/spec.ts'
 import type { JobEvent } from '../../domain/job/messages.ts'

@@ -7,6 +7,8 @@ import { DUPLICATE_WINDOW_MS } from '../../infra/messaging/nats-topology.ts'
 import { Failure } from '../../infra/messaging/worker.ts'
 import type { OrderOutcome, PlacedOrder } from '../../domain/job/orders.ts'
 import { sagas } from '../../sagas/index.ts'
+import { everyPlan } from '../support/every-plan.ts'
+import { newInput } from '../support/examples.ts'
 import {
   answersTo, givenClock, idsOf, orderedBy, placeText, type RunnerScene, runnerScene, willing, withinMs,
 } from '../support/runner-scene.ts'
@@ -45,7 +47,7 @@ fact('a job that is admitted is carried to its end, each order placed once', asy
   const events = await on.events(made)
   assert.equal(worker.orders.map(({ orderId }) => orderId).toSorted(), idsOf(events).toSorted())
   noDuplicates(answersTo(events))
-  const steps = sagas['deploy-datastore'].steps.map(({ name }) => name)
+  const steps = sagas['deploy-datastore'](newInput(3)).steps.map(({ name }) => name)
   assert.equal([...new Set(orderedBy(events).map(({ step }) => step))], steps)
   assert.equal(on.lines.filter((line) => line.includes('"warn"')), [])
 })
@@ -106,7 +108,7 @@ fact('an order that nobody answers is repeated after its deadline, with back-off
   await on.run().ready
   const made = await on.create()
   const placed = async () => orderedBy(await on.events(made)).map(placeText)
-  const step = sagas['deploy-datastore'].steps[0]
+  const step = sagas['deploy-datastore'](newInput(3)).steps[0]
   assert.ok(step)
   for (let attempt = 1; attempt <= step.attemptsMax; attempt++) {
     const isPlaced = async () => (await placed()).includes(`forward network all ${attempt}`)
@@ -152,7 +154,7 @@ fact('an order that fails is repeated, and one that fails for good unwinds the j
 })
 
 test('an order that is placed again is known as a repeat for as long as it may be carried out', () => {
-  const steps = Object.values(sagas).flatMap((saga) => saga.steps)
+  const steps = everyPlan.flatMap(({ saga }) => saga.steps)
   for (const { name, timeoutMs } of steps) assert.ok(timeoutMs < DUPLICATE_WINDOW_MS, name)
 })
 

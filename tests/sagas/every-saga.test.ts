@@ -4,11 +4,11 @@ import fc from 'fast-check'
 import type { JobInput } from '../../domain/datastore/messages.ts'
 import type { Place } from '../../domain/job/orders.ts'
 import { type Saga, keysOf } from '../../domain/job/saga.ts'
-import { sagas } from '../../sagas/index.ts'
 import { deployedThings } from '../support/deployed.ts'
 import type { Things } from '../support/estate.ts'
-import { inputsOf, shapeAfter, shapeBefore } from '../support/examples.ts'
+import { shapeAfter, shapeBefore } from '../support/examples.ts'
 import { assertLawful } from '../support/lawful.ts'
+import { everyPlan } from '../support/every-plan.ts'
 import { type Fate, type Play, type Played, fates, playSaga } from '../support/play-saga.ts'
 
 const spot = ({ step, key, course }: Omit<Place, 'attempt'>): string => `${course} ${step} ${key}`
@@ -157,4 +157,4 @@ const prove = (saga: Saga, name: string, input: JobInput): void => {
   test.run()
 }
 
-for (const saga of Object.values(sagas)) for (const [name, input] of inputsOf[saga.kind]) prove(saga, name, input)
+for (const { name, input, saga } of everyPlan) prove(saga, name, input)

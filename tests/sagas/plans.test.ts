@@ -6,6 +6,7 @@ import { type Facts, type Saga, type Step, keysOf } from '../../domain/job/saga.
 import { sagas } from '../../sagas/index.ts'
 import { deployedThings } from '../support/deployed.ts'
 import { deployedInput, inputsOf, newInput, shapeBefore } from '../support/examples.ts'
+import { type Plan, everyPlan, fullestPlan } from '../support/every-plan.ts'
 import { type Fate, playSaga } from '../support/play-saga.ts'
 
 const test = suite('the plans')
@@ -50,24 +51,21 @@ type OrderedEvent = Extract<JobEvent, { readonly type: 'StepOrdered' }>
 const ordersOf = (events: readonly JobEvent[]): readonly OrderedEvent['data'][] =>
   events.flatMap((event) => (event.type === 'StepOrdered' ? [event.data] : []))
 
-/** The facts as they are when a job of the saga has finished, for each input that it may be given. */
-const everyFacts = (saga: Saga): readonly Facts[] =>
-  inputsOf[saga.kind].map(([, input]) => {
-    const { state } = playSaga({ saga, input, before: deployedThings(shapeBefore(input)) })
-    return { input: state.input, learned: state.learned }
-  })
+/** The facts as they are when a job has finished. */
+const factsAfter = ({ saga, input }: Plan): Facts => {
+  const { state } = playSaga({ saga, input, before: deployedThings(shapeBefore(input)) })
+  return { input: state.input, learned: state.learned }
+}
 const nodeOf = ({ body }: Order): string | undefined => ('nodeId' in body ? body.nodeId : undefined)
-const all = Object.values(sagas)
-const everyStep: readonly (readonly [Saga, Step])[] = all.flatMap((saga) => saga.steps.map((step) => [saga, step] as const))
 const isReversible = (saga: Saga, step: Step): boolean =>
   !saga.steps.slice(0, saga.steps.indexOf(step) + 1).some(({ irreversible }) => irreversible === true)
 
 test('every kind of job has the plan of that kind', () => {
-  for (const [kind, saga] of Object.entries(sagas)) assert.is(saga.kind, kind)
+  for (const { kind, saga } of everyPlan) assert.is(saga.kind, kind)
 })
 
 test('every plan has a title and steps, and no two steps share a name or a title', () => {
-  for (const { title, steps } of all) {
+  for (const { saga: { title, steps } } of everyPlan) {
     assert.ok(title.length > 0 && steps.length > 0)
     assert.is(new Set(steps.map((step) => step.name)).size, steps.length)
     assert.is(new Set(steps.map((step) => step.title)).size, steps.length)
@@ -97,23 +95,32 @@ const nothingWasThere = (order: Order, { input }: Facts): boolean => input.nodes
 
 const removes: ReadonlySet<OrderSubject> = new Set(['infra.withdraw-names', 'cmon.stop-node'])
 
-for (const [saga, step] of everyStep) {
-  test(`${saga.kind}: ${step.name} has a name for machines, a title for people, and limits within reason`, () => {
-    assert.match(step.name, /^[a-z]+(-[a-z]+)*$/)
-    assert.match(step.title, /^[A-Z][^.]{5,80}$/)
-    assert.ok(step.timeoutMs >= 10_000 && step.timeoutMs <= 30 * 60_000, `${step.timeoutMs} ms`)
-    assert.ok(step.attemptsMax >= 2 && step.attemptsMax <= 10, `${step.attemptsMax} attempts`)
-    assert.ok(step.backoffMs >= 100 && step.backoffMs <= 60_000, `${step.backoffMs} ms`)
+for (const plan of everyPlan) {
+  const { saga, name } = plan
+  test(`${saga.kind}, ${name}: each step has a name for machines, a title for people, and limits within reason`, () => {
+    for (const step of saga.steps) {
+      assert.match(step.name, /^[a-z]+(-[a-z0-9]+)*$/)
+      assert.match(step.title, /^[A-Z][^.]{5,80}$/)
+      assert.ok(step.timeoutMs >= 10_000 && step.timeoutMs <= 30 * 60_000, `${step.name}: ${step.timeoutMs} ms`)
+      assert.ok(step.attemptsMax >= 2 && step.attemptsMax <= 10, `${step.name}: ${step.attemptsMax} attempts`)
+      assert.ok(step.backoffMs >= 100 && step.backoffMs <= 60_000, `${step.name}: ${step.backoffMs} ms`)
+    }
   })
 
-  test(`${saga.kind}: what ${step.name} does has its remedy`, () => {
-    if (!isReversible(saga, step)) return assert.is(step.undo, undefined, 'a step past the return is never undone')
-    for (const facts of everyFacts(saga)) for (const key of keysOf(step, facts)) assertRemedy({ saga, step, facts, key })
+  test(`${saga.kind}, ${name}: what each step does has its remedy`, () => {
+    const facts = factsAfter(plan)
+    for (const step of saga.steps) {
+      if (!isReversible(saga, step)) {
+        assert.is(step.undo, undefined, `${step.name}: a step past the return is never undone`)
+        continue
+      }
+      for (const key of keysOf(step, facts)) assertRemedy({ saga, step, facts, key })
+    }
   })
 }
 
 test('what is irreversible stays so to the end of the plan, in its own words', () => {
-  for (const { steps } of all) {
+  for (const { saga: { steps } } of everyPlan) {
     const first = steps.findIndex(({ irreversible }) => irreversible === true)
     if (first >= 0) for (const step of steps.slice(first)) assert.is(step.irreversible, true, step.name)
   }
@@ -121,14 +128,12 @@ test('what is irreversible stays so to the end of the plan, in its own words', (
 
 /** Every order that a saga can give, forward and back. */
 const everyOrder = (): readonly OrderedEvent['data'][] =>
-  all.flatMap((saga) =>
-    inputsOf[saga.kind].flatMap(([, input]) =>
-      saga.steps.flatMap(({ name }) => {
-        const fateOf = ({ step, course, attempt }: Place): Fate =>
-          step === name && course === 'forward' && attempt === 1 ? 'refuses' : 'succeeds'
-        return ordersOf(playSaga({ saga, input, before: deployedThings(shapeBefore(input)), fateOf }).events)
-      }),
-    ),
+  everyPlan.flatMap(({ saga, input }) =>
+    saga.steps.flatMap(({ name }) => {
+      const fateOf = ({ step, course, attempt }: Place): Fate =>
+        step === name && course === 'forward' && attempt === 1 ? 'refuses' : 'succeeds'
+      return ordersOf(playSaga({ saga, input, before: deployedThings(shapeBefore(input)), fateOf }).events)
+    }),
   )
 
 test('no order holds a secret or a place for one', () => {
@@ -164,19 +169,19 @@ const name = (label: string, ...numbers: readonly number[]): Names => ({
 const endpoint = [name('clu_1.ccx.test', 1), name('replica.clu_1.ccx.test', 2, 3)]
 
 test('a deployment publishes a name for each node, then the primary\'s and the replicas\'', () =>
-  assert.equal(published(playSaga({ saga: sagas['deploy-datastore'], input: newInput(3) }).events), [
+  assert.equal(published(playSaga({ saga: sagas['deploy-datastore'](newInput(3)), input: newInput(3) }).events), [
     name('db-1.clu_1.ccx.test', 1), name('db-2.clu_1.ccx.test', 2), name('db-3.clu_1.ccx.test', 3), ...endpoint,
   ]))
 
 test('a datastore of one node has no name for replicas', () =>
-  assert.equal(published(playSaga({ saga: sagas['deploy-datastore'], input: newInput(1) }).events), [
+  assert.equal(published(playSaga({ saga: sagas['deploy-datastore'](newInput(1)), input: newInput(1) }).events), [
     name('db-1.clu_1.ccx.test', 1), name('clu_1.ccx.test', 1),
   ]))
 
 const stopFails = ({ step, course }: Place): Fate => (step === 'stop' && course === 'forward' ? 'refuses' : 'succeeds')
 const backOf = (size: 'new' | 'deployed') => {
   const input = size === 'new' ? newInput(3) : deployedInput(3)
-  const { events, state } = playSaga({ saga: sagas['delete-datastore'], input, fateOf: stopFails })
+  const { events, state } = playSaga({ saga: sagas['delete-datastore'](input), input, fateOf: stopFails })
   assert.is(state.status, 'failed')
   return ordersOf(events).filter(({ course }) => course === 'back')
 }
@@ -192,15 +197,16 @@ test('an abandoned deletion starts the servers and publishes the endpoint as it 
 test('an abandoned deletion of what was never deployed starts and publishes nothing', () => assert.equal(backOf('new'), []))
 
 test('a datastore that was never deployed is deleted by the same steps', () => {
-  const saga = sagas['delete-datastore']
-  const subjects = (deployed: boolean) =>
-    ordersOf(playSaga({ saga, input: deployed ? deployedInput(3) : newInput(3) }).events).map(({ order }) => order.subject)
+  const subjects = (deployed: boolean) => {
+    const input = deployed ? deployedInput(3) : newInput(3)
+    return ordersOf(playSaga({ saga: sagas['delete-datastore'](input), input }).events).map(({ order }) => order.subject)
+  }
   assert.equal(subjects(false), subjects(true))
 })
 
 const played = (kind: 'add-nodes' | 'remove-nodes') =>
   inputsOf[kind].map(([about, input]) => {
-    const { events } = playSaga({ saga: sagas[kind], input, before: deployedThings(shapeBefore(input)) })
+    const { events } = playSaga({ saga: sagas[kind](input), input, before: deployedThings(shapeBefore(input)) })
     const { change } = input
     const added = change?.kind === 'add-nodes' ? change.nodes.map(({ nodeId }) => nodeId) : []
     const changing = change?.kind === 'remove-nodes' ? change.nodeIds : added
@@ -250,10 +256,8 @@ test('the name of the replicas goes with the last of them', () => {
 })
 
 test('a switchover stops the primary, compares, promotes, and only then leads anyone to the new one', () => {
-  const fullest = inputsOf['promote-replica'].at(-1)
-  if (fullest === undefined) throw new Error('BUG: there is a replica to promote')
-  const [, input] = fullest
-  const orders = ordersOf(playSaga({ saga: sagas['promote-replica'], input, before: deployedThings(shapeBefore(input)) }).events)
+  const { saga, input } = fullestPlan('promote-replica')
+  const orders = ordersOf(playSaga({ saga, input, before: deployedThings(shapeBefore(input)) }).events)
   assert.equal(orders.map(({ order }) => `${order.subject} ${nodeOf(order) ?? ''}`.trim()), [
     'cmon.check-cluster', 'cmon.stop-node nod_1', 'cmon.catch-up nod_3', 'cmon.promote-replica nod_3',
     'infra.publish-names', 'cmon.follow-primary nod_1', 'cmon.configure-node nod_2', 'cmon.configure-node nod_3',
@@ -270,7 +274,7 @@ test('a switchover that cannot be carried on starts the primary again and promot
   for (const [, input] of inputsOf['promote-replica']) {
     const fateOf = ({ step }: Place): Fate => (step === 'caught-up' ? 'refuses' : 'succeeds')
     const { events, state } = playSaga({
-      saga: sagas['promote-replica'], input, before: deployedThings(shapeBefore(input)), fateOf,
+      saga: sagas['promote-replica'](input), input, before: deployedThings(shapeBefore(input)), fateOf,
     })
     assert.is(state.status, 'failed')
     const subjects = ordersOf(events).map(({ order }) => order.subject)

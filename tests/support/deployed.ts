@@ -1,4 +1,4 @@
-import type { Shape } from '../../domain/datastore/changes.ts'
+import type { Shape } from '../../domain/datastore/changes/index.ts'
 import { sagas } from '../../sagas/index.ts'
 import type { Things } from './estate.ts'
 import { playSaga } from './play-saga.ts'
@@ -15,5 +15,5 @@ export const deployedThings = (shape: Shape | undefined): Things => {
   const isPrimary = (nodeId: string): boolean => nodes.some((node) => node.nodeId === nodeId && node.role === 'primary')
   const primaryFirst = spec.nodes.toSorted((a, b) => Number(isPrimary(b.nodeId)) - Number(isPrimary(a.nodeId)))
   const input = { datastoreId: 'clu_1', spec: { ...spec, nodes: primaryFirst }, nodes: [] }
-  return playSaga({ saga: sagas['deploy-datastore'], input }).world.things()
+  return playSaga({ saga: sagas['deploy-datastore'](input), input }).world.things()
 }

@@ -53,7 +53,7 @@ export const razing: Saga = {
   ],
 }
 
-export const exampleSagas: Sagas = { ...sagas, 'deploy-datastore': building, 'delete-datastore': razing }
+export const exampleSagas: Sagas = { ...sagas, 'deploy-datastore': () => building, 'delete-datastore': () => razing }
 
 const about = (ms: number) => ({ jobId: 'job_1', datastoreId, at: at(ms) }) as const
 

@@ -1,4 +1,4 @@
-import { type Change, type Shape, changed, specAtWork } from '../../domain/datastore/changes.ts'
+import { type Change, type Shape, changed, specAtWork } from '../../domain/datastore/changes/index.ts'
 import type { JobInput, JobKind } from '../../domain/datastore/messages.ts'
 import type { DatastoreSpec, NodePlan, NodeState } from '../../domain/datastore/spec.ts'
 import { sealed } from './personal-data.ts'

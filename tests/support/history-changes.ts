@@ -1,4 +1,4 @@
-import type { Change } from '../../domain/datastore/changes.ts'
+import type { Change } from '../../domain/datastore/changes/index.ts'
 import type { Datastore } from '../../domain/datastore/datastore.ts'
 import type { Settings } from '../../domain/datastore/messages.ts'
 import { exampleSpec } from './examples.ts'

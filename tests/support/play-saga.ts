@@ -63,7 +63,7 @@ type Table = {
 const table = (play: Play): Table => {
   const { saga } = play
   // Whatever else is asked of this registry would be another kind of job.
-  const decider = job({ ...sagas, [saga.kind]: saga } satisfies Sagas)
+  const decider = job({ ...sagas, [saga.kind]: () => saga } satisfies Sagas)
   const stream: JobEvent[] = []
   const written: JobEvent[] = []
   let state: Job = decider.initial

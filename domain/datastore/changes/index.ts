@@ -1,0 +1,51 @@
+import type { Rejection } from '../../kernel/decider.ts'
+import type { DatastoreSpec } from '../spec.ts'
+import { addNodes, removeNodes } from './membership.ts'
+import { promoteReplica, rebootNode } from './node-actions.ts'
+import type { Rule, Shape } from './rule.ts'
+
+export type { Shape } from './rule.ts'
+
+/** What holds of each kind of change. */
+const rules = {
+  'add-nodes': addNodes,
+  'remove-nodes': removeNodes,
+  'promote-replica': promoteReplica,
+  'reboot-node': rebootNode,
+}
+
+type Rules = typeof rules
+type BodyOf<R> = R extends Rule<infer Body> ? Body : never
+type CodeOf<R> = R extends Rule<never, infer Code> ? Code : never
+
+export type ChangeKind = keyof Rules
+
+type ChangeOf<K extends ChangeKind> = { readonly [P in K]: { readonly kind: P } & BodyOf<Rules[P]> }[K]
+
+/** What a job does to a datastore that is there, with every default resolved. */
+export type Change = ChangeOf<ChangeKind>
+
+export type ChangeRejection = CodeOf<Rules[ChangeKind]>
+
+type Table = { readonly [K in ChangeKind]: Rule<ChangeOf<K>, ChangeRejection> }
+const table: Table = rules
+
+/** The shape that a change leads to. Nodes that are to come are known once they are there. */
+export const changed = <K extends ChangeKind>(shape: Shape, change: ChangeOf<K>): Shape =>
+  table[change.kind].changed(shape, change)
+
+/** The specification that a job works on: whatever is there before the change or after it. */
+export const specAtWork = <K extends ChangeKind>(shape: Shape, change: ChangeOf<K>): DatastoreSpec => {
+  const { atWork, changed: changes } = table[change.kind]
+  return atWork === undefined ? changes(shape, change).spec : atWork(shape, change)
+}
+
+/**
+ * Why a change makes no sense for a datastore of this shape.
+ *
+ * @returns undefined when it does
+ */
+export const refusalOf = <K extends ChangeKind>(
+  shape: Shape,
+  change: ChangeOf<K>,
+): Rejection<ChangeRejection> | undefined => table[change.kind].refusal(shape, change)

@@ -1,0 +1,37 @@
+import { reject } from '../../kernel/decider.ts'
+import type { NodePlan } from '../spec.ts'
+import { type Rule, hasNode, isPrimary, unknownNode } from './rule.ts'
+
+export type AddNodes = {
+  readonly nodes: readonly NodePlan[]
+  /** How many nodes the catalogue allows in all. */
+  readonly nodesMax: number
+}
+export type RemoveNodes = { readonly nodeIds: readonly string[] }
+
+export const addNodes: Rule<AddNodes, 'node-limit-reached'> = {
+  changed: ({ spec, nodes }, change) => ({ spec: { ...spec, nodes: [...spec.nodes, ...change.nodes] }, nodes }),
+  refusal: ({ spec }, { nodes, nodesMax }) =>
+    spec.nodes.length + nodes.length > nodesMax
+      ? reject('node-limit-reached', `a datastore has at most ${nodesMax} nodes`)
+      : undefined,
+}
+
+export const removeNodes: Rule<RemoveNodes, 'node-not-found' | 'no-node-left' | 'node-is-primary'> = {
+  changed: ({ spec, nodes }, { nodeIds }) => {
+    const stays = ({ nodeId }: { readonly nodeId: string }): boolean => !nodeIds.includes(nodeId)
+    return { spec: { ...spec, nodes: spec.nodes.filter(stays) }, nodes: nodes.filter(stays) }
+  },
+  refusal: (shape, { nodeIds }) => {
+    const unknown = nodeIds.find((nodeId) => !hasNode(shape, nodeId))
+    if (unknown !== undefined) return unknownNode(unknown)
+    if (new Set(nodeIds).size >= shape.spec.nodes.length) {
+      return reject('no-node-left', 'a datastore keeps at least one node; to have none, delete it')
+    }
+    const primary = nodeIds.find((nodeId) => isPrimary(shape, nodeId))
+    return primary === undefined
+      ? undefined
+      : reject('node-is-primary', `node ${primary} is the primary; promote another one first`)
+  },
+  atWork: ({ spec }) => spec,
+}
