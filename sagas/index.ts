@@ -13,5 +13,5 @@ export const sagas: Sagas = {
   'add-nodes': () => addNodes,
   'remove-nodes': () => removeNodes,
   'promote-replica': () => promoteReplica,
-  'reboot-node': () => rebootNode,
+  'reboot-node': rebootNode,
 }
