@@ -72,6 +72,9 @@ const Environment = z.object({
   /** The first operator, made at start if absent; the password is read from the file. */
   ADMIN_LOGIN: z.string().default('admin@ccx.test'),
   ADMIN_PASSWORD_FILE: z.string().optional(),
+  /** The machine account of operators, by HTTP Basic; without a password file it does not exist. */
+  ADMIN_BASIC_USERNAME: z.string().regex(/^[^:\p{C}]{1,254}$/u).default('ccx-admin'),
+  ADMIN_BASIC_PASSWORD_FILE: z.string().optional(),
   /** Whether webhooks may go over plain http, for tests and closed networks. */
   WEBHOOK_ALLOW_HTTP: z.stringbool().default(false),
   /** Blocks of addresses that webhooks may go to although they are not public, separated by commas: `10.1.0.0/16`. */
@@ -134,6 +137,7 @@ const structured = (env: Environment) => ({
   workerConcurrency: env.WORKER_CONCURRENCY,
   watchIntervalMs: env.WATCH_INTERVAL_MS,
   admin: { login: env.ADMIN_LOGIN, passwordFile: env.ADMIN_PASSWORD_FILE },
+  adminBasic: { username: env.ADMIN_BASIC_USERNAME, passwordFile: env.ADMIN_BASIC_PASSWORD_FILE },
   webhooks: { allowHttp: env.WEBHOOK_ALLOW_HTTP, allowed: env.WEBHOOK_ALLOWED_TARGETS },
   otlpEndpoint: env.OTLP_ENDPOINT,
   logLevel: env.LOG_LEVEL,

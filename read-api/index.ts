@@ -1,5 +1,6 @@
 import type { Endpoint } from '../domain/kernel/endpoint.ts'
 import { READ_SCHEMA } from '../projections/schema.ts'
+import { adminCheck } from './admin/check.ts'
 import { type AuthorityQueries, authority } from './authority.ts'
 import { type DatastoreQueries, datastores } from './datastores.ts'
 import { deployWizard } from './deploy-wizard.ts'
@@ -33,5 +34,6 @@ export const readApi = ({
     authority({ db: read, openAuthority }),
     ...jobs({ db: read, personal, history }),
     ...historyCalls({ db: read, catalogue, personal, history }),
+    adminCheck,
   ]
 }

@@ -32,6 +32,7 @@ export const authenticator =
       login: account.login,
       isAdmin,
       ownerId: account.accountId,
+      role: 'owner',
       ownerNamed: false,
     }
   }

@@ -15,6 +15,7 @@ import type { TargetRejection } from '../webhooks/targets.ts'
 
 /** What the edge itself refuses, before any command is decided. */
 export type EdgeRejection =
+  | 'basic-required'
   | 'body-too-large'
   | 'forbidden'
   | 'internal'
@@ -52,6 +53,7 @@ type Kind = { readonly status: number; readonly means: string }
 export const problems: Readonly<Record<ProblemCode, Kind>> = {
   'account-erased': { status: 409, means: 'The account is erased: its key is destroyed, and it is never opened again.' },
   'account-not-found': { status: 404, means: 'There is no such account.' },
+  'basic-required': { status: 401, means: 'This call is for the machine account of operators, by HTTP Basic.' },
   'body-too-large': { status: 413, means: 'The request has more than 1 MiB.' },
   'client-not-found': { status: 404, means: 'The account has no such OAuth2 client.' },
   'cursor-ahead': { status: 422, means: 'A replay goes back. The webhook has not come so far yet.' },
@@ -180,12 +182,15 @@ const malformed = (part: string, { issues }: ZodError): Problem => {
   return told('malformed-request', lines[0] ?? `the ${part} is malformed`, `${lines.join('; ')}${more}`, field)
 }
 
+const BEARER = 'Bearer realm="ccx"'
+const BASIC = 'Basic realm=Restricted'
+
 const told = (code: ProblemCode, err: string, error = err, field = ''): Problem => {
   const { status } = problems[code]
   return {
     status,
     body: { code: status, err, error, type: `/problems/${code}`, ...(field === '' ? {} : { field }) },
-    headers: status === 401 ? { 'WWW-Authenticate': 'Bearer realm="ccx"' } : {},
+    headers: status === 401 ? { 'WWW-Authenticate': code === 'basic-required' ? BASIC : BEARER } : {},
   }
 }
 

@@ -12,7 +12,7 @@ export const principals = {
 } as const
 
 function principal(kind: Principal['kind'], userId: string, login: string): Principal {
-  return { kind, userId, login, isAdmin: kind === 'operator', ownerId: userId, ownerNamed: false }
+  return { kind, userId, login, isAdmin: kind === 'operator', ownerId: userId, role: 'owner', ownerNamed: false }
 }
 
 export type Answer = {

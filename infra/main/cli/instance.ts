@@ -146,6 +146,7 @@ const settingsOf = (state: State, binDirs: readonly string[]): Readonly<Record<s
   MACHINES_DIR: state.machinesDir,
   PROGRAM_DIRS: binDirs.join(':'),
   ADMIN_PASSWORD_FILE: state.secretFile('admin-password'),
+  ADMIN_BASIC_PASSWORD_FILE: state.secretFile('admin-basic-password'),
   ...(state.user === undefined ? {} : { RUN_AS: `${state.user.uid}:${state.user.gid}` }),
 })
 

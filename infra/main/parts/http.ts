@@ -2,14 +2,19 @@ import { authenticator } from '../../../command-handlers/auth/authenticator.ts'
 import type { Endpoint } from '../../../domain/kernel/endpoint.ts'
 import { projections } from '../../../projections/index.ts'
 import { READ_SCHEMA } from '../../../projections/schema.ts'
+import { readSecretFile } from '../../config.ts'
 import { authStore } from '../../auth/auth-store.ts'
 import { directory } from '../../auth/directory.ts'
+import { basicGuard } from '../../http/basic.ts'
 import { httpServer } from '../../http/server.ts'
 import { ensureTables } from '../../read-store/tables.ts'
 import { readiness } from '../../telemetry/health.ts'
 import type { Base, Part } from '../base.ts'
 
 type Calls = (base: Base) => Promise<readonly Endpoint[]>
+
+const basicAccount = ({ adminBasic: { username, passwordFile } }: Base['config']) =>
+  passwordFile === undefined ? undefined : { username, password: readSecretFile(passwordFile) }
 
 /**
  * Serves endpoints over HTTP, behind the authentication.
@@ -33,6 +38,7 @@ export const httpPart =
       endpoints: await all(serves),
       elsewhere: await all(elsewhere),
       authenticate: authenticator({ sessions: auth.sessions, directory: directory({ db, personal: await personal() }) }),
+      isBasic: basicGuard(basicAccount(config)),
       waitFor: readPosition().waitFor,
       ready: () => readiness(checks),
       metricsHandler,
