@@ -5,6 +5,7 @@ import { controllerPart } from './parts/controller.ts'
 import { deployerPart } from './parts/deployer.ts'
 import { httpPart } from './parts/http.ts'
 import { integrationCalls, integrationPart } from './parts/integration.ts'
+import { mailPart } from './parts/mail.ts'
 import { projectorPart } from './parts/projector.ts'
 import { commandCalls, queryCalls } from './parts/rest.ts'
 import { runnerPart } from './parts/runner.ts'
@@ -19,5 +20,6 @@ await serve('all-in-one', [
   controllerPart,
   runnerPart,
   webhookPart,
+  mailPart,
   httpPart({ serves: [authCalls, commandCalls, queryCalls, webhookCalls, integrationCalls] }),
 ])

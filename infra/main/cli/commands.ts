@@ -65,6 +65,11 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'show messages that nobody could use; put one back where it came from',
     load: async () => (await import('./dead-letters.ts')).deadLetters,
   },
+  mail: {
+    usage: 'mail list | show [ID] | retry ID [--state DIR]',
+    summary: 'show the mails that wait or were given up; read one (without an id: the newest file); try one again',
+    load: async () => (await import('./mail.ts')).mail,
+  },
   events: {
     usage: 'events [--follow] [--from CURSOR] [--type T,…] [--subject S,…] [--organisation ID] [--json] [--state DIR]',
     summary: 'show what integrators are told, of all organisations or one; or follow it',
