@@ -4,7 +4,7 @@ import type { AccountRow } from './schema.ts'
 /** One row per account, for signing in and for naming who did something. */
 export const accounts = projection<AccountRow>({
   name: 'accounts',
-  version: 1,
+  version: 2,
   table: 'accounts',
   key: 'account_id',
   columns: {
@@ -13,13 +13,21 @@ export const accounts = projection<AccountRow>({
     first_name: 'text',
     last_name: 'text',
     is_admin: 'boolean',
+    to_confirm: 'boolean',
+    issuer: 'text',
+    customer_reference: 'text',
+    terms: 'json',
     created_at: 'time',
   },
 
-  keys: ({ type, data }) => (type === 'AccountRegistered' || type === 'OrganisationErased' ? [data.accountId] : []),
+  keys({ type, data }) {
+    if (type === 'AccountRegistered' || type === 'LoginConfirmed' || type === 'OrganisationErased') return [data.accountId]
+    return []
+  },
 
   apply(row, { type, data }) {
     if (type === 'OrganisationErased') return undefined
+    if (type === 'LoginConfirmed') return row && { ...row, to_confirm: false }
     if (type !== 'AccountRegistered') return row
     return {
       account_id: data.accountId,
@@ -27,6 +35,10 @@ export const accounts = projection<AccountRow>({
       first_name: data.firstName,
       last_name: data.lastName,
       is_admin: data.isAdmin,
+      to_confirm: data.toConfirm ?? false,
+      issuer: data.external?.issuer ?? null,
+      customer_reference: data.external?.subject ?? null,
+      terms: data.terms ?? null,
       created_at: data.at,
     }
   },

@@ -77,7 +77,12 @@ const words: Words = {
   JobUnwound: ({ data: { because } }) => `The job had undone all that it did: ${because}`,
 
   AccountRegistered: ({ data: { login, isAdmin } }) => `${isAdmin ? 'The operator' : 'The account'} ${login} was registered`,
+  LoginConfirmed: () => 'The login was shown to be its owner’s',
+  PasswordChanged: ({ data: { by } }) =>
+    by === 'mail' ? 'The password was set anew by way of a mail' : 'The password was changed',
   ClientCreated: ({ data: { name } }) => `Client credentials “${name}” were made`,
+  ClientRotated: ({ data: { clientId, previousUntil } }) =>
+    `The client credentials ${clientId} got a new secret; the one before holds until ${previousUntil}`,
   ClientRevoked: ({ data: { clientId } }) => `The client credentials ${clientId} were revoked`,
   EventStreamOpened: () => 'Credentials for the stream of events were made; those before them hold no more',
   EventStreamClosed: () => 'The credentials for the stream of events were taken back',

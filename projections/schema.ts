@@ -121,6 +121,13 @@ export type AccountRow = {
   readonly first_name: string
   readonly last_name: string
   readonly is_admin: boolean
+  /** He registered himself, and nobody knows yet whether the login is his. */
+  readonly to_confirm: boolean
+  /** Who vouches for one that has no password here, and whom he names: what bills call the customer. */
+  readonly issuer: string | null
+  readonly customer_reference: string | null
+  /** What he accepted when he registered himself; null for one whom somebody else registered. */
+  readonly terms: readonly string[] | null
   readonly created_at: Instant
 }
 

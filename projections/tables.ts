@@ -97,6 +97,10 @@ const tables: Readonly<Record<string, readonly [string, ...string[]]>> = {
       first_name text not null,
       last_name text not null,
       is_admin boolean not null,
+      to_confirm boolean not null,
+      issuer text,
+      customer_reference text,
+      terms jsonb,
       created_at timestamptz not null
     )`,
     // Not unique: the id follows from the login, and the database's idea of lower case must not stop the projector.

@@ -109,6 +109,7 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
   },
   'node-limit-reached': { status: 409, means: 'The datastore would have more nodes than the catalogue allows.' },
   'node-not-found': { status: 404, means: 'The datastore has no such node.' },
+  'no-password': { status: 409, means: 'The account has no password: it signs in by way of an issuer of tokens.' },
   'not-found': { status: 404, means: 'There is nothing at this path.' },
   'not-in-trail': { status: 404, means: 'The audit trail has no such entry, or not so many of them yet.' },
   'not-offered': { status: 400, means: 'The catalogue does not offer this. The message lists what it offers.' },

@@ -131,6 +131,11 @@ export const contract = {
     subject: CLIENT,
     data: ofClient.extend({ expiresAt: instant.nullable() }),
   },
+  'dev.ccx.account.client-rotated.v1': {
+    summary: 'OAuth2 client credentials got a new secret.',
+    subject: CLIENT,
+    data: ofClient.extend({ previousUntil: instant.describe('Until then the previous secret holds as well.') }),
+  },
   'dev.ccx.account.client-revoked.v1': { summary: 'OAuth2 client credentials hold no more.', subject: CLIENT, data: ofClient },
   'dev.ccx.webhook.created.v1': { summary: 'A webhook was made.', subject: WEBHOOK, data: ofWebhook },
   'dev.ccx.webhook.changed.v1': {
@@ -151,6 +156,7 @@ export const contract = {
   },
   'dev.ccx.webhook.deleted.v1': { summary: 'The webhook is gone.', subject: WEBHOOK, data: ofWebhook },
 
+  'dev.ccx.account.password-changed.v1': { summary: 'The password of the account is another.', subject: ACCOUNT, data: ofAccount },
   'dev.ccx.account.event-stream-opened.v1': {
     summary: 'Credentials for the stream of these events were made; those before them hold no more.',
     subject: ACCOUNT,

@@ -144,8 +144,15 @@ const mapping: Mapping = {
 
   // All that it says is personal.
   AccountRegistered: nothing,
+  LoginConfirmed: nothing,
+  PasswordChanged: ({ data: { accountId } }) => [
+    { type: 'dev.ccx.account.password-changed.v1', subject: `accounts/${accountId}`, data: { accountId } },
+  ],
   ClientCreated: ({ data: { accountId, clientId, expiresAt } }) => [
     { type: 'dev.ccx.account.client-created.v1', subject: `clients/${clientId}`, data: { accountId, clientId, expiresAt } },
+  ],
+  ClientRotated: ({ data: { accountId, clientId, previousUntil } }) => [
+    { type: 'dev.ccx.account.client-rotated.v1', subject: `clients/${clientId}`, data: { accountId, clientId, previousUntil } },
   ],
   ClientRevoked: ({ data: { accountId, clientId } }) => [
     { type: 'dev.ccx.account.client-revoked.v1', subject: `clients/${clientId}`, data: { accountId, clientId } },
@@ -192,6 +199,9 @@ export const organisationOf = ({ type, data, metadata }: KnownEvent): string | u
     case 'JobStarted':
       return data.input.spec.ownerId
     case 'AccountRegistered':
+    case 'LoginConfirmed':
+    case 'PasswordChanged':
+    case 'ClientRotated':
     case 'ClientCreated':
     case 'ClientRevoked':
     case 'EventStreamOpened':

@@ -30,9 +30,28 @@ test('an account can be read once it is registered', () => {
       first_name: sealed('Me'),
       last_name: sealed('Doe'),
       is_admin: false,
+      to_confirm: false,
+      issuer: null,
+      customer_reference: null,
+      terms: null,
       created_at: noon,
     },
   ])
+})
+
+test('one that registered himself is to be confirmed until he is', () => {
+  const himself: AccountEvent = { ...registered, data: { ...registered.data, toConfirm: true, terms: ['PrivacyPolicyV1'] } }
+  const confirmed: AccountEvent = { type: 'LoginConfirmed', data: about }
+  const rowOf = (...events: readonly AccountEvent[]) => [...rowsAfter(accounts, log(...events)).values()][0]
+  assert.is(rowOf(himself)?.to_confirm, true)
+  assert.equal(rowOf(himself)?.terms, ['PrivacyPolicyV1'])
+  assert.is(rowOf(himself, confirmed)?.to_confirm, false)
+})
+
+test('one whom an issuer vouches for is read with what bills call him', () => {
+  const external = { issuer: 'portal', subject: sealed('project-7') }
+  const row = [...rowsAfter(accounts, log({ ...registered, data: { ...registered.data, external } })).values()][0]
+  assert.equal([row?.issuer, row?.customer_reference], ['portal', sealed('project-7')])
 })
 
 test('a client can be read until it is revoked', () => {

@@ -73,9 +73,14 @@ const admit = ({ seed, accounts, clock }: World, n: number): void => {
   const about = { accountId: `acc_${seed}_${n}`, now: clock.now }
   const clientId = `cli_${seed}_${n}`
   const names = { login: sealed(`User${seed}.${n}@Example.com`), firstName: sealed('A'), lastName: sealed('B') }
-  const person = { ...names, isAdmin: n === 0 }
+  const himself = n % 2 === 1 ? { toConfirm: true as const, terms: ['PrivacyPolicyV1'] } : {}
+  const external = n === 2 ? { external: { issuer: 'portal', subject: sealed(`project-${seed}`) } } : {}
+  const person = { ...names, isAdmin: n === 0, ...himself, ...external }
   accounts.send(about.accountId, { type: 'RegisterAccount', data: { ...about, ...person } })
   accounts.send(about.accountId, { type: 'CreateClient', data: { ...about, clientId, name: sealed('tf'), expiresAt: null } })
+  accounts.send(about.accountId, { type: 'ConfirmLogin', data: about })
+  accounts.send(about.accountId, { type: 'ChangePassword', data: { ...about, by: n % 2 === 0 ? 'mail' : 'password' } })
+  accounts.send(about.accountId, { type: 'RotateClient', data: { ...about, clientId, previousUntil: clock.now } })
   if (n % 2 === 0) accounts.send(about.accountId, { type: 'RevokeClient', data: { ...about, clientId } })
   accounts.send(about.accountId, { type: 'OpenEventStream', data: about })
   if (n % 3 === 0) accounts.send(about.accountId, { type: 'CloseEventStream', data: about })
