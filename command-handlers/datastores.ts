@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { plan } from '../domain/datastore/plan.ts'
 import { type Endpoint, endpoint, Refused } from '../domain/kernel/endpoint.ts'
+import { adminDatastoreEndpoints } from './admin-datastores.ts'
 import { fingerprintOf } from './answer-once.ts'
 import { changeEndpoints } from './change-datastore.ts'
 import { createBody, createdBody, createdOf, requestOf, sealedWording } from './create-datastore.ts'
@@ -24,6 +25,7 @@ export const commandEndpoints = (options: CommandEndpoints): readonly Endpoint[]
   ...changeEndpoints(options),
   ...nodeActionEndpoints(options),
   stopJobEndpoint(options),
+  ...adminDatastoreEndpoints(options),
 ]
 
 const create = (options: CommandEndpoints): Endpoint => {

@@ -1,10 +1,12 @@
 import type { ColumnType } from 'kysely'
+import type { Shape } from '../domain/datastore/changes/index.ts'
 import type { JobKind } from '../domain/datastore/messages.ts'
 import type { NodeRole } from '../domain/datastore/spec.ts'
 import type { Course } from '../domain/job/orders.ts'
 import type { JsonObject } from '../domain/kernel/json.ts'
 import type { Sealed } from '../domain/kernel/sealed.ts'
 import type { Instant } from '../domain/kernel/time.ts'
+import type { Segment } from '../domain/usage/meter.ts'
 import type { PauseReason } from '../domain/webhook/messages.ts'
 
 export type DatastoreRow = {
@@ -188,6 +190,20 @@ export type WebhookRow = {
   readonly updated_at: Instant
 }
 
+/** What a datastore used in its life, deleted ones included. */
+export type UsageRow = {
+  readonly datastore_id: string
+  readonly owner_id: string
+  readonly vendor: string
+  readonly type: string
+  /** As it is now, or was when it was deleted. */
+  readonly shape: Shape
+  readonly segments: readonly Segment[]
+  readonly created_at: Instant
+  /** When its deletion was asked for. */
+  readonly deleted_at: Instant | null
+}
+
 /** How far a projection has come. */
 export type CheckpointRow = {
   readonly projection: string
@@ -213,6 +229,7 @@ export type ReadSchema = {
   feed: Stored<FeedRow, 'at'>
   event_streams: Stored<EventStreamRow, 'changed_at'>
   webhooks: Stored<WebhookRow, 'paused_at' | 'previous_secret_until' | 'created_at' | 'updated_at'>
+  usage: Stored<UsageRow, 'created_at' | 'deleted_at'>
   checkpoints: Stored<CheckpointRow, 'updated_at'>
 }
 

@@ -53,6 +53,20 @@ const tables: Readonly<Record<string, readonly [string, ...string[]]>> = {
     )`,
     `create index nodes_by_owner on read.nodes (owner_id)`,
   ],
+  usage: [
+    `create table read.usage (
+      datastore_id text primary key,
+      owner_id text not null,
+      vendor text not null,
+      type text not null,
+      shape jsonb not null,
+      segments jsonb not null,
+      created_at timestamptz not null,
+      deleted_at timestamptz
+    )`,
+    `create index usage_by_life on read.usage (created_at, deleted_at)`,
+    `create index usage_by_owner on read.usage (owner_id)`,
+  ],
   jobs: [
     `create table read.jobs (
       job_id text primary key,
