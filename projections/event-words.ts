@@ -87,6 +87,25 @@ const words: Words = {
   EventStreamOpened: () => 'Credentials for the stream of events were made; those before them hold no more',
   EventStreamClosed: () => 'The credentials for the stream of events were taken back',
   OrganisationErased: () => 'The organisation was erased: what was personal in it can be read by nobody any more',
+  AccountSuspended: ({ data: { reason } }) => `The account was suspended: ${reason}`,
+  AccountUnsuspended: () => 'The account was let in again',
+  AccountDeleted: () => 'The account was deleted: nobody can sign in to it any more',
+
+  OrganisationCreated: ({ data: { name } }) => `The organisation “${name}” was made`,
+  OrganisationRenamed: ({ data: { name } }) => `The organisation was renamed “${name}”`,
+  MemberInvited: ({ data: { address, role, expiresAt } }) => `An invitation as ${role} went to ${address}; it holds until ${expiresAt}`,
+  InvitationRevoked: ({ data: { invitationId, because } }) =>
+    because === 'asked'
+      ? `The invitation ${invitationId} was taken back`
+      : `The invitation ${invitationId} holds no more: another took its place, or who gave it may do so no longer`,
+  InvitationDeclined: ({ data: { invitationId } }) => `The invitation ${invitationId} was declined`,
+  MemberJoined: ({ data: { userId, role } }) => `The user ${userId} joined as ${role}`,
+  MemberRoleChanged: ({ data: { userId, role, previously } }) => `The user ${userId} became ${role}; he was ${previously}`,
+  MemberRemoved: ({ data: { userId } }) => `The user ${userId} was removed`,
+  MemberLeft: ({ data: { userId } }) => `The user ${userId} left`,
+  OwnershipHandedOver: ({ data: { from, to } }) => `The user ${from} handed the ownership over to ${to}`,
+  OrganisationDeleted: () => 'The organisation was deleted',
+  OrganisationDataErased: () => 'The organisation was erased: what was personal in it can be read by nobody any more',
 
   WebhookCreated: ({ data: { url } }) => `A webhook to ${url} was made`,
   WebhookChanged: ({ data }) => {

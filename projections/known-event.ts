@@ -1,16 +1,17 @@
 import type { AccountEvent } from '../domain/account/account.ts'
 import type { DatastoreEvent } from '../domain/datastore/messages.ts'
 import type { JobEvent } from '../domain/job/messages.ts'
+import type { OrganisationEvent } from '../domain/organisation/messages.ts'
 import type { Recorded } from '../domain/kernel/event-store.ts'
 import type { WebhookEvent } from '../domain/webhook/messages.ts'
 
-type DomainEvent = DatastoreEvent | JobEvent | AccountEvent | WebhookEvent
+type DomainEvent = DatastoreEvent | JobEvent | AccountEvent | WebhookEvent | OrganisationEvent
 
 /** An event that some projection may make something of. */
 export type KnownEvent = Recorded<DomainEvent>
 
 /** The streams that such events are on. */
-export const PREFIXES = ['datastore-', 'job-', 'account-', 'webhook-'] as const
+export const PREFIXES = ['datastore-', 'job-', 'account-', 'webhook-', 'organisation-'] as const
 
 // A new event does not compile until it is named here with the streams it is on.
 const PREFIX_OF: Readonly<Record<DomainEvent['type'], (typeof PREFIXES)[number]>> = {
@@ -47,6 +48,21 @@ const PREFIX_OF: Readonly<Record<DomainEvent['type'], (typeof PREFIXES)[number]>
   EventStreamOpened: 'account-',
   EventStreamClosed: 'account-',
   OrganisationErased: 'account-',
+  AccountSuspended: 'account-',
+  AccountUnsuspended: 'account-',
+  AccountDeleted: 'account-',
+  OrganisationCreated: 'organisation-',
+  OrganisationRenamed: 'organisation-',
+  MemberInvited: 'organisation-',
+  InvitationRevoked: 'organisation-',
+  InvitationDeclined: 'organisation-',
+  MemberJoined: 'organisation-',
+  MemberRoleChanged: 'organisation-',
+  MemberRemoved: 'organisation-',
+  MemberLeft: 'organisation-',
+  OwnershipHandedOver: 'organisation-',
+  OrganisationDeleted: 'organisation-',
+  OrganisationDataErased: 'organisation-',
   WebhookCreated: 'webhook-',
   WebhookChanged: 'webhook-',
   WebhookPaused: 'webhook-',

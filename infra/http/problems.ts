@@ -10,6 +10,7 @@ import type { PlanRejection } from '../../domain/datastore/plan.ts'
 import type { JobRejection } from '../../domain/job/messages.ts'
 import { Malformed, Refused } from '../../domain/kernel/endpoint.ts'
 import { RevisionConflict } from '../../domain/kernel/event-store.ts'
+import type { OrganisationRejection } from '../../domain/organisation/messages.ts'
 import type { WebhookRejection } from '../../domain/webhook/messages.ts'
 import type { TargetRejection } from '../webhooks/targets.ts'
 
@@ -41,6 +42,7 @@ export type ProblemCode =
   | IdempotencyRejection
   | IntegrationRejection
   | JobRejection
+  | OrganisationRejection
   | PlanRejection
   | QueryRejection
   | TargetRejection
@@ -53,6 +55,15 @@ type Kind = { readonly status: number; readonly means: string }
 export const problems: Readonly<Record<ProblemCode, Kind>> = {
   'account-erased': { status: 409, means: 'The account is erased: its key is destroyed, and it is never opened again.' },
   'account-not-found': { status: 404, means: 'There is no such account.' },
+  'account-not-suspended': { status: 400, means: 'The user is not suspended.' },
+  'already-member': { status: 409, means: 'The one who accepts an invitation is a member already.' },
+  'invitation-limit-reached': { status: 409, means: 'The organisation has as many open invitations as it may have.' },
+  'invitation-not-found': { status: 404, means: 'There is no such invitation, or it holds no more.' },
+  'last-owner': { status: 409, means: 'The organisation would be without an owner.' },
+  'member-limit-reached': { status: 409, means: 'The organisation has as many members as it may have.' },
+  'member-not-found': { status: 404, means: 'The organisation has no such member.' },
+  'organisation-not-found': { status: 404, means: 'There is no such organisation, or it is not yours.' },
+  'role-too-high': { status: 403, means: 'Nobody gives or takes a role that is more than his own.' },
   'basic-required': { status: 401, means: 'This call is for the machine account of operators, by HTTP Basic.' },
   'body-too-large': { status: 413, means: 'The request has more than 1 MiB.' },
   'client-not-found': { status: 404, means: 'The account has no such OAuth2 client.' },

@@ -24,6 +24,10 @@ const ofWebhook = z.object({ webhookId: id })
 
 const node = z.object({ nodeId, role, privateAddress: address, publicAddress: address })
 
+const ofOrganisation = z.object({ organisationId: id })
+const ofMember = ofOrganisation.extend({ userId: id, role: z.string().describe('`owner`, `admin`, `developer`, `viewer` or `auditor`.') })
+
+const ORGANISATION = 'organisations/{organisationId}'
 const DATASTORE = 'datastores/{datastoreId}'
 const JOB = 'jobs/{jobId}'
 const NODE = 'nodes/{nodeId}'
@@ -167,6 +171,43 @@ export const contract = {
     subject: ACCOUNT,
     data: ofAccount,
   },
+  'dev.ccx.account.suspended.v1': {
+    summary: 'The account cannot be used until it is let in again; what it has goes on.',
+    subject: ACCOUNT,
+    data: ofAccount,
+  },
+  'dev.ccx.account.unsuspended.v1': { summary: 'The account is let in again.', subject: ACCOUNT, data: ofAccount },
+  'dev.ccx.account.deleted.v1': { summary: 'Nobody can sign in to the account any more.', subject: ACCOUNT, data: ofAccount },
+
+  'dev.ccx.organisation.created.v1': { summary: 'An organisation was made.', subject: ORGANISATION, data: ofOrganisation },
+  'dev.ccx.organisation.renamed.v1': { summary: 'It has another name.', subject: ORGANISATION, data: ofOrganisation },
+  'dev.ccx.organisation.deleted.v1': { summary: 'The organisation is gone.', subject: ORGANISATION, data: ofOrganisation },
+  'dev.ccx.organisation.erased.v1': {
+    summary: 'What was personal in the organisation can be read by nobody any more.',
+    subject: ORGANISATION,
+    data: ofOrganisation,
+  },
+  'dev.ccx.organisation.member-invited.v1': {
+    summary: 'Someone was invited.',
+    subject: ORGANISATION,
+    data: ofMember.omit({ userId: true }).extend({ invitationId: id, expiresAt: instant }),
+  },
+  'dev.ccx.organisation.invitation-ended.v1': {
+    summary: 'An invitation holds no more.',
+    subject: ORGANISATION,
+    data: ofOrganisation.extend({
+      invitationId: id,
+      reason: z.string().describe('`accepted`, `declined` or `revoked`. New reasons may come.'),
+    }),
+  },
+  'dev.ccx.organisation.member-joined.v1': { summary: 'Someone is a member now.', subject: ORGANISATION, data: ofMember },
+  'dev.ccx.organisation.member-role-changed.v1': { summary: 'A member has another role.', subject: ORGANISATION, data: ofMember },
+  'dev.ccx.organisation.member-left.v1': {
+    summary: 'Someone is no member any more.',
+    subject: ORGANISATION,
+    data: ofMember.omit({ role: true }),
+  },
+
   'dev.ccx.account.erased.v1': {
     summary: 'The account is closed for ever, and what was personal in it can be read by nobody any more.',
     subject: ACCOUNT,

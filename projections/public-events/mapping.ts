@@ -3,6 +3,7 @@ import { isNodeKey } from '../../domain/job/saga.ts'
 import type { NodeState } from '../../domain/datastore/spec.ts'
 import type { KnownEvent } from '../known-event.ts'
 import type { PublicEvent, PublicType } from './contract.ts'
+import { organisationMapping } from './organisation-mapping.ts'
 
 type Internal = { readonly [T in KnownEvent['type']]: Extract<KnownEvent, { readonly type: T }> }
 type Mapping = { readonly [T in KnownEvent['type']]: (event: Internal[T]) => readonly PublicEvent[] }
@@ -39,6 +40,11 @@ const aboutWebhook = (
   type: `dev.ccx.webhook.${'created' | 'changed' | 'resumed' | 'deleted'}.v1`,
   { webhookId }: { readonly webhookId: string },
 ): readonly PublicEvent[] => [{ type, subject: `webhooks/${webhookId}`, data: { webhookId } }]
+
+const aboutAccount = (
+  type: `dev.ccx.account.${'suspended' | 'unsuspended' | 'deleted'}.v1`,
+  { accountId }: { readonly accountId: string },
+): readonly PublicEvent[] => [{ type, subject: `accounts/${accountId}`, data: { accountId } }]
 
 const created = ({ data: { datastoreId, spec } }: Internal['DatastoreCreated']): Of<'dev.ccx.datastore.created.v1'> => ({
   type: 'dev.ccx.datastore.created.v1',
@@ -166,6 +172,11 @@ const mapping: Mapping = {
   OrganisationErased: ({ data: { accountId } }) => [
     { type: 'dev.ccx.account.erased.v1', subject: `accounts/${accountId}`, data: { accountId } },
   ],
+  AccountSuspended: ({ data }) => aboutAccount('dev.ccx.account.suspended.v1', data),
+  AccountUnsuspended: ({ data }) => aboutAccount('dev.ccx.account.unsuspended.v1', data),
+  AccountDeleted: ({ data }) => aboutAccount('dev.ccx.account.deleted.v1', data),
+
+  ...organisationMapping,
 
   WebhookCreated: ({ data }) => aboutWebhook('dev.ccx.webhook.created.v1', data),
   WebhookChanged: ({ data }) => aboutWebhook('dev.ccx.webhook.changed.v1', data),
@@ -209,6 +220,7 @@ export const organisationOf = ({ type, data, metadata }: KnownEvent): string | u
     case 'OrganisationErased':
       return data.accountId
     case 'WebhookCreated':
+    case 'OrganisationCreated':
       return data.organisationId
     default:
       return undefined

@@ -34,6 +34,9 @@ test('an account can be read once it is registered', () => {
       issuer: null,
       customer_reference: null,
       terms: null,
+      suspended: false,
+      suspended_because: null,
+      deleted: false,
       created_at: noon,
     },
   ])
@@ -56,9 +59,26 @@ test('one whom an issuer vouches for is read with what bills call him', () => {
 
 test('a client can be read until it is revoked', () => {
   assert.equal([...rowsAfter(oauthClients, log(registered, client)).values()], [
-    { client_id: 'cli_1', owner_id: 'acc_1', name: sealed('terraform'), created_at: noon, expires_at: null },
+    {
+      client_id: 'cli_1', owner_id: 'acc_1', organisation_id: null, role: null, name: sealed('terraform'),
+      created_at: noon, expires_at: null,
+    },
   ])
   assert.is(rowsAfter(oauthClients, log(registered, client, revoked)).size, 0)
+})
+
+test('a suspended account is told so with its reason until it is let in again, and a deleted one stays to be counted', () => {
+  const suspended: AccountEvent = { type: 'AccountSuspended', data: { ...about, reason: sealed('the bill') } }
+  const unsuspended: AccountEvent = { type: 'AccountUnsuspended', data: about }
+  const deleted: AccountEvent = { type: 'AccountDeleted', data: { ...about, clientIds: ['cli_1'] } }
+  const told = (...events: readonly AccountEvent[]) =>
+    [...rowsAfter(accounts, log(registered, client, ...events)).values()].map((row) => [
+      row.suspended, row.suspended_because, row.deleted,
+    ])
+  assert.equal(told(suspended), [[true, sealed('the bill'), false]])
+  assert.equal(told(suspended, unsuspended), [[false, null, false]])
+  assert.equal(told(deleted), [[false, null, true]])
+  assert.is(rowsAfter(oauthClients, log(registered, client, deleted)).size, 0)
 })
 
 test('nothing is left of one that is erased', () => {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { authenticator } from '../../command-handlers/auth/authenticator.ts'
 import { authEndpoints } from '../../command-handlers/auth/endpoints.ts'
+import { rolesIn } from '../../command-handlers/organisations/membership.ts'
 import type { EventStore } from '../../domain/kernel/event-store.ts'
 import type { PersonalData } from '../../domain/kernel/sealed.ts'
 import { type AuthStore, authStore } from '../../infra/auth/auth-store.ts'
@@ -54,6 +55,7 @@ export const startAuthService = async (): Promise<AuthService> => {
   await migrateToLatest(readStore.db, { schema: VAULT, migrations: vaultMigrations })
   const personal = personalData({ pool: readStore.pool, masterKey: randomBytes(32) })
   const found = directory({ db: readStore.db, personal })
+  const roleIn = rolesIn(store)
   const { sessions, credentials, attempts } = auth
   const rest = await startRest(
     authEndpoints({
@@ -67,7 +69,7 @@ export const startAuthService = async (): Promise<AuthService> => {
       secure: false,
       traceparent: () => undefined,
     }),
-    { authenticate: authenticator({ sessions, directory: found }), waitFor: position.waitFor, log },
+    { authenticate: authenticator({ sessions, directory: found, roleIn }), roleIn, waitFor: position.waitFor, log },
   )
   const kept = async () => {
     const tables = ['credentials', 'sessions', 'attempts'].map(

@@ -4,6 +4,7 @@ import type { EventStore, Revision } from '../../domain/kernel/event-store.ts'
 import { later } from '../../domain/kernel/time.ts'
 import { exampleSpec } from './examples.ts'
 import { changeSomething } from './history-changes.ts'
+import { convene, lockOut } from './history-organisations.ts'
 import { type Append, sendJob, sendStore, type World, world } from './history-world.ts'
 import { sealed } from './personal-data.ts'
 
@@ -117,6 +118,8 @@ export const randomHistory = (seed: number, { datastores, moves }: {
   const { roll, clock, reactions, orders, appends } = own
   for (let n = 0; n < 5; n++) admit(own, n)
   for (let n = 0; n < 3; n++) subscribe(own, n)
+  for (let n = 0; n < 4; n++) convene(own, n)
+  for (let n = 0; n < 5; n++) lockOut(own, n)
   let created = 0
   for (let n = 0; n < moves; n++) {
     clock.now = later(clock.now, Math.floor(roll() * 900))

@@ -1,4 +1,5 @@
 import { authenticator } from '../../../command-handlers/auth/authenticator.ts'
+import { rolesIn } from '../../../command-handlers/organisations/membership.ts'
 import type { Endpoint } from '../../../domain/kernel/endpoint.ts'
 import { projections } from '../../../projections/index.ts'
 import { READ_SCHEMA } from '../../../projections/schema.ts'
@@ -31,13 +32,19 @@ export const httpPart =
     await ensureTables(pool, { schema: READ_SCHEMA, projections })
     const auth = authStore({ pool, now })
     await auth.migrate()
+    const roleIn = rolesIn(events)
     const checks = { eventStore: events.ping, ccxDb: () => pool.query('select 1') }
     const all = async (calls: readonly Calls[]) => (await Promise.all(calls.map((call) => call(base)))).flat()
     const server = await httpServer({
       ...config.http,
       endpoints: await all(serves),
       elsewhere: await all(elsewhere),
-      authenticate: authenticator({ sessions: auth.sessions, directory: directory({ db, personal: await personal() }) }),
+      authenticate: authenticator({
+        sessions: auth.sessions,
+        directory: directory({ db, personal: await personal() }),
+        roleIn,
+      }),
+      roleIn,
       isBasic: basicGuard(basicAccount(config)),
       waitFor: readPosition().waitFor,
       ready: () => readiness(checks),

@@ -1,0 +1,18 @@
+import type { EventStore } from '../../domain/kernel/event-store.ts'
+import { type Organisation, organisation } from '../../domain/organisation/organisation.ts'
+import type { OrganisationEvent } from '../../domain/organisation/messages.ts'
+import type { RoleIn } from '../auth/authenticator.ts'
+import { fold } from '../handle.ts'
+
+export const streamOf = (organisationId: string): string => `organisation-${organisationId}`
+
+/**
+ * What users are in organisations, read from the organisation's own stream: a read model that lags behind would let in
+ * someone who was removed a moment ago.
+ */
+export const rolesIn =
+  (store: Pick<EventStore, 'read'>): RoleIn =>
+  async (userId, organisationId) => {
+    const { state } = await fold<OrganisationEvent, Organisation>({ store }, organisation, streamOf(organisationId))
+    return state.status === 'live' ? state.members.get(userId) : undefined
+  }
