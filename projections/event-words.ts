@@ -93,7 +93,8 @@ const words: Words = {
 
   OrganisationCreated: ({ data: { name } }) => `The organisation “${name}” was made`,
   OrganisationRenamed: ({ data: { name } }) => `The organisation was renamed “${name}”`,
-  MemberInvited: ({ data: { address, role, expiresAt } }) => `An invitation as ${role} went to ${address}; it holds until ${expiresAt}`,
+  MemberInvited: ({ data: { address, role, expiresAt } }) =>
+    `An invitation as ${role} went to ${address}; it holds until ${expiresAt}`,
   InvitationRevoked: ({ data: { invitationId, because } }) =>
     because === 'asked'
       ? `The invitation ${invitationId} was taken back`

@@ -27,7 +27,8 @@ export const oauthClients = projection<OauthClientRow>({
     if (type !== 'ClientCreated') return row
     const { clientId, accountId, organisationId = null, role = null, name, at, expiresAt } = data
     return {
-      client_id: clientId, owner_id: accountId, organisation_id: organisationId, role, name, created_at: at, expires_at: expiresAt,
+      client_id: clientId, owner_id: accountId, organisation_id: organisationId, role, name,
+      created_at: at, expires_at: expiresAt,
     }
   },
 })

@@ -1,7 +1,9 @@
 import { type Decider, type Decision, reject } from '../kernel/decider.ts'
 import { isAtLeast, lesser, may, type Role } from '../kernel/roles.ts'
 import { type Instant, reached } from '../kernel/time.ts'
-import type { Acting, InvitationRevoked, InviteMember, OrganisationCommand, OrganisationEvent, OrganisationRejection } from './messages.ts'
+import type {
+  Acting, InvitationRevoked, InviteMember, OrganisationCommand, OrganisationEvent, OrganisationRejection,
+} from './messages.ts'
 
 export const MEMBERS_MAX = 200
 export const INVITATIONS_MAX = 100
@@ -189,7 +191,9 @@ const remove = ({ organisationId, userId, by, now: at }: Of<'RemoveMember'>, sta
   const own = by === null ? 'owner' : acting(state, by)
   const isOneself = by?.userId === userId
   if (!isOneself && (own === undefined || !may(own, 'administer'))) return tooHigh('members are removed by administrators')
-  if (!isOneself && own !== undefined && !isAtLeast(own, role)) return tooHigh(`whoever is ${own} cannot remove one who is ${role}`)
+  if (!isOneself && own !== undefined && !isAtLeast(own, role)) {
+    return tooHigh(`whoever is ${own} cannot remove one who is ${role}`)
+  }
   if (isLastOwner(state, userId)) return lastOwner()
   return [
     { type: isOneself ? 'MemberLeft' : 'MemberRemoved', data: { organisationId, userId, at } },

@@ -41,7 +41,8 @@ export const directory = ({ db, personal: { open } }: {
 }): Directory => {
   const read = db.withSchema(READ_SCHEMA)
   const accountById = async (accountId: string): Promise<AccountView | undefined> => {
-    const row = await read.selectFrom('accounts').selectAll().where('account_id', '=', accountId).where('deleted', '=', false).executeTakeFirst()
+    const rows = read.selectFrom('accounts').selectAll().where('account_id', '=', accountId).where('deleted', '=', false)
+    const row = await rows.executeTakeFirst()
     return row && accountOf(open, row)
   }
   return {

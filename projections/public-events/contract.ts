@@ -25,7 +25,8 @@ const ofWebhook = z.object({ webhookId: id })
 const node = z.object({ nodeId, role, privateAddress: address, publicAddress: address })
 
 const ofOrganisation = z.object({ organisationId: id })
-const ofMember = ofOrganisation.extend({ userId: id, role: z.string().describe('`owner`, `admin`, `developer`, `viewer` or `auditor`.') })
+const memberRole = z.string().describe('`owner`, `admin`, `developer`, `viewer` or `auditor`.')
+const ofMember = ofOrganisation.extend({ userId: id, role: memberRole })
 
 const ORGANISATION = 'organisations/{organisationId}'
 const DATASTORE = 'datastores/{datastoreId}'
@@ -201,7 +202,11 @@ export const contract = {
     }),
   },
   'dev.ccx.organisation.member-joined.v1': { summary: 'Someone is a member now.', subject: ORGANISATION, data: ofMember },
-  'dev.ccx.organisation.member-role-changed.v1': { summary: 'A member has another role.', subject: ORGANISATION, data: ofMember },
+  'dev.ccx.organisation.member-role-changed.v1': {
+    summary: 'A member has another role.',
+    subject: ORGANISATION,
+    data: ofMember,
+  },
   'dev.ccx.organisation.member-left.v1': {
     summary: 'Someone is no member any more.',
     subject: ORGANISATION,

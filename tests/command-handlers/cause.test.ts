@@ -8,7 +8,9 @@ import { openPersonalData, sealed } from '../support/personal-data.ts'
 const test = suite('what an event says of who asked')
 
 const account = { accountId: 'acc_1', login: 'me@example.test', firstName: '', lastName: '', createdAt: noon, suspended: false }
-const client = { clientId: 'cli_1', accountId: 'acc_1', name: 'ci', createdAt: noon, expiresAt: null, organisationId: null, role: null }
+const client = {
+  clientId: 'cli_1', accountId: 'acc_1', organisationId: null, role: null, name: 'ci', createdAt: noon, expiresAt: null,
+}
 
 /** The actor of a command that comes with a session, or with the token of a client, of that account. */
 const actorOf = async (kind: 'session' | 'token', isAdmin: boolean) => {

@@ -108,7 +108,10 @@ test('no event but the registration can come first', () =>
 const himself: AccountEvent = { ...registered, data: { ...about, ...person, toConfirm: true } }
 const confirm: AccountCommand = { type: 'ConfirmLogin', data: { accountId, now: noon } }
 const confirmed: AccountEvent = { type: 'LoginConfirmed', data: about }
-const changePassword = (by: 'password' | 'mail'): AccountCommand => ({ type: 'ChangePassword', data: { accountId, by, now: noon } })
+const changePassword = (by: 'password' | 'mail'): AccountCommand => ({
+  type: 'ChangePassword',
+  data: { accountId, by, now: noon },
+})
 const passwordChanged = (by: 'password' | 'mail'): AccountEvent => ({ type: 'PasswordChanged', data: { ...about, by } })
 const rotate: AccountCommand = {
   type: 'RotateClient',
