@@ -161,7 +161,11 @@ export const contract = {
   },
   'dev.ccx.webhook.deleted.v1': { summary: 'The webhook is gone.', subject: WEBHOOK, data: ofWebhook },
 
-  'dev.ccx.account.password-changed.v1': { summary: 'The password of the account is another.', subject: ACCOUNT, data: ofAccount },
+  'dev.ccx.account.password-changed.v1': {
+    summary: 'The password of the account is another.',
+    subject: ACCOUNT,
+    data: ofAccount,
+  },
   'dev.ccx.account.event-stream-opened.v1': {
     summary: 'Credentials for the stream of these events were made; those before them hold no more.',
     subject: ACCOUNT,
