@@ -22,7 +22,7 @@ const addressOf = ({ input, learned }: Facts, nodeId: string, kind: 'privateAddr
 
 export const clusterOf = (facts: Facts): ClusterRef => {
   const { datastoreId, spec } = facts.input
-  const { ownerId, engine, version } = spec
+  const { ownerId, engine, version, instance } = spec
   const nodes = spec.nodes.map(
     (node): NodeRef => ({
       nodeId: node.nodeId,
@@ -34,7 +34,7 @@ export const clusterOf = (facts: Facts): ClusterRef => {
       instance: node.instance,
     }),
   )
-  return { datastoreId, ownerId, engine, version, nodes }
+  return { datastoreId, ownerId, engine, version, instance, nodes }
 }
 
 const named = (spec: DatastoreSpec, name: string, addresses: readonly string[]): Names => ({

@@ -5,6 +5,7 @@ import { deployDatastore } from './deploy-datastore.ts'
 import { promoteReplica } from './promote-replica.ts'
 import { rebootNode } from './reboot-node.ts'
 import { removeNodes } from './remove-nodes.ts'
+import { resizeInstances } from './resize-instances.ts'
 
 /** Every kind of job and its plan. */
 export const sagas: Sagas = {
@@ -14,4 +15,5 @@ export const sagas: Sagas = {
   'remove-nodes': () => removeNodes,
   'promote-replica': () => promoteReplica,
   'reboot-node': rebootNode,
+  'resize-instances': resizeInstances,
 }

@@ -19,6 +19,8 @@ export type ClusterRef = {
   readonly ownerId: string
   readonly engine: string
   readonly version: string
+  /** The size of the datastore: what all its members must have alike follows from it. Absent in orders of long ago. */
+  readonly instance?: Instance
   readonly nodes: readonly NodeRef[]
 }
 
@@ -44,6 +46,8 @@ export type OrderBodies = {
   'infra.create-volume': { provider: string; datastoreId: string; nodeId: string; type: string; sizeGib: number }
   'infra.delete-volume': { provider: string; datastoreId: string; nodeId: string }
   'infra.boot-machine': { provider: string; datastoreId: string; nodeId: string }
+  /** Gives a machine another size, which takes it down and brings it up again; its address and its volume stay. */
+  'infra.resize-machine': { provider: string; datastoreId: string; nodeId: string; instance: Instance }
   'infra.publish-names': { datastoreId: string; names: readonly Names[] }
   'infra.withdraw-names': { datastoreId: string; names: readonly string[] }
   /** Looks for anything still tagged with the datastore and removes it: the proof that nothing is left. */
@@ -62,6 +66,8 @@ export type OrderBodies = {
   'cmon.follow-primary': { cluster: ClusterRef; nodeId: string; primaryId: string }
   /** Stops and starts a node in place, and waits until it does its part again. */
   'cmon.restart-node': { cluster: ClusterRef; nodeId: string; primaryId: string }
+  /** Starts a member that was stopped, set up anew for the machine it has, and waits until it does its part again. */
+  'cmon.resume-node': { cluster: ClusterRef; nodeId: string; primaryId: string }
   'cmon.create-account': { cluster: ClusterRef; nodeId: string; username: string; database: string }
   'cmon.check-cluster': { cluster: ClusterRef; primaryId: string }
   'cmon.stop-node': { cluster: ClusterRef; nodeId: string }

@@ -1,16 +1,11 @@
-import { setTimeout } from 'node:timers/promises'
 import type { ClusterRef, Order, OrderResult, PlacedOrder } from '../../domain/job/orders.ts'
-import type { Engine, Health, NodeContext, ReachedNode, Role } from '../engines/engine.ts'
+import type { NodeContext, Role } from '../engines/engine.ts'
 import type { ControllerStore } from '../controller-store/controller-store.ts'
 import { Failure, type Work } from '../messaging/worker.ts'
 import type { Credentials } from './credentials.ts'
 import type { Nodes } from './nodes.ts'
+import { untilWhole } from './whole.ts'
 
-const CHECK_PAUSE_MS = 50
-/**
- * How long before an order's time is up a check says what it still waits for, so that the reason reaches the tenant.
- */
-const LAST_WORD_MS = 1_000
 const FORGET_TIMEOUT_MS = 10_000
 
 export type Parts = {
@@ -27,6 +22,9 @@ export const carryOut = async (parts: Parts, { order, notAfter }: PlacedOrder, w
       return { roles: await check(parts, { ...order.body, notAfter }, work) }
     case 'cmon.restart-node':
       await restart(parts, { ...order.body, notAfter }, work)
+      return {}
+    case 'cmon.resume-node':
+      await resume(parts, { ...order.body, notAfter }, work)
       return {}
     case 'cmon.register-cluster':
     case 'cmon.forget-cluster':
@@ -66,7 +64,7 @@ const open = async ({ nodes, credentials }: Parts, { cluster, nodeId }: NodeOf, 
   return { ...reached, certificate, secrets }
 }
 
-type NodeOrder = Exclude<Order, ClusterOrder | { subject: 'cmon.check-cluster' | 'cmon.restart-node' }>
+type NodeOrder = Exclude<Order, ClusterOrder | { subject: 'cmon.check-cluster' | 'cmon.restart-node' | 'cmon.resume-node' }>
 
 const ofNode = async (parts: Parts, order: NodeOrder, work: Work): Promise<void> => {
   const { nodes, credentials, store } = parts
@@ -153,6 +151,22 @@ const restart = async (
   work.note(`${name} does its part again`)
 }
 
+/** Sets a node up for the machine it has, starts it, and waits until it does its part again. */
+const resume = async (
+  parts: Parts,
+  { cluster, nodeId, primaryId, notAfter }: NodeOf & { readonly primaryId: string; readonly notAfter: string },
+  work: Work,
+): Promise<void> => {
+  const { nodes, store, now } = parts
+  const engine = nodes.engine(cluster)
+  const node = await open(parts, { cluster, nodeId }, work)
+  await engine.configure(node, nodes.member(cluster, primaryId))
+  await store.intend(nodeId, { shutDown: false })
+  const reached = nodeId === primaryId ? [node] : [await nodes.reach(cluster, primaryId, work), node]
+  await untilWhole({ engine, reached, primaryId, notAfter, now }, work)
+  work.note(`${node.member.name} does its part again`)
+}
+
 type FoundOrder = Extract<Order, { subject: 'cmon.start-node' | 'cmon.stop-node' | 'cmon.erase-node' }>
 
 /** Orders whose machine may be gone already: then there is nothing left to do. */
@@ -218,44 +232,3 @@ const check = async (
     cluster.nodes.map(({ nodeId }): [string, Role] => [nodeId, nodeId === primaryId ? 'primary' : 'replica']),
   )
 }
-
-type Whole = {
-  readonly engine: Engine
-  readonly reached: readonly ReachedNode[]
-  readonly primaryId: string
-  readonly notAfter: string
-  readonly now: () => string
-}
-
-/** Waits until the primary takes writes and the others that are named stream from it. */
-const untilWhole = async ({ engine, reached, primaryId, notAfter, now }: Whole, work: Work): Promise<void> => {
-  for (;;) {
-    const healths = await Promise.all(
-      reached.map(async (node) => ({ node: node.member, health: await engine.probe(node) })),
-    )
-    const missing = whatIsMissing(healths, primaryId)
-    if (missing === undefined) return
-    if (Date.parse(now()) + LAST_WORD_MS >= Date.parse(notAfter)) throw new Failure(missing)
-    await setTimeout(CHECK_PAUSE_MS, undefined, { signal: work.signal })
-  }
-}
-
-export type Seen = { readonly node: { readonly nodeId: string; readonly name: string }; readonly health: Health }
-
-/** Why a cluster is not whole, in a tenant's words; undefined when it is. */
-export const whatIsMissing = (seen: readonly Seen[], primaryId: string): string | undefined => {
-  const primary = seen.find(({ node }) => node.nodeId === primaryId)
-  if (primary === undefined) return 'The primary is not part of the datastore.'
-  const { node, health } = primary
-  if (health.role === 'down') return `The primary ${node.name} does not answer.`
-  if (health.role !== 'primary' || health.readOnly) return `The primary ${node.name} takes no writes.`
-  for (const other of seen.filter((each) => each !== primary)) {
-    if (other.health.role === 'down') return `The replica ${other.node.name} does not answer.`
-    if (other.health.role === 'primary') return `${other.node.name} is a primary as well.`
-    if (!follows(other, primary)) return `The replica ${other.node.name} does not follow the primary.`
-  }
-  return undefined
-}
-
-/** Whether a replica streams from this primary. */
-export const follows = ({ node }: Seen, primary: Seen): boolean => primary.health.streaming.includes(node.name)

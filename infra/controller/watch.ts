@@ -4,7 +4,7 @@ import type { Alarm, AlarmRow, ControllerStore, HostRow, HostSeen } from '../con
 import type { Engine, Health } from '../engines/engine.ts'
 import type { Provider } from '../providers/provider.ts'
 import type { Log } from '../telemetry/logger.ts'
-import { type Seen, follows } from './commands.ts'
+import { type Seen, follows } from './whole.ts'
 import { type Nodes, nodes } from './nodes.ts'
 
 const CLUSTERS_AT_ONCE = 8

@@ -32,6 +32,8 @@ export type NodeContext = {
   readonly members: readonly Member[]
   readonly version: string
   readonly instance: { readonly cpu: number; readonly ramGb: number }
+  /** The size of the datastore: what all members must have alike follows from it, whatever the size of each. */
+  readonly common: { readonly cpu: number; readonly ramGb: number }
   readonly certificate: Certificate
   readonly secrets: EngineSecrets
   /** Ends the verb early: its deadline has passed. */

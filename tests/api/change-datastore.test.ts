@@ -225,7 +225,7 @@ changes('nothing is done when any part of a request is malformed or refused', as
   const more = (...specs: readonly object[]) => ({ add_nodes: { specs } })
   const refusals: readonly (readonly [object, number, string, RegExp])[] = [
     [{ new_volume_size: 20 }, 400, 'not-offered', /^new_volume_size/],
-    [{ new_instance_size: 'medium' }, 400, 'not-offered', /^new_instance_size/],
+    [{ new_instance_size: 'huge' }, 400, 'not-offered', /^new_instance_size must be one of: nano/],
     [{ change_volume: { new_volume_type: 'fast', new_volume_iops: 0 } }, 400, 'not-offered', /^change_volume/],
     [more({ instance_size: 'huge' }), 400, 'not-offered', /^add_nodes\.specs\[0\]\.instance_size must be one of: nano/],
     [more({}, { availability_zone: 'z' }), 400, 'not-offered', /^add_nodes\.specs\[1\]\.availability_zone must be one of: a/],

@@ -24,6 +24,7 @@ const node: NodeContext = {
   members: [member],
   version: '15',
   instance: { cpu: 1, ramGb: 1 },
+  common: { cpu: 1, ramGb: 1 },
   certificate: await issue(authority, {
     commonName: hostname,
     dnsNames: [hostname],

@@ -40,6 +40,11 @@ const inventory = (before: Things) => {
     },
     set,
     remove: (id: string, ...kinds: readonly string[]): void => kinds.forEach((kind) => there.delete(`${kind} ${id}`)),
+    /** The size is what a machine's zone is followed by. */
+    resize: (nodeId: string, size: string): void => {
+      const [zone] = (there.get(`machine ${nodeId}`) ?? '').split(' ')
+      set('machine', nodeId, `${zone} ${size}`)
+    },
     needs: (kind: string, id: string): void => {
       if (!has(kind, id)) throw new Error(`there is no ${kind} of ${id}`)
     },
@@ -55,11 +60,18 @@ type Inventory = ReturnType<typeof inventory>
 
 const membersOf = ({ nodes }: ClusterRef): string => list(nodes.map(({ nodeId, address }) => `${nodeId}@${address}`))
 
+const sizesOf = ({ nodes }: ClusterRef): string => list(nodes.map(({ nodeId, instance }) => `${nodeId}: ${instance.code}`))
+
 const otherIds = ({ nodes }: ClusterRef, nodeId: string): readonly string[] =>
   nodes.map((node) => node.nodeId).filter((other) => other !== nodeId)
 
+/** What a server is set up for: the size of its machine, and that of the datastore. */
+const settingsOf = ({ nodes, instance }: ClusterRef, nodeId: string): string =>
+  `${nodes.find((node) => node.nodeId === nodeId)?.instance.code} among ${instance?.code}`
+
 const run = (own: Inventory, cluster: ClusterRef, nodeId: string, primaryId: string): void => {
   own.needs('software', nodeId)
+  own.set('settings', nodeId, settingsOf(cluster, nodeId))
   own.set('server', nodeId, 'runs')
   own.set('members', nodeId, `${membersOf(cluster)}, of which ${primaryId} is followed`)
   if (nodeId === primaryId) own.keep(nodeId, () => otherIds(cluster, nodeId))
@@ -69,7 +81,7 @@ const needsStopped = (own: Inventory, nodeId: string): void => {
   if (!own.is('server', nodeId, 'is stopped')) throw new Error(`the server of ${nodeId} runs`)
 }
 
-const ON_A_VOLUME = ['software', 'data', 'server', 'members', 'kept', 'account']
+const ON_A_VOLUME = ['software', 'settings', 'data', 'server', 'members', 'kept', 'account']
 
 const onNode = (own: Inventory, order: Order): void => {
   const { subject, body } = order
@@ -104,6 +116,7 @@ const onNode = (own: Inventory, order: Order): void => {
       own.remove(body.nodeId, 'kept')
       return run(own, body.cluster, body.nodeId, body.primaryId)
     case 'cmon.restart-node':
+    case 'cmon.resume-node':
       return run(own, body.cluster, body.nodeId, body.primaryId)
     case 'cmon.create-account':
       own.needs('data', body.nodeId)
@@ -146,12 +159,15 @@ const elsewhere = (own: Inventory, { subject, body }: Order): void => {
     case 'infra.boot-machine':
       own.needs('volume', body.nodeId)
       return own.set('system', body.nodeId)
+    case 'infra.resize-machine':
+      own.needs('system', body.nodeId)
+      return own.resize(body.nodeId, body.instance.code)
     case 'infra.publish-names':
       return body.names.forEach(({ name, addresses }) => own.set('name', name, list(addresses)))
     case 'infra.withdraw-names':
       return body.names.forEach((name) => own.remove(name, 'name'))
     case 'cmon.register-cluster':
-      return own.set('cluster', body.cluster.datastoreId, membersOf(body.cluster))
+      return own.set('cluster', body.cluster.datastoreId, `${membersOf(body.cluster)}; ${sizesOf(body.cluster)}`)
     case 'cmon.forget-cluster':
       return own.remove(body.cluster.datastoreId, 'cluster')
     case 'infra.sweep':

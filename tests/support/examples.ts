@@ -85,6 +85,20 @@ const promoting = (shape: Shape, number: number): JobInput =>
 const rebooting = (shape: Shape, number: number): JobInput =>
   changeInput(shape, { kind: 'reboot-node', nodeId: `nod_${number}` })
 
+const resizing = (shape: Shape, code: string, ramGb: number): JobInput =>
+  changeInput(shape, { kind: 'resize-instances', instance: { code, cpu: 2, ramGb } })
+
+/** The same datastore with a node of another size. */
+const uneven = ({ spec, nodes }: Shape, number: number): Shape => ({
+  spec: {
+    ...spec,
+    nodes: spec.nodes.map((node, n) =>
+      n + 1 === number ? { ...node, instance: { code: 'small', cpu: 2, ramGb: 4 } } : node,
+    ),
+  },
+  nodes,
+})
+
 type Inputs = readonly (readonly [name: string, input: JobInput])[]
 
 const sizes = [1, 2, 3] as const
@@ -116,6 +130,13 @@ export const inputsOf: Readonly<Record<JobKind, Inputs>> = {
     ['the only one', rebooting(shapeOf(1), 1)],
     ['the primary of 3', rebooting(shapeOf(3), 1)],
     ['a replica of 3', rebooting(shapeOf(3), 2)],
+  ],
+  'resize-instances': [
+    ['the only one', resizing(shapeOf(1), 'small', 4)],
+    ['both of 2, to less', resizing(shapeOf(2), 'nano', 1)],
+    ['a replica that is larger than the rest', resizing(uneven(shapeOf(2), 2), 'tiny', 2)],
+    ['both of 2 after a promotion', resizing(promoted(shapeOf(2), 2), 'small', 4)],
+    ['all of 3, of which one has the size', resizing(uneven(shapeOf(3), 2), 'small', 4)],
   ],
 }
 

@@ -50,6 +50,11 @@ const removeNodes = (own: World, { datastoreId, state }: Living): void => {
   if (node !== undefined) send(own, datastoreId, { kind: 'remove-nodes', nodeIds: [node.nodeId] })
 }
 
+const resize = (own: World, { datastoreId }: Living): void => {
+  const ramGb = own.pick([1, 2, 4]) ?? 2
+  send(own, datastoreId, { kind: 'resize-instances', instance: { code: `size-${ramGb}`, cpu: 2, ramGb } })
+}
+
 const actOnNode = (own: World, { datastoreId, state }: Living): void => {
   const node = own.pick(state.spec.nodes)
   if (node === undefined) return
@@ -71,6 +76,7 @@ export const changeSomething = (own: World): void => {
   if (found === undefined) return
   if (chance < 0.2) changeSettings(own, found)
   else if (chance < 0.45) addNodes(own, found)
-  else if (chance < 0.65) removeNodes(own, found)
+  else if (chance < 0.6) removeNodes(own, found)
+  else if (chance < 0.67) resize(own, found)
   else actOnNode(own, found)
 }

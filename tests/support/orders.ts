@@ -10,6 +10,7 @@ export const cluster: ClusterRef = {
   ownerId: 'own_1',
   engine: 'engine-x',
   version: '15',
+  instance,
   nodes: [
     {
       nodeId: 'nod_1',
@@ -40,6 +41,7 @@ export const everyOrder: { readonly [S in OrderSubject]: Extract<Order, { readon
   'infra.create-volume': { subject: 'infra.create-volume', body: { ...node, type: 'ssd', sizeGib: 10 } },
   'infra.delete-volume': { subject: 'infra.delete-volume', body: node },
   'infra.boot-machine': { subject: 'infra.boot-machine', body: node },
+  'infra.resize-machine': { subject: 'infra.resize-machine', body: { ...node, instance } },
   'infra.publish-names': {
     subject: 'infra.publish-names',
     body: { datastoreId, names: [{ name: 'dst-1.ccx.test', addresses: ['127.0.10.1'], ttlSeconds: 15 }] },
@@ -56,6 +58,7 @@ export const everyOrder: { readonly [S in OrderSubject]: Extract<Order, { readon
   'cmon.promote-replica': { subject: 'cmon.promote-replica', body: { cluster, nodeId: 'nod_2' } },
   'cmon.follow-primary': { subject: 'cmon.follow-primary', body: { cluster, nodeId: 'nod_1', primaryId: 'nod_2' } },
   'cmon.restart-node': { subject: 'cmon.restart-node', body: { cluster, nodeId: 'nod_2', primaryId: 'nod_1' } },
+  'cmon.resume-node': { subject: 'cmon.resume-node', body: { cluster, nodeId: 'nod_2', primaryId: 'nod_1' } },
   'cmon.create-account': {
     subject: 'cmon.create-account',
     body: { cluster, nodeId: 'nod_1', username: 'ccxadmin', database: 'ccxdb' },

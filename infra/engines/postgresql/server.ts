@@ -85,15 +85,23 @@ export const makeCluster = async (
   await run(['sh', '-c', FINISH, 'finish', folder, data, dataDir, ...signals])
 }
 
+/** How many connections the primary allowed for when it wrote what this replica has replayed: with fewer it would not start. */
+const connectionsNeeded = async (node: NodeContext): Promise<number> => {
+  if (!(await hasCluster(node))) return 0
+  const { host, signal } = node
+  const told = await host.run(['pg_controldata', '-D', layoutOf(host).data], { env: { LC_ALL: 'C' }, signal })
+  return Number(/^max_connections setting: +(\d+)$/m.exec(told)?.[1] ?? 0)
+}
+
 /** Writes all of the configuration; a server that runs must be told. */
 export const configure = async (node: NodeContext, upstream?: Member): Promise<void> => {
-  const { host, member, members, instance } = node
+  const { host, member, members, instance, common } = node
   const layout = layoutOf(host)
   const writeIdent = async (): Promise<void> => {
     const machineUser = (await host.run(['id', '--user', '--name'], { signal: node.signal })).trim()
     await host.write(layout.ident, pgIdent(machineUser), 0o600)
   }
-  const settings = settingsFor(instance)
+  const settings = settingsFor(instance, common, upstream === undefined ? 0 : await connectionsNeeded(node))
   await together(
     host.write(layout.config, postgresqlConf({ layout, settings, member, address: host.address, upstream }), 0o600),
     host.write(layout.hba, pgHba(members), 0o600),

@@ -65,11 +65,12 @@ type Parts = {
   readonly networks: Claims
 }
 
-const machineOf = ({ nodeId, datastoreId, zone, privateAddress }: MachineRecord): Machine => ({
+const machineOf = ({ nodeId, datastoreId, zone, instance, privateAddress }: MachineRecord): Machine => ({
   nodeId,
   datastoreId,
   machineId: nodeId,
   zone,
+  instance,
   privateAddress,
 })
 
@@ -130,7 +131,38 @@ const createMachine = async (parts: Parts, spec: MachineSpec): Promise<Machine> 
   return machineOf(record)
 }
 
-type MachineVerbs = Pick<Provider, 'createMachine' | 'deleteMachine' | 'find' | 'boot' | 'halt' | 'host'>
+const boot = async (parts: Parts, nodeId: string): Promise<void> => {
+  const { ground, store } = parts
+  const record = await needed(parts, nodeId)
+  const network = await networkOf(parts, record.networkId)
+  await ground.raiseNetwork(record.networkId, network)
+  await ground.plug(record, network)
+  const volume = await readRecord(volumeFile(store.folderOf(nodeId)), VolumeRecord)
+  if (volume === undefined) throw new Error(`the machine ${nodeId} has no volume`)
+  await ground.mount(store.folderOf(nodeId), volume.sizeGib)
+  await startEnabled(siteOf(parts, record))
+}
+
+const halt = async ({ ground, store }: Parts, nodeId: string): Promise<void> => {
+  const folder = store.folderOf(nodeId)
+  await cutPower(folder)
+  await ground.unplug(nodeId)
+  await ground.detach(folder)
+  const record = await store.read(nodeId)
+  if (record !== undefined) await ground.lowerNetwork(record.networkId)
+}
+
+const resize = async (parts: Parts, nodeId: string, { code, cpu, ramGb }: MachineSpec['instance']): Promise<void> => {
+  const record = await needed(parts, nodeId)
+  const { instance } = record
+  if (instance.code !== code || instance.cpu !== cpu || instance.ramGb !== ramGb) {
+    await halt(parts, nodeId)
+    await parts.store.rewrite({ ...record, instance: { code, cpu, ramGb } })
+  }
+  await boot(parts, nodeId)
+}
+
+type MachineVerbs = Pick<Provider, 'createMachine' | 'deleteMachine' | 'find' | 'boot' | 'resize' | 'halt' | 'host'>
 
 const machineVerbs = (parts: Parts): MachineVerbs => ({
   createMachine: (spec) => createMachine(parts, spec),
@@ -150,28 +182,9 @@ const machineVerbs = (parts: Parts): MachineVerbs => ({
     return record === undefined ? undefined : machineOf(record)
   },
 
-  async boot(nodeId) {
-    const { ground, store } = parts
-    const record = await needed(parts, nodeId)
-    const network = await networkOf(parts, record.networkId)
-    await ground.raiseNetwork(record.networkId, network)
-    await ground.plug(record, network)
-    const volume = await readRecord(volumeFile(store.folderOf(nodeId)), VolumeRecord)
-    if (volume === undefined) throw new Error(`the machine ${nodeId} has no volume`)
-    await ground.mount(store.folderOf(nodeId), volume.sizeGib)
-    await startEnabled(siteOf(parts, record))
-  },
-
-  async halt(nodeId) {
-    const { ground, store } = parts
-    const folder = store.folderOf(nodeId)
-    await cutPower(folder)
-    await ground.unplug(nodeId)
-    await ground.detach(folder)
-    const record = await store.read(nodeId)
-    if (record !== undefined) await ground.lowerNetwork(record.networkId)
-  },
-
+  boot: (nodeId) => boot(parts, nodeId),
+  resize: (nodeId, instance) => resize(parts, nodeId, instance),
+  halt: (nodeId) => halt(parts, nodeId),
   host: async (nodeId) => processHost(siteOf(parts, await needed(parts, nodeId))),
 })
 
