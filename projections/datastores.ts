@@ -89,7 +89,8 @@ export const datastores = projection<DatastoreRow>({
         return { ...updated, ...set(data.settings) }
       case 'DatastoreChanged': {
         const places = placesAfter(row.places, data.change)
-        return { ...updated, places, size: places.length }
+        const instance = data.change.kind === 'resize-instances' ? { instance_size: data.change.instance.code } : {}
+        return { ...updated, places, size: places.length, ...instance }
       }
       default:
         return row
@@ -129,6 +130,7 @@ const placesAfter = (places: DatastoreRow['places'], change: Change): DatastoreR
       return places.filter(({ node_id }) => !change.nodeIds.includes(node_id))
     case 'promote-replica':
     case 'reboot-node':
+    case 'resize-instances':
       return places
   }
 }

@@ -24,6 +24,8 @@ const kindOf = (kind: string): string => kind.replaceAll('-', ' ')
 
 const nodesOf = (change: Change): readonly string[] => {
   switch (change.kind) {
+    case 'resize-instances':
+      return []
     case 'add-nodes':
       return change.nodes.map(({ nodeId }) => nodeId)
     case 'remove-nodes':
@@ -35,7 +37,9 @@ const nodesOf = (change: Change): readonly string[] => {
 }
 
 const ofChange = (change: Change, { node }: Names): string =>
-  `${kindOf(change.kind)} ${nodesOf(change).map(node).join(', ')}`
+  change.kind === 'resize-instances'
+    ? `${kindOf(change.kind)} to ${change.instance.code}`
+    : `${kindOf(change.kind)} ${nodesOf(change).map(node).join(', ')}`
 
 const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`
 

@@ -1,3 +1,4 @@
+import type { Change } from '../domain/datastore/changes/index.ts'
 import type { DatastoreCreated, JobAdmitted } from '../domain/datastore/messages.ts'
 import { type DatastoreSpec, type NodePlan, type NodeState, nodeHostname } from '../domain/datastore/spec.ts'
 import type { OrderResult } from '../domain/job/orders.ts'
@@ -64,7 +65,7 @@ export const nodes = projection<NodesRow>({
         return { ...row, nodes: [...row.nodes, ...toCome(data)] }
       case 'DatastoreChanged': {
         const left = without(row.nodes, data.change.kind === 'remove-nodes' ? data.change.nodeIds : [])
-        return { ...row, nodes: left.map((node) => found(node, data.nodes)) }
+        return { ...row, nodes: left.map((node) => found(sizedBy(node, data.change), data.nodes)) }
       }
       // What was to come has left nothing behind; a change that was never begun had made no entries.
       case 'ChangeAbandoned': {
@@ -100,6 +101,9 @@ const found = (node: NodeEntry, states: readonly NodeState[]): NodeEntry => {
     ? node
     : { ...node, role: state.role, private_ip: state.privateAddress, public_ip: state.publicAddress }
 }
+
+const sizedBy = (node: NodeEntry, change: Change): NodeEntry =>
+  change.kind === 'resize-instances' ? { ...node, instance_size: change.instance.code } : node
 
 const without = (nodes: readonly NodeEntry[], nodeIds: readonly string[]): readonly NodeEntry[] =>
   nodes.filter(({ node_id }) => !nodeIds.includes(node_id))
