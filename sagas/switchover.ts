@@ -20,9 +20,10 @@ const switched = (facts: Facts, successor: string): Facts => {
   const roleOf = (nodeId: string) => (nodeId === successor ? 'primary' : 'replica')
   const nodes = input.nodes.flatMap((node) => (node.nodeId === former ? [] : [{ ...node, role: roleOf(node.nodeId) }] as const))
   // What the job has learnt of roles is of before.
-  const addresses = Object.entries(learned.nodes).map(([nodeId, { role: _, ...known }]) =>
-    [nodeId, nodeId === successor ? { ...known, role: 'primary' as const } : known] as const,
-  )
+  const addresses = Object.entries(learned.nodes).map(([nodeId, { privateAddress, publicAddress }]) => {
+    const known = { ...(privateAddress && { privateAddress }), ...(publicAddress && { publicAddress }) }
+    return [nodeId, nodeId === successor ? { ...known, role: 'primary' as const } : known] as const
+  })
   return { input: { ...input, nodes }, learned: { nodes: Object.fromEntries(addresses) } }
 }
 
