@@ -129,6 +129,7 @@ const placesAfter = (places: DatastoreRow['places'], change: Change): DatastoreR
       return places.filter(({ node_id }) => !change.nodeIds.includes(node_id))
     case 'promote-replica':
     case 'reboot-node':
+    case 'change-parameters':
       return places
   }
 }

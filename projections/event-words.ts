@@ -31,11 +31,16 @@ const nodesOf = (change: Change): readonly string[] => {
     case 'promote-replica':
     case 'reboot-node':
       return [change.nodeId]
+    case 'change-parameters':
+      return []
   }
 }
 
 const ofChange = (change: Change, { node }: Names): string =>
-  `${kindOf(change.kind)} ${nodesOf(change).map(node).join(', ')}`
+  [kindOf(change.kind), [...nodesOf(change).map(node), ...valuesOf(change)].join(', ')].join(' ').trim()
+
+const valuesOf = (change: Change): readonly string[] =>
+  change.kind === 'change-parameters' ? Object.entries(change.values).map(([name, value]) => `${name} = ${value}`) : []
 
 const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`
 

@@ -14,6 +14,7 @@ const TYPES: Readonly<Record<Job['kind'], JobReply['type']>> = {
   'remove-nodes': 'JOB_TYPE_REMOVE_NODE',
   'promote-replica': 'JOB_TYPE_PROMOTE_REPLICA',
   'reboot-node': 'JOB_TYPE_REBOOT_NODE',
+  'change-parameters': 'JOB_TYPE_MODIFYDBCONFIG',
 }
 
 // A client polls until it reads one of the last two, so a job that waits for its turn is running too.

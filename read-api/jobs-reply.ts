@@ -6,7 +6,7 @@ export const jobReply = z.object({
   job_id: z.string(),
   type: z.enum([
     'JOB_TYPE_DEPLOY_DATASTORE', 'JOB_TYPE_DESTROY_DATASTORE', 'JOB_TYPE_ADD_NODE', 'JOB_TYPE_REMOVE_NODE',
-    'JOB_TYPE_PROMOTE_REPLICA', 'JOB_TYPE_REBOOT_NODE',
+    'JOB_TYPE_PROMOTE_REPLICA', 'JOB_TYPE_REBOOT_NODE', 'JOB_TYPE_MODIFYDBCONFIG',
   ]),
   status: z.enum(['JOB_STATUS_RUNNING', 'JOB_STATUS_FINISHED', 'JOB_STATUS_ERRORED']),
   title: z.string(),

@@ -1,5 +1,6 @@
 import type { Sagas } from '../domain/job/saga.ts'
 import { addNodes } from './add-nodes.ts'
+import { changeParameters } from './change-parameters.ts'
 import { deleteDatastore } from './delete-datastore.ts'
 import { deployDatastore } from './deploy-datastore.ts'
 import { promoteReplica } from './promote-replica.ts'
@@ -14,4 +15,5 @@ export const sagas: Sagas = {
   'remove-nodes': () => removeNodes,
   'promote-replica': () => promoteReplica,
   'reboot-node': rebootNode,
+  'change-parameters': changeParameters,
 }

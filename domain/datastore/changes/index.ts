@@ -2,6 +2,7 @@ import type { Rejection } from '../../kernel/decider.ts'
 import type { DatastoreSpec } from '../spec.ts'
 import { addNodes, removeNodes } from './membership.ts'
 import { promoteReplica, rebootNode } from './node-actions.ts'
+import { changeParameters } from './parameters.ts'
 import type { Rule, Shape } from './rule.ts'
 
 export type { Shape } from './rule.ts'
@@ -12,6 +13,7 @@ const rules = {
   'remove-nodes': removeNodes,
   'promote-replica': promoteReplica,
   'reboot-node': rebootNode,
+  'change-parameters': changeParameters,
 }
 
 type Rules = typeof rules
