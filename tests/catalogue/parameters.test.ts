@@ -87,16 +87,20 @@ test('can be told apart by exact version and by type', () => {
   const parameters: readonly Parameter[] = [
     { ...base, name: 'a', versions: ['10.6'] }, { ...base, name: 'b', types: ['galera'] }, { ...base, name: 'c' },
   ]
-  const names = (one: string, other: string) => parametersOf({ parameters }, { version: one, type: other }).map(({ name }) => name)
+  const names = (one: string, other: string) =>
+    parametersOf({ parameters }, { version: one, type: other }).map(({ name }) => name)
   assert.equal(names('10.6', 'replication'), ['a', 'c'])
   assert.equal(names('10.11', 'galera'), ['b', 'c'])
 })
 
 test('of text are held to their length, their form, and the list of what may be in them', () => {
   const mode: Parameter = {
-    name: 'sql_mode', description: 'd', type: 'text', default: '', allowed: ['ANSI', 'TRADITIONAL'], maxLength: 20, takes: 'reload',
+    name: 'sql_mode', description: 'd', type: 'text', default: '', takes: 'reload',
+    allowed: ['ANSI', 'TRADITIONAL'], maxLength: 20,
   }
-  const name: Parameter = { name: 'collation', description: 'd', type: 'text', default: 'x', regex: '^[a-z0-9_]+$', takes: 'reload' }
+  const name: Parameter = {
+    name: 'collation', description: 'd', type: 'text', default: 'x', regex: '^[a-z0-9_]+$', takes: 'reload',
+  }
   const because = (parameter: Parameter, value: string) => valuesRefusal([parameter], { [parameter.name]: value })?.because
   assert.is(because(mode, 'ansi, TRADITIONAL'), undefined)
   assert.is(because(mode, ''), undefined)

@@ -50,6 +50,13 @@ const removeNodes = (own: World, { datastoreId, state }: Living): void => {
   if (node !== undefined) send(own, datastoreId, { kind: 'remove-nodes', nodeIds: [node.nodeId] })
 }
 
+const changeParameters = (own: World, { datastoreId }: Living): void => {
+  const count = ++own.clock.count
+  const values = { ...(own.roll() < 0.5 ? { slots: `${count}` } : {}), timeout: `${count}` }
+  const groupId = own.roll() < 0.5 ? null : `grp_${own.seed}_0`
+  send(own, datastoreId, { kind: 'change-parameters', groupId, values, restarts: ['slots'], replicaNeeds: { slots: 0 } })
+}
+
 const actOnNode = (own: World, { datastoreId, state }: Living): void => {
   const node = own.pick(state.spec.nodes)
   if (node === undefined) return
@@ -72,5 +79,6 @@ export const changeSomething = (own: World): void => {
   if (chance < 0.2) changeSettings(own, found)
   else if (chance < 0.45) addNodes(own, found)
   else if (chance < 0.65) removeNodes(own, found)
+  else if (chance < 0.75) changeParameters(own, found)
   else actOnNode(own, found)
 }
