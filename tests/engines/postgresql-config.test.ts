@@ -82,7 +82,8 @@ primary_slot_name = 'db_b'
 
 test('a primary is told of no upstream', () => {
   const settings = settingsFor({ ramGb: 2 })
-  const text = postgresqlConf({ layout, settings, parameters: {}, member: primary, address: primary.address, upstream: undefined })
+  const given = { layout, settings, parameters: {}, member: primary, address: primary.address }
+  const text = postgresqlConf({ ...given, upstream: undefined })
   assert.not.match(text, /primary_/)
 })
 
