@@ -51,6 +51,8 @@ const words: Words = {
     `${spec.instance.code} in ${spec.cloud} ${spec.region}`,
   DatastoreDeployed: ({ data: { nodes } }) => `The datastore came up with ${counted(nodes.length, 'node')}`,
   DeploymentFailed: ({ data: { because } }) => `The deployment failed: ${because}`,
+  DeploymentRetried: ({ data: { spec: { nodes } } }) =>
+    `The deployment was begun again, on ${counted(nodes.length, 'other node')}`,
   DeletionStarted: () => 'The deletion of the datastore began',
   DeletionAbandoned: ({ data: { because } }) => `The deletion was abandoned: ${because}`,
   DatastoreDeleted: () => 'The datastore was deleted',

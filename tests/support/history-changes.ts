@@ -70,10 +70,27 @@ const stopJob = (own: World): void => {
   sendStore(own, { type: 'StopJob', data })
 }
 
+/** A job that came to nothing is asked for again; mostly of a datastore that never came up. */
+const retryJob = (own: World): void => {
+  const over = known(own).flatMap(({ datastoreId, state }) =>
+    [...state.past].flatMap(([retried, { end }]) => (end === 'finished' ? [] : [{ datastoreId, state, retried }])),
+  )
+  const found = own.pick(over.filter(({ state }) => state.status === 'deploy-failed')) ?? own.pick(over)
+  if (found === undefined) return
+  const { datastoreId, retried } = found
+  const jobId = `job_${own.seed}_${++own.clock.count}`
+  const fresh = Array.from({ length: NODES_MAX }, () => ++own.clock.count).map((n) => ({
+    nodeId: `${datastoreId}_nod_${n}`,
+    name: `db-${n}`,
+  }))
+  sendStore(own, { type: 'RetryJob', data: { datastoreId, jobId, retried, fresh, now: own.clock.now } })
+}
+
 /** Changes one of the datastores: its settings, or its nodes by a job; or stops a job. Some of it is refused. */
 export const changeSomething = (own: World): void => {
   const chance = own.roll()
-  if (chance > 0.88) return stopJob(own)
+  if (chance > 0.97) return retryJob(own)
+  if (chance > 0.86) return stopJob(own)
   const found = living(own)
   if (found === undefined) return
   if (chance < 0.2) changeSettings(own, found)
