@@ -9,6 +9,7 @@ import { CLUSTER_PATH, type CommandEndpoints, datastoreParams, knownDatastore, t
 import { dryRunBody, dryRunOfDeletion, dryRunQuery, rehearsed } from './dry-run.ts'
 import { derivedId, freshId, nodesOf } from './ids.ts'
 import { nodeActionEndpoints } from './node-actions.ts'
+import { retryJobEndpoint } from './retry-job.ts'
 import { stopJobEndpoint } from './stop-job.ts'
 
 const tag = 'Datastores'
@@ -26,6 +27,7 @@ export const commandEndpoints = (options: CommandEndpoints): readonly Endpoint[]
   ...nodeActionEndpoints(options),
   stopJobEndpoint(options),
   ...adminDatastoreEndpoints(options),
+  retryJobEndpoint(options),
 ]
 
 const create = (options: CommandEndpoints): Endpoint => {

@@ -145,3 +145,23 @@ export const dryRunOfDeletion = ({ sagas, catalogue }: Given, state: Known): Dry
     price_per_hour_after: 0,
   }
 }
+
+/** What a retry would do, once it is decided: `after` is the datastore with the new job in its queue. */
+export const dryRunOfRetry = (given: Given, state: Known, after: Known, jobId: string): DryRun => {
+  const job = after.queue.find((one) => one.jobId === jobId)
+  if (job?.change !== undefined) return dryRunOfChanges(given, state, { changes: [job.change], settings: [] })
+  if (job?.kind !== 'deploy-datastore') return dryRunOfDeletion(given, state)
+  const { datastoreId, spec, nodes } = after
+  const jobs = [jobOf(given.sagas, job.kind, { datastoreId, spec, nodes })]
+  return {
+    dry_run: true,
+    settings: [],
+    jobs_ahead: state.queue.length,
+    jobs,
+    downtime: worstOf(jobs),
+    nodes_before: [],
+    nodes_after: nodesOf(after, new Set()),
+    price_per_hour_before: 0,
+    price_per_hour_after: pricePerHour(given.catalogue, spec) ?? null,
+  }
+}

@@ -46,6 +46,7 @@ export const datastores = projection<DatastoreRow>({
     'DatastoreCreated',
     'DatastoreDeployed',
     'DeploymentFailed',
+    'DeploymentRetried',
     'DeletionStarted',
     'DeletionAbandoned',
     'DatastoreDeleted',
@@ -58,6 +59,7 @@ export const datastores = projection<DatastoreRow>({
       case 'DatastoreCreated':
       case 'DatastoreDeployed':
       case 'DeploymentFailed':
+      case 'DeploymentRetried':
       case 'DeletionStarted':
       case 'DeletionAbandoned':
       case 'DatastoreDeleted':
@@ -78,6 +80,8 @@ export const datastores = projection<DatastoreRow>({
         return { ...updated, deployed: true, ...after(row, 'STARTED', null) }
       case 'DeploymentFailed':
         return { ...updated, ...after(row, 'DEPLOY_FAILED', data.because) }
+      case 'DeploymentRetried':
+        return { ...updated, status: 'DEPLOYING', status_reason: null, places: data.spec.nodes.map(placeOf) }
       case 'DeletionStarted':
         return { ...updated, status: 'DELETING', status_reason: null }
       case 'DeletionAbandoned':
@@ -131,6 +135,7 @@ const placesAfter = (places: DatastoreRow['places'], change: Change): DatastoreR
     case 'promote-replica':
     case 'reboot-node':
     case 'resize-instances':
+    case 'change-parameters':
       return places
   }
 }

@@ -24,8 +24,6 @@ const kindOf = (kind: string): string => kind.replaceAll('-', ' ')
 
 const nodesOf = (change: Change): readonly string[] => {
   switch (change.kind) {
-    case 'resize-instances':
-      return []
     case 'add-nodes':
       return change.nodes.map(({ nodeId }) => nodeId)
     case 'remove-nodes':
@@ -33,13 +31,25 @@ const nodesOf = (change: Change): readonly string[] => {
     case 'promote-replica':
     case 'reboot-node':
       return [change.nodeId]
+    case 'change-parameters':
+    case 'resize-instances':
+      return []
   }
 }
 
 const ofChange = (change: Change, { node }: Names): string =>
-  change.kind === 'resize-instances'
-    ? `${kindOf(change.kind)} to ${change.instance.code}`
-    : `${kindOf(change.kind)} ${nodesOf(change).map(node).join(', ')}`
+  [kindOf(change.kind), [...nodesOf(change).map(node), ...valuesOf(change)].join(', ')].join(' ').trim()
+
+const valuesOf = (change: Change): readonly string[] => {
+  switch (change.kind) {
+    case 'change-parameters':
+      return Object.entries(change.values).map(([name, value]) => `${name} = ${value}`)
+    case 'resize-instances':
+      return [`to ${change.instance.code}`]
+    default:
+      return []
+  }
+}
 
 const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`
 
@@ -50,6 +60,8 @@ const words: Words = {
     `${spec.instance.code} in ${spec.cloud} ${spec.region}`,
   DatastoreDeployed: ({ data: { nodes } }) => `The datastore came up with ${counted(nodes.length, 'node')}`,
   DeploymentFailed: ({ data: { because } }) => `The deployment failed: ${because}`,
+  DeploymentRetried: ({ data: { spec: { nodes } } }) =>
+    `The deployment was begun again, on ${counted(nodes.length, 'other node')}`,
   DeletionStarted: () => 'The deletion of the datastore began',
   DeletionAbandoned: ({ data: { because } }) => `The deletion was abandoned: ${because}`,
   DatastoreDeleted: () => 'The datastore was deleted',

@@ -18,6 +18,7 @@ const PREFIX_OF: Readonly<Record<DomainEvent['type'], (typeof PREFIXES)[number]>
   DatastoreCreated: 'datastore-',
   DatastoreDeployed: 'datastore-',
   DeploymentFailed: 'datastore-',
+  DeploymentRetried: 'datastore-',
   DeletionStarted: 'datastore-',
   DeletionAbandoned: 'datastore-',
   DatastoreDeleted: 'datastore-',

@@ -15,6 +15,7 @@ const TYPES: Readonly<Record<Job['kind'], JobReply['type']>> = {
   'promote-replica': 'JOB_TYPE_PROMOTE_REPLICA',
   'reboot-node': 'JOB_TYPE_REBOOT_NODE',
   'resize-instances': 'JOB_TYPE_RESIZE_INSTANCE',
+  'change-parameters': 'JOB_TYPE_MODIFYDBCONFIG',
 }
 
 // A client polls until it reads one of the last two, so a job that waits for its turn is running too.

@@ -22,7 +22,7 @@ const addressOf = ({ input, learned }: Facts, nodeId: string, kind: 'privateAddr
 
 export const clusterOf = (facts: Facts): ClusterRef => {
   const { datastoreId, spec } = facts.input
-  const { ownerId, engine, version, instance } = spec
+  const { ownerId, engine, version, instance, parameters: { values = {} } = {} } = spec
   const nodes = spec.nodes.map(
     (node): NodeRef => ({
       nodeId: node.nodeId,
@@ -34,7 +34,8 @@ export const clusterOf = (facts: Facts): ClusterRef => {
       instance: node.instance,
     }),
   )
-  return { datastoreId, ownerId, engine, version, instance, nodes }
+  const parameters = Object.keys(values).length === 0 ? {} : { parameters: values }
+  return { datastoreId, ownerId, engine, version, instance, nodes, ...parameters }
 }
 
 const named = (spec: DatastoreSpec, name: string, addresses: readonly string[]): Names => ({

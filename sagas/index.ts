@@ -1,5 +1,6 @@
 import type { Sagas } from '../domain/job/saga.ts'
 import { addNodes } from './add-nodes.ts'
+import { changeParameters } from './change-parameters.ts'
 import { deleteDatastore } from './delete-datastore.ts'
 import { deployDatastore } from './deploy-datastore.ts'
 import { promoteReplica } from './promote-replica.ts'
@@ -16,4 +17,5 @@ export const sagas: Sagas = {
   'promote-replica': () => promoteReplica,
   'reboot-node': rebootNode,
   'resize-instances': resizeInstances,
+  'change-parameters': changeParameters,
 }

@@ -1,3 +1,4 @@
+import type { ParameterValues } from '../catalogue/parameters.ts'
 import type { Instant } from '../kernel/time.ts'
 
 export type Instance = { readonly code: string; readonly cpu: number; readonly ramGb: number }
@@ -22,6 +23,8 @@ export type ClusterRef = {
   /** The size of the datastore: what all its members must have alike follows from it. Absent in orders of long ago. */
   readonly instance?: Instance
   readonly nodes: readonly NodeRef[]
+  /** What the tenant has chosen of the servers' parameters; absent: nothing. */
+  readonly parameters?: ParameterValues
 }
 
 export type Names = { readonly name: string; readonly addresses: readonly string[]; readonly ttlSeconds: number }
@@ -68,6 +71,11 @@ export type OrderBodies = {
   'cmon.restart-node': { cluster: ClusterRef; nodeId: string; primaryId: string }
   /** Starts a member that was stopped, set up anew for the machine it has, and waits until it does its part again. */
   'cmon.resume-node': { cluster: ClusterRef; nodeId: string; primaryId: string }
+  /**
+   * Has a member's server take over the cluster's parameters, and no others; `restart`: also those for which it must be
+   * started anew, if there are any. Waits until it does its part again.
+   */
+  'cmon.apply-parameters': { cluster: ClusterRef; nodeId: string; primaryId: string; restart: boolean }
   'cmon.create-account': { cluster: ClusterRef; nodeId: string; username: string; database: string }
   'cmon.check-cluster': { cluster: ClusterRef; primaryId: string }
   'cmon.stop-node': { cluster: ClusterRef; nodeId: string }

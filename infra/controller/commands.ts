@@ -1,5 +1,5 @@
 import type { ClusterRef, Order, OrderResult, PlacedOrder } from '../../domain/job/orders.ts'
-import type { NodeContext, Role } from '../engines/engine.ts'
+import type { NodeContext, ReachedNode, Role } from '../engines/engine.ts'
 import type { ControllerStore } from '../controller-store/controller-store.ts'
 import { Failure, type Work } from '../messaging/worker.ts'
 import type { Credentials } from './credentials.ts'
@@ -25,6 +25,9 @@ export const carryOut = async (parts: Parts, { order, notAfter }: PlacedOrder, w
       return {}
     case 'cmon.resume-node':
       await resume(parts, { ...order.body, notAfter }, work)
+      return {}
+    case 'cmon.apply-parameters':
+      await applyParameters(parts, { ...order.body, notAfter }, work)
       return {}
     case 'cmon.register-cluster':
     case 'cmon.forget-cluster':
@@ -64,7 +67,10 @@ const open = async ({ nodes, credentials }: Parts, { cluster, nodeId }: NodeOf, 
   return { ...reached, certificate, secrets }
 }
 
-type NodeOrder = Exclude<Order, ClusterOrder | { subject: 'cmon.check-cluster' | 'cmon.restart-node' | 'cmon.resume-node' }>
+type WaitingOrder = {
+  subject: 'cmon.check-cluster' | 'cmon.restart-node' | 'cmon.apply-parameters' | 'cmon.resume-node'
+}
+type NodeOrder = Exclude<Order, ClusterOrder | WaitingOrder>
 
 const ofNode = async (parts: Parts, order: NodeOrder, work: Work): Promise<void> => {
   const { nodes, credentials, store } = parts
@@ -146,8 +152,7 @@ const restart = async (
   work.note(`${name} is stopped`)
   await engine.start(node)
   await store.intend(nodeId, { shutDown: false })
-  const reached = nodeId === primaryId ? [node] : [await nodes.reach(cluster, primaryId, work), node]
-  await untilWhole({ engine, reached, primaryId, notAfter, now }, work)
+  await untilOneIsWhole({ nodes, now }, { cluster, primaryId, notAfter, node }, work)
   work.note(`${name} does its part again`)
 }
 
@@ -157,14 +162,46 @@ const resume = async (
   { cluster, nodeId, primaryId, notAfter }: NodeOf & { readonly primaryId: string; readonly notAfter: string },
   work: Work,
 ): Promise<void> => {
-  const { nodes, store, now } = parts
-  const engine = nodes.engine(cluster)
+  const { nodes, store } = parts
   const node = await open(parts, { cluster, nodeId }, work)
-  await engine.configure(node, nodes.member(cluster, primaryId))
+  await nodes.engine(cluster).configure(node, nodes.member(cluster, primaryId))
   await store.intend(nodeId, { shutDown: false })
-  const reached = nodeId === primaryId ? [node] : [await nodes.reach(cluster, primaryId, work), node]
-  await untilWhole({ engine, reached, primaryId, notAfter, now }, work)
+  await untilOneIsWhole(parts, { cluster, primaryId, notAfter, node }, work)
   work.note(`${node.member.name} does its part again`)
+}
+
+/** Has a node take over the cluster's parameters, and waits until it takes writes, or streams from the primary, again. */
+const applyParameters = async (
+  parts: Parts,
+  { cluster, nodeId, primaryId, notAfter, restart: mayRestart }: Applying,
+  work: Work,
+): Promise<void> => {
+  const { nodes, store } = parts
+  const node = await open(parts, { cluster, nodeId }, work)
+  // The silence of a host that is started anew is no cause for an alarm.
+  if (mayRestart) await store.intend(nodeId, { shutDown: true })
+  await nodes.engine(cluster).applyParameters(node, nodes.member(cluster, primaryId), { restart: mayRestart })
+  if (mayRestart) await store.intend(nodeId, { shutDown: false })
+  await untilOneIsWhole(parts, { cluster, primaryId, notAfter, node }, work)
+}
+type Applying = NodeOf & { readonly primaryId: string; readonly notAfter: string; readonly restart: boolean }
+
+type OneOf = {
+  readonly cluster: ClusterRef
+  readonly primaryId: string
+  readonly notAfter: string
+  readonly node: ReachedNode
+}
+
+/** Waits until a node does its part; the other replicas may do what they like. */
+const untilOneIsWhole = async (
+  { nodes, now }: Pick<Parts, 'nodes' | 'now'>,
+  { cluster, primaryId, notAfter, node }: OneOf,
+  work: Work,
+): Promise<void> => {
+  const isPrimary = node.member.nodeId === primaryId
+  const reached = isPrimary ? [node] : [await nodes.reach(cluster, primaryId, work), node]
+  await untilWhole({ engine: nodes.engine(cluster), reached, primaryId, notAfter, now }, work)
 }
 
 type FoundOrder = Extract<Order, { subject: 'cmon.start-node' | 'cmon.stop-node' | 'cmon.erase-node' }>

@@ -93,6 +93,11 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
   },
   'invalid-credentials': { status: 401, means: 'The login or the password is wrong.' },
   'job-not-found': { status: 404, means: 'There is no such job.' },
+  'job-not-over': { status: 409, means: 'The job waits or is at work: only one that came to nothing is asked for again.' },
+  'job-not-retriable': {
+    status: 409,
+    means: 'The job did what it was to do, or the datastore has gone another way since. The message says which.',
+  },
   'job-past-return': {
     status: 409,
     means: 'The job has gone too far to be cancelled; it will be carried to its end.',

@@ -69,6 +69,11 @@ export const contract = {
     subject: DATASTORE,
     data: ofDatastore,
   },
+  'dev.ccx.datastore.deployment-retried.v1': {
+    summary: 'A deployment that had failed was begun again, on nodes that are none of those before.',
+    subject: DATASTORE,
+    data: ofDatastore.extend({ nodes: z.array(z.object({ nodeId, zone: z.string() })) }),
+  },
   'dev.ccx.datastore.deletion-started.v1': { summary: 'The datastore is being deleted.', subject: DATASTORE, data: ofDatastore },
   'dev.ccx.datastore.deletion-abandoned.v1': {
     summary: 'The datastore was not deleted after all.',

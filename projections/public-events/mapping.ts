@@ -21,7 +21,7 @@ const END = {
 const aboutDatastore = (
   type: Exclude<
     Extract<PublicType, `dev.ccx.datastore.${string}`>,
-    `${string}.${'created' | 'deployed' | 'changed' | 'change-abandoned'}.v1`
+    `${string}.${'created' | 'deployed' | 'deployment-retried' | 'changed' | 'change-abandoned'}.v1`
   >,
   { datastoreId }: { readonly datastoreId: string },
 ): readonly PublicEvent[] => [{ type, subject: `datastores/${datastoreId}`, data: { datastoreId } }]
@@ -103,6 +103,13 @@ const mapping: Mapping = {
   DatastoreCreated: (event) => [created(event)],
   DatastoreDeployed: (event) => [deployed(event)],
   DeploymentFailed: ({ data }) => aboutDatastore('dev.ccx.datastore.deployment-failed.v1', data),
+  DeploymentRetried: ({ data: { datastoreId, spec } }) => [
+    {
+      type: 'dev.ccx.datastore.deployment-retried.v1',
+      subject: `datastores/${datastoreId}`,
+      data: { datastoreId, nodes: spec.nodes.map(({ nodeId, zone }) => ({ nodeId, zone })) },
+    },
+  ],
   DeletionStarted: ({ data }) => aboutDatastore('dev.ccx.datastore.deletion-started.v1', data),
   DeletionAbandoned: ({ data }) => aboutDatastore('dev.ccx.datastore.deletion-abandoned.v1', data),
   DatastoreDeleted: ({ data }) => aboutDatastore('dev.ccx.datastore.deleted.v1', data),
@@ -203,6 +210,7 @@ export const organisationOf = ({ type, data, metadata }: KnownEvent): string | u
   if (metadata.organisationId !== undefined) return metadata.organisationId
   switch (type) {
     case 'DatastoreCreated':
+    case 'DeploymentRetried':
       return data.spec.ownerId
     case 'JobQueued':
       return data.ownerId

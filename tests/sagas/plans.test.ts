@@ -42,6 +42,7 @@ const remedies: Readonly<
   'cmon.follow-primary': 'destroys',
   'cmon.restart-node': { by: ['cmon.start-node'] },
   'cmon.resume-node': { by: ['cmon.stop-node'] },
+  'cmon.apply-parameters': { by: ['cmon.apply-parameters'] },
   'cmon.create-account': { goesWith: 'cmon.erase-node' },
   'cmon.check-cluster': 'nothing',
   'cmon.stop-node': { by: ['cmon.start-node', 'cmon.resume-node'] },

@@ -66,6 +66,7 @@ export const engineWorld = async (engine: Engine, datastoreId: string, network?:
         version: engine.versions[0] ?? '',
         instance: { cpu: 1, ramGb: 1 },
         common: { cpu: 1, ramGb: 1 },
+        parameters: {},
         certificate: await issue(authority, request),
         signal: AbortSignal.timeout(10 * VERB_LIMIT_MS),
         note: () => {},

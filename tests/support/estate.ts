@@ -74,6 +74,7 @@ const run = (own: Inventory, cluster: ClusterRef, nodeId: string, primaryId: str
   own.set('settings', nodeId, settingsOf(cluster, nodeId))
   own.set('server', nodeId, 'runs')
   own.set('members', nodeId, `${membersOf(cluster)}, of which ${primaryId} is followed`)
+  own.set('parameters', nodeId, parametersOf(cluster))
   if (nodeId === primaryId) own.keep(nodeId, () => otherIds(cluster, nodeId))
 }
 
@@ -81,7 +82,10 @@ const needsStopped = (own: Inventory, nodeId: string): void => {
   if (!own.is('server', nodeId, 'is stopped')) throw new Error(`the server of ${nodeId} runs`)
 }
 
-const ON_A_VOLUME = ['software', 'settings', 'data', 'server', 'members', 'kept', 'account']
+const parametersOf = ({ parameters = {} }: ClusterRef): string =>
+  list(Object.entries(parameters).map(([name, value]) => `${name}=${value}`))
+
+const ON_A_VOLUME = ['software', 'settings', 'data', 'server', 'members', 'parameters', 'kept', 'account']
 
 const onNode = (own: Inventory, order: Order): void => {
   const { subject, body } = order
@@ -114,6 +118,10 @@ const onNode = (own: Inventory, order: Order): void => {
     case 'cmon.follow-primary':
       own.needs('kept', body.primaryId)
       own.remove(body.nodeId, 'kept')
+      return run(own, body.cluster, body.nodeId, body.primaryId)
+    case 'cmon.apply-parameters':
+      own.needs('data', body.nodeId)
+      own.needs('data', body.primaryId)
       return run(own, body.cluster, body.nodeId, body.primaryId)
     case 'cmon.restart-node':
     case 'cmon.resume-node':
@@ -167,7 +175,11 @@ const elsewhere = (own: Inventory, { subject, body }: Order): void => {
     case 'infra.withdraw-names':
       return body.names.forEach((name) => own.remove(name, 'name'))
     case 'cmon.register-cluster':
-      return own.set('cluster', body.cluster.datastoreId, `${membersOf(body.cluster)}; ${sizesOf(body.cluster)}`)
+      return own.set(
+        'cluster',
+        body.cluster.datastoreId,
+        [membersOf, sizesOf, parametersOf].map((of) => of(body.cluster)).join('; '),
+      )
     case 'cmon.forget-cluster':
       return own.remove(body.cluster.datastoreId, 'cluster')
     case 'infra.sweep':

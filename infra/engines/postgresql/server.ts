@@ -2,10 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
 import { CommandFailed } from '../../host.ts'
 import type { Member, NodeContext, ReachedNode } from '../engine.ts'
-import { pgHba, pgIdent, postgresqlConf } from './config.ts'
+import { pgHba, pgIdent, postgresqlConf, type ServerConfig, settingsIn } from './config.ts'
 import { ATTEMPT_PREFIX, layoutOf, unitOf } from './layout.ts'
+import { needed } from './needs.ts'
 import { psql, unanswered } from './psql.ts'
-import { settingsFor } from './settings.ts'
+import { type Settings, settingsFor } from './settings.ts'
 
 /** Its presence makes the server begin as a replica; the server removes it when it is promoted. */
 export const STANDBY_SIGNAL = 'standby.signal'
@@ -85,25 +86,30 @@ export const makeCluster = async (
   await run(['sh', '-c', FINISH, 'finish', folder, data, dataDir, ...signals])
 }
 
-/** How many connections the primary allowed for when it wrote what this replica has replayed: with fewer it would not start. */
-const connectionsNeeded = async (node: NodeContext): Promise<number> => {
-  if (!(await hasCluster(node))) return 0
-  const { host, signal } = node
-  const told = await host.run(['pg_controldata', '-D', layoutOf(host).data], { env: { LC_ALL: 'C' }, signal })
-  return Number(/^max_connections setting: +(\d+)$/m.exec(told)?.[1] ?? 0)
+const configOf = ({ host, member, instance, common, parameters }: NodeContext, upstream: Member | undefined): ServerConfig =>
+  ({ layout: layoutOf(host), settings: settingsFor(instance, common), parameters, member, address: host.address, upstream })
+
+/** What a replica keeps although it would be given less, for its primary has, or had, as much. */
+export const keptOf = async (node: NodeContext, upstream: Member | undefined): Promise<Settings> =>
+  upstream === undefined ? {} : needed(node, settingsIn(configOf(node, upstream)))
+
+/** What postgresql.conf is to hold. */
+export const configurationOf = async (node: NodeContext, upstream: Member | undefined): Promise<string> => {
+  const config = configOf(node, upstream)
+  return postgresqlConf({ ...config, settings: { ...config.settings, ...(await keptOf(node, upstream)) } })
 }
 
 /** Writes all of the configuration; a server that runs must be told. */
 export const configure = async (node: NodeContext, upstream?: Member): Promise<void> => {
-  const { host, member, members, instance, common } = node
+  const { host, members } = node
   const layout = layoutOf(host)
   const writeIdent = async (): Promise<void> => {
     const machineUser = (await host.run(['id', '--user', '--name'], { signal: node.signal })).trim()
     await host.write(layout.ident, pgIdent(machineUser), 0o600)
   }
-  const settings = settingsFor(instance, common, upstream === undefined ? 0 : await connectionsNeeded(node))
+  const text = await configurationOf(node, upstream)
   await together(
-    host.write(layout.config, postgresqlConf({ layout, settings, member, address: host.address, upstream }), 0o600),
+    host.write(layout.config, text, 0o600),
     host.write(layout.hba, pgHba(members), 0o600),
     writeIdent(),
     ...(layout.socket.startsWith('@') ? [] : [host.run(['mkdir', '-p', layout.socket], { signal: node.signal })]),

@@ -24,16 +24,13 @@ const clamp = (value: number, least: number, most: number): number => Math.min(M
  *
  * @param instance.ramGb memory of this machine in GiB; fractions are allowed
  * @param common.ramGb memory of a machine of the datastore's size
- * @param connectionsMin how many this server must allow for at least
  */
 export const settingsFor = (
   { ramGb }: { readonly ramGb: number },
   common: { readonly ramGb: number },
-  connectionsMin = 0,
 ): Settings => {
   const ramMb = ramGb * MB_PER_GB
-  const wanted = CONNECTIONS.find(({ belowGb }) => common.ramGb < belowGb)?.connections ?? CONNECTIONS_MAX
-  const connections = Math.max(wanted, connectionsMin)
+  const connections = CONNECTIONS.find(({ belowGb }) => common.ramGb < belowGb)?.connections ?? CONNECTIONS_MAX
   return {
     max_connections: connections,
     shared_buffers: `${clamp(ramMb / 4, 16, 256 * MB_PER_GB)}MB`,

@@ -81,8 +81,8 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./rebuild.ts')).rebuild,
   },
   job: {
-    usage: 'job list DATASTORE | show DATASTORE JOB | cancel DATASTORE JOB [--state DIR]',
-    summary: 'show the jobs of a datastore, newest first; one with its steps and log; or stop one and undo it',
+    usage: 'job list DATASTORE | show|cancel|retry DATASTORE JOB [--state DIR]',
+    summary: 'show the jobs of a datastore, newest first; one with its steps and log; stop one, or try it once more',
     load: async () => (await import('./job.ts')).job,
   },
   why: {
