@@ -3,6 +3,7 @@ import type { ErasureRejection } from '../../command-handlers/auth/erase.ts'
 import type { AuthRejection } from '../../command-handlers/auth/refusals.ts'
 import type { IdempotencyRejection } from '../../command-handlers/answer-once.ts'
 import type { IntegrationRejection } from '../../command-handlers/integration.ts'
+import type { OrganisationEdgeRejection } from '../../command-handlers/organisations/tools.ts'
 import type { WebhookEdgeRejection } from '../../command-handlers/webhook-ports.ts'
 import type { AccountRejection } from '../../domain/account/account.ts'
 import type { DatastoreRejection } from '../../domain/datastore/messages.ts'
@@ -42,6 +43,7 @@ export type ProblemCode =
   | IdempotencyRejection
   | IntegrationRejection
   | JobRejection
+  | OrganisationEdgeRejection
   | OrganisationRejection
   | PlanRejection
   | QueryRejection
@@ -63,6 +65,7 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
   'member-limit-reached': { status: 409, means: 'The organisation has as many members as it may have.' },
   'member-not-found': { status: 404, means: 'The organisation has no such member.' },
   'organisation-not-found': { status: 404, means: 'There is no such organisation, or it is not yours.' },
+  'organisation-limit-reached': { status: 409, means: 'The user is a member of as many organisations as one may be.' },
   'role-too-high': { status: 403, means: 'Nobody gives or takes a role that is more than his own.' },
   'basic-required': { status: 401, means: 'This call is for the machine account of operators, by HTTP Basic.' },
   'body-too-large': { status: 413, means: 'The request has more than 1 MiB.' },
