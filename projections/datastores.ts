@@ -134,6 +134,12 @@ const placesAfter = (places: DatastoreRow['places'], change: Change): DatastoreR
     case 'promote-replica':
     case 'reboot-node':
     case 'change-parameters':
+    case 'create-database':
+    case 'drop-database':
+    case 'create-user':
+    case 'change-user':
+    case 'drop-user':
+    case 'change-admin':
       return places
   }
 }
