@@ -60,7 +60,10 @@ const found = <T>(list: readonly T[] | undefined, idOf: (one: T) => string, key:
  * All databases and users of a datastore that is being deployed, on its primary; what they leave goes with its data. Owners
  * come before what they own, and that before the rights to it.
  */
-export const accessSteps = ({ databases = [], users = [] }: DatastoreSpec, primaryOf: (facts: Facts) => string): readonly Step[] => {
+export const accessSteps = (
+  { databases = [], users = [] }: DatastoreSpec,
+  primaryOf: (facts: Facts) => string,
+): readonly Step[] => {
   const user = (key: string): UserPlan => found(users, ({ userId }) => userId, key)
   const granted = users.filter(({ grants }) => grants.length > 0)
   const limits = { timeoutMs: 60_000, attemptsMax: 5, backoffMs: 1_000 }

@@ -11,7 +11,10 @@ const LEAVE_MS = 5_000
 export const MAKING_PREFIX = 'ccx_making_'
 const making = (mark: string): string => name(`${MAKING_PREFIX}${mark}`)
 
-/** No statement makes a database and marks it at once, so it is made under a name that nobody uses, and gets its own with the mark. */
+/**
+ * No statement makes a database and marks it at once, so it is made under a name that nobody uses, and gets its own with the
+ * mark.
+ */
 export const putDatabase: Engine['putDatabase'] = async (node, { name: wanted, owner, mark }) => {
   checkName(wanted, 'database')
   const found = await markOf(node, 'database', wanted)

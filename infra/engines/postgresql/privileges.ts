@@ -30,7 +30,8 @@ export const dropGroupsOfNone = `select format('drop role %I', rolname) from pg_
 export const closeToPublic = async (node: ReachedNode): Promise<void> => {
   const open = await psql(
     node,
-    `select coalesce(jsonb_agg(jsonb_build_array(oid::text, datname)), '[]') from pg_database where not datistemplate and datname <> 'postgres' and exists (
+    `select coalesce(jsonb_agg(jsonb_build_array(oid::text, datname)), '[]') from pg_database
+ where not datistemplate and datname <> 'postgres' and exists (
   select from aclexplode(coalesce(datacl, acldefault('d', datdba))) a where a.grantee = 0 and a.privilege_type = 'CONNECT')`,
   )
   for (const [oid, found] of z.array(z.tuple([z.string(), z.string()])).parse(JSON.parse(open))) {
