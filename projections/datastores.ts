@@ -136,6 +136,12 @@ const placesAfter = (places: DatastoreRow['places'], change: Change): DatastoreR
     case 'reboot-node':
     case 'resize-instances':
     case 'change-parameters':
+    case 'create-database':
+    case 'drop-database':
+    case 'create-user':
+    case 'change-user':
+    case 'drop-user':
+    case 'change-admin':
       return places
   }
 }

@@ -31,14 +31,28 @@ const nodesOf = (change: Change): readonly string[] => {
     case 'promote-replica':
     case 'reboot-node':
       return [change.nodeId]
-    case 'change-parameters':
-    case 'resize-instances':
+    default:
+      return []
+  }
+}
+
+/** The database or user that a change is about, by the name its owner gave it: still sealed. */
+const aboutOf = (change: Change): readonly string[] => {
+  switch (change.kind) {
+    case 'create-database':
+      return [`“${change.database.name}”`]
+    case 'create-user':
+      return [`“${change.user.name}”`]
+    case 'drop-database':
+    case 'drop-user':
+      return [`“${change.name}”`]
+    default:
       return []
   }
 }
 
 const ofChange = (change: Change, { node }: Names): string =>
-  [kindOf(change.kind), [...nodesOf(change).map(node), ...valuesOf(change)].join(', ')].join(' ').trim()
+  [kindOf(change.kind), [...nodesOf(change).map(node), ...aboutOf(change), ...valuesOf(change)].join(', ')].join(' ').trim()
 
 const valuesOf = (change: Change): readonly string[] => {
   switch (change.kind) {

@@ -1,16 +1,18 @@
 import type { Sagas } from '../domain/job/saga.ts'
 import { addNodes } from './add-nodes.ts'
 import { changeParameters } from './change-parameters.ts'
+import { createDatabase, dropDatabase } from './databases.ts'
 import { deleteDatastore } from './delete-datastore.ts'
 import { deployDatastore } from './deploy-datastore.ts'
 import { promoteReplica } from './promote-replica.ts'
 import { rebootNode } from './reboot-node.ts'
 import { removeNodes } from './remove-nodes.ts'
 import { resizeInstances } from './resize-instances.ts'
+import { changeAdmin, changeUser, createUser, dropUser } from './users.ts'
 
 /** Every kind of job and its plan. */
 export const sagas: Sagas = {
-  'deploy-datastore': () => deployDatastore,
+  'deploy-datastore': deployDatastore,
   'delete-datastore': () => deleteDatastore,
   'add-nodes': () => addNodes,
   'remove-nodes': () => removeNodes,
@@ -18,4 +20,10 @@ export const sagas: Sagas = {
   'reboot-node': rebootNode,
   'resize-instances': resizeInstances,
   'change-parameters': changeParameters,
+  'create-database': createDatabase,
+  'drop-database': dropDatabase,
+  'create-user': createUser,
+  'change-user': changeUser,
+  'drop-user': dropUser,
+  'change-admin': () => changeAdmin,
 }

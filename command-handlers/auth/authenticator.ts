@@ -1,10 +1,13 @@
 import type { Principal } from '../../domain/kernel/endpoint.ts'
+import type { Instant } from '../../domain/kernel/time.ts'
 import { lesser, type Role } from '../../domain/kernel/roles.ts'
 import type { ClientView, Directory, Sessions } from './ports.ts'
 import { presentedToken } from './presented.ts'
 
-/** What a user is in an organisation; undefined: nothing, or there is none such. */
-export type RoleIn = (userId: string, organisationId: string) => Promise<Role | undefined>
+/**
+ * What a user is in an organisation; undefined: nothing, or there is none such, or he has not been it ever since `asOf`.
+ */
+export type RoleIn = (userId: string, organisationId: string, asOf?: Instant) => Promise<Role | undefined>
 
 /** In whose name one acts who names nobody, and as what: a client never as more than the one who made it is by now. */
 const scopeOf = async (
@@ -15,7 +18,7 @@ const scopeOf = async (
   const most = client?.role ?? 'owner'
   const organisationId = client?.organisationId ?? null
   if (organisationId === null) return { ownerId: accountId, role: most }
-  const role = await roleIn(accountId, organisationId)
+  const role = await roleIn(accountId, organisationId, client?.createdAt)
   return role && { ownerId: organisationId, role: lesser(role, most) }
 }
 

@@ -12,7 +12,9 @@ export const streamOf = (organisationId: string): string => `organisation-${orga
  */
 export const rolesIn =
   (store: Pick<EventStore, 'read'>): RoleIn =>
-  async (userId, organisationId) => {
+  async (userId, organisationId, asOf) => {
     const { state } = await fold<OrganisationEvent, Organisation>({ store }, organisation, streamOf(organisationId))
-    return state.status === 'live' ? state.members.get(userId) : undefined
+    if (state.status !== 'live') return undefined
+    const since = state.since.get(userId)
+    return asOf !== undefined && since !== undefined && since > asOf ? undefined : state.members.get(userId)
   }

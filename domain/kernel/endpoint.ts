@@ -71,6 +71,11 @@ export type Endpoint = {
   readonly access: 'public' | 'user' | 'admin' | 'basic' | 'admin-or-basic'
   /** What a `user` must be allowed in the scope that he acts in; default `look` for a GET, else `operate`. */
   readonly needs?: Need
+  /**
+   * Whose name it acts in, if not the one that CCX-Owner says: the organisation that the path names as `:id`, which for
+   * whoever is no member of it does not exist.
+   */
+  readonly of?: 'organisation'
   readonly params?: Schema<unknown>
   readonly query?: Schema<unknown>
   readonly body?: Schema<unknown>

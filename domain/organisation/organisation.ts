@@ -21,6 +21,8 @@ type Invitation = {
 export type LiveOrganisation = {
   readonly status: 'live'
   readonly members: ReadonlyMap<string, Role>
+  /** Since when each of them is one: what he left behind when he was one before is not his any more. */
+  readonly since: ReadonlyMap<string, Instant>
   readonly invitations: ReadonlyMap<string, Invitation>
 }
 
@@ -58,7 +60,8 @@ export const organisation: Decider<OrganisationCommand, OrganisationEvent, Organ
   evolve(state, event) {
     const { type, data } = event
     if (type === 'OrganisationCreated') {
-      return { status: 'live', members: new Map([[data.userId, 'owner']]), invitations: new Map() }
+      const { userId, at } = data
+      return { status: 'live', members: new Map([[userId, 'owner']]), since: new Map([[userId, at]]), invitations: new Map() }
     }
     if (type === 'OrganisationDeleted') return { status: 'deleted' }
     if (type === 'OrganisationDataErased') return { status: 'erased' }
@@ -232,8 +235,11 @@ const living = (state: LiveOrganisation, { type, data }: Lasting): LiveOrganisat
     case 'InvitationRevoked':
     case 'InvitationDeclined':
       return { ...state, invitations: ended(state, data.invitationId, null) }
-    case 'MemberJoined':
-      return { ...withRole(state, data.userId, data.role), invitations: ended(state, data.invitationId, data.userId) }
+    case 'MemberJoined': {
+      const { userId, role, invitationId, at } = data
+      const since = new Map([...state.since, [userId, at]])
+      return { ...withRole(state, userId, role), since, invitations: ended(state, invitationId, userId) }
+    }
     case 'MemberRoleChanged':
       return withRole(state, data.userId, data.role)
     case 'MemberRemoved':

@@ -1,7 +1,9 @@
 import type { ClusterRef, Order, OrderResult, PlacedOrder } from '../../domain/job/orders.ts'
+import type { PersonalData } from '../../domain/kernel/sealed.ts'
 import type { NodeContext, ReachedNode, Role } from '../engines/engine.ts'
 import type { ControllerStore } from '../controller-store/controller-store.ts'
 import { Failure, type Work } from '../messaging/worker.ts'
+import { type AccessOrder, accessCommand, isAccessOrder } from './access-commands.ts'
 import type { Credentials } from './credentials.ts'
 import type { Nodes } from './nodes.ts'
 import { untilWhole } from './whole.ts'
@@ -11,12 +13,17 @@ const FORGET_TIMEOUT_MS = 10_000
 export type Parts = {
   readonly nodes: Nodes
   readonly credentials: Credentials
+  readonly personal: Pick<PersonalData, 'open'>
   readonly store: ControllerStore
   readonly now: () => string
 }
 
 /** Carries an order out, idempotently, without looking into the journal. */
 export const carryOut = async (parts: Parts, { order, notAfter }: PlacedOrder, work: Work): Promise<OrderResult> => {
+  if (isAccessOrder(order)) {
+    await accessCommand(parts, order, work)
+    return {}
+  }
   switch (order.subject) {
     case 'cmon.check-cluster':
       return { roles: await check(parts, { ...order.body, notAfter }, work) }
@@ -70,10 +77,10 @@ const open = async ({ nodes, credentials }: Parts, { cluster, nodeId }: NodeOf, 
 type WaitingOrder = {
   subject: 'cmon.check-cluster' | 'cmon.restart-node' | 'cmon.apply-parameters' | 'cmon.resume-node'
 }
-type NodeOrder = Exclude<Order, ClusterOrder | WaitingOrder>
+type NodeOrder = Exclude<Order, AccessOrder | ClusterOrder | WaitingOrder>
 
 const ofNode = async (parts: Parts, order: NodeOrder, work: Work): Promise<void> => {
-  const { nodes, credentials, store } = parts
+  const { nodes, store } = parts
   switch (order.subject) {
     case 'cmon.install-node': {
       const { cluster, nodeId } = order.body
@@ -94,14 +101,6 @@ const ofNode = async (parts: Parts, order: NodeOrder, work: Work): Promise<void>
       const { cluster, nodeId, primaryId } = order.body
       const node = await open(parts, { cluster, nodeId }, work)
       return nodes.engine(cluster).configure(node, nodes.member(cluster, primaryId))
-    }
-    case 'cmon.create-account': {
-      const { cluster, nodeId, username, database } = order.body
-      const [password, node] = await Promise.all([
-        credentials.adminPassword(cluster),
-        open(parts, { cluster, nodeId }, work),
-      ])
-      return nodes.engine(cluster).createAccount(node, { username, password, database })
     }
     case 'cmon.catch-up':
     case 'cmon.promote-replica':

@@ -1,7 +1,7 @@
 import { type Endpoint, needOf, type Principal } from '../../domain/kernel/endpoint.ts'
 import { may, type Role } from '../../domain/kernel/roles.ts'
 import { refusal } from './problems.ts'
-import { scoped } from './scope.ts'
+import { inOrganisation, scoped } from './scope.ts'
 
 /** Reads a header of the request by its name, whatever the case. */
 export type Header = (name: string) => string | undefined
@@ -33,9 +33,10 @@ const comesBasic = (header: Header): boolean => /^Basic\b/i.test(header('authori
  * @throws Refused for whoever may not, and for a malformed CCX-Owner header
  */
 export const admitted = async (
-  endpoint: Pick<Endpoint, 'access' | 'method' | 'needs'>,
+  endpoint: Pick<Endpoint, 'access' | 'method' | 'needs' | 'of'>,
   { authenticate, isBasic, roleIn = async () => undefined }: Admission,
   header: Header,
+  params: Readonly<Record<string, string>>,
 ): Promise<Principal> => {
   const { access } = endpoint
   if (access === 'public') return nobody
@@ -45,7 +46,10 @@ export const admitted = async (
   }
   const principal = await authenticate(header)
   if (principal === undefined) throw refusal('unauthenticated', 'sign in first')
-  const own = await scoped(principal, header('CCX-Owner'), roleIn)
+  const own =
+    endpoint.of === 'organisation'
+      ? await inOrganisation(principal, params['id'] ?? '', roleIn)
+      : await scoped(principal, header('CCX-Owner'), roleIn)
   if (access !== 'user') {
     if (!principal.isAdmin) throw refusal('forbidden', 'this is for operators')
     return own

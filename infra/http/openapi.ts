@@ -42,7 +42,7 @@ const parametersOf = ({ params, query, path }: Endpoint): readonly JsonObject[] 
 const isMutating = ({ method, access }: Endpoint): boolean => method !== 'GET' && access !== 'public'
 
 const headersOf = (endpoint: Endpoint): readonly JsonObject[] => [
-  ...(endpoint.access === 'user' ? [{ $ref: '#/components/parameters/owner' }] : []),
+  ...(endpoint.access === 'user' && endpoint.of === undefined ? [{ $ref: '#/components/parameters/owner' }] : []),
   ...(isMutating(endpoint) ? [{ $ref: '#/components/parameters/idempotencyKey' }] : []),
   ...(endpoint.method === 'GET' ? [{ $ref: '#/components/parameters/position' }] : []),
 ]

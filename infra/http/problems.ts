@@ -3,7 +3,9 @@ import type { ErasureRejection } from '../../command-handlers/auth/erase.ts'
 import type { AuthRejection } from '../../command-handlers/auth/refusals.ts'
 import type { IdempotencyRejection } from '../../command-handlers/answer-once.ts'
 import type { IntegrationRejection } from '../../command-handlers/integration.ts'
+import type { OrganisationEdgeRejection } from '../../command-handlers/organisations/tools.ts'
 import type { WebhookEdgeRejection } from '../../command-handlers/webhook-ports.ts'
+import type { AccessRejection } from '../../command-handlers/access-tools.ts'
 import type { AccountRejection } from '../../domain/account/account.ts'
 import type { DatastoreRejection } from '../../domain/datastore/messages.ts'
 import type { PlanRejection } from '../../domain/datastore/plan.ts'
@@ -35,6 +37,7 @@ export type QueryRejection = 'datastore-not-deployed' | 'instant-not-reached' | 
 
 export type ProblemCode =
   | AccountRejection
+  | AccessRejection
   | AuthRejection
   | DatastoreRejection
   | EdgeRejection
@@ -42,6 +45,7 @@ export type ProblemCode =
   | IdempotencyRejection
   | IntegrationRejection
   | JobRejection
+  | OrganisationEdgeRejection
   | OrganisationRejection
   | PlanRejection
   | QueryRejection
@@ -63,11 +67,19 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
   'member-limit-reached': { status: 409, means: 'The organisation has as many members as it may have.' },
   'member-not-found': { status: 404, means: 'The organisation has no such member.' },
   'organisation-not-found': { status: 404, means: 'There is no such organisation, or it is not yours.' },
+  'organisation-limit-reached': { status: 409, means: 'The user is a member of as many organisations as one may be.' },
   'role-too-high': { status: 403, means: 'Nobody gives or takes a role that is more than his own.' },
   'basic-required': { status: 401, means: 'This call is for the machine account of operators, by HTTP Basic.' },
   'body-too-large': { status: 413, means: 'The request has more than 1 MiB.' },
   'client-not-found': { status: 404, means: 'The account has no such OAuth2 client.' },
   'cursor-ahead': { status: 422, means: 'A replay goes back. The webhook has not come so far yet.' },
+  'access-unknown': {
+    status: 503,
+    means: 'The datastore could not be asked which databases and users it has. Nothing was done; try again.',
+  },
+  'change-failed': { status: 409, means: 'The job ended without success, and all of it is undone. The message says why.' },
+  'database-exists': { status: 409, means: 'The datastore has a database of this name already.' },
+  'database-not-found': { status: 404, means: 'The datastore has no such database.' },
   'datastore-not-deployed': { status: 409, means: 'The datastore is not deployed yet, or never will be.' },
   'datastore-not-running': {
     status: 409,
@@ -112,6 +124,7 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
   'malformed-header': { status: 400, means: 'A header does not have its form. The message names it.' },
   'malformed-idempotency-key': { status: 400, means: 'An idempotency key has 1 to 255 visible ASCII characters.' },
   'malformed-name': { status: 400, means: 'The name is empty or too long.' },
+  'malformed-password': { status: 400, means: 'The password is too short, too long, or not of printable ASCII alone.' },
   'malformed-request': { status: 400, means: 'A field is missing or of the wrong type or form. `field` names it.' },
   'malformed-tags': { status: 400, means: 'The tags are too many, too long, empty or repeated.' },
   'method-not-allowed': {
@@ -124,6 +137,7 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
     means: 'The node is the primary: it is promoted already, and removed only once another one is.',
   },
   'node-limit-reached': { status: 409, means: 'The datastore would have more nodes than the catalogue allows.' },
+  'name-protected': { status: 403, means: 'The database or user belongs to the system and is not removed.' },
   'node-not-found': { status: 404, means: 'The datastore has no such node.' },
   'no-password': { status: 409, means: 'The account has no password: it signs in by way of an issuer of tokens.' },
   'not-found': { status: 404, means: 'There is nothing at this path.' },
@@ -138,6 +152,11 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
     status: 400,
     means: 'A number is outside of what the catalogue offers. The message names the bounds.',
   },
+  'reserved-name': { status: 400, means: 'The name is one that the system needs for itself.' },
+  'rotation-at-work': {
+    status: 409,
+    means: 'The login before the present one holds still. The message says until when; it can be ended at once.',
+  },
   'timed-out': {
     status: 503,
     means: 'It took too long. It may still happen; an idempotency key makes it safe to ask again.',
@@ -149,6 +168,12 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
   unauthenticated: { status: 401, means: 'Nobody is signed in: no session or token was presented, or it is over.' },
   'unknown-field': { status: 400, means: 'A datastore has no such field. The message lists those it has.' },
   'unsupported-encoding': { status: 415, means: 'A body must come without a content encoding.' },
+  'user-exists': { status: 409, means: 'The datastore has a user of this name already.' },
+  'user-not-found': { status: 404, means: 'The datastore has no such user.' },
+  'user-not-managed': {
+    status: 409,
+    means: 'The user was made by SQL, and is changed by SQL. Here he can only be deleted.',
+  },
   'webhook-limit-reached': { status: 422, means: 'An organisation has only so many webhooks. The message tells how many.' },
   'webhook-not-found': { status: 404, means: 'There is no such webhook, or it belongs to another.' },
   'webhook-target-refused': {

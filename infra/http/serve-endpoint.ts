@@ -117,7 +117,8 @@ export const serveEndpoint =
   (endpoint: Endpoint, options: ServeOptions) =>
   async (ctx: Context, known: Known): Promise<void> => {
     const header = headerOf(ctx)
-    const principal = await admitted(endpoint, options, header)
+    const params = paramsOf(ctx)
+    const principal = await admitted(endpoint, options, header, params)
     known.principal = principal
     const seen = askedPosition(header)
     const body = await bodyOf(ctx, endpoint)
@@ -125,11 +126,11 @@ export const serveEndpoint =
     ctx.res.once('close', () => gone.abort())
     const signal = AbortSignal.any([gone.signal, options.closing])
     const isStillHere = async (): Promise<boolean> => {
-      const { userId, ownerId, isAdmin } = await admitted(endpoint, options, header)
+      const { userId, ownerId, isAdmin } = await admitted(endpoint, options, header, params)
       return userId === principal.userId && ownerId === principal.ownerId && isAdmin === principal.isAdmin
     }
     const request = {
-      params: paramsOf(ctx),
+      params,
       query: queryOf(ctx),
       body,
       principal,

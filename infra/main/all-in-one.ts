@@ -7,6 +7,7 @@ import { httpPart } from './parts/http.ts'
 import { integrationCalls, integrationPart } from './parts/integration.ts'
 import { mailPart } from './parts/mail.ts'
 import { projectorPart } from './parts/projector.ts'
+import { organisationCalls } from './parts/organisations.ts'
 import { commandCalls, queryCalls } from './parts/rest.ts'
 import { runnerPart } from './parts/runner.ts'
 import { webhookCalls, webhookPart } from './parts/webhooks.ts'
@@ -21,5 +22,5 @@ await serve('all-in-one', [
   runnerPart,
   webhookPart,
   mailPart,
-  httpPart({ serves: [authCalls, commandCalls, queryCalls, webhookCalls, integrationCalls] }),
+  httpPart({ serves: [authCalls, commandCalls, queryCalls, webhookCalls, integrationCalls, organisationCalls] }),
 ])

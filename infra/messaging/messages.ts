@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { OrderBodies, OrderOutcome, OrderSubject, PlacedOrder } from '../../domain/job/orders.ts'
+import { accessBodies } from './access-messages.ts'
 
 // A member that a newer sender adds is dropped here, not refused: services are upgraded one after the other.
 
@@ -66,7 +67,8 @@ const bodies = {
   'cmon.restart-node': atNode.extend({ primaryId: id }),
   'cmon.resume-node': atNode.extend({ primaryId: id }),
   'cmon.apply-parameters': atNode.extend({ primaryId: id, restart: z.boolean() }),
-  'cmon.create-account': atNode.extend({ username: id, database: id }),
+  'cmon.create-account': atNode.extend({ username: id, database: id, vaultId: id.exactOptional() }),
+  ...accessBodies(atNode),
   'cmon.check-cluster': z.object({ cluster, primaryId: id }),
   'cmon.stop-node': atNode,
   'cmon.start-node': atNode,
@@ -102,6 +104,15 @@ const Order = z.discriminatedUnion('subject', [
   told('cmon.resume-node'),
   told('cmon.apply-parameters'),
   told('cmon.create-account'),
+  told('cmon.set-admin'),
+  told('cmon.put-database'),
+  told('cmon.unmake-database'),
+  told('cmon.close-database'),
+  told('cmon.open-database'),
+  told('cmon.drop-database'),
+  told('cmon.put-user'),
+  told('cmon.unmake-user'),
+  told('cmon.drop-user'),
   told('cmon.check-cluster'),
   told('cmon.stop-node'),
   told('cmon.start-node'),

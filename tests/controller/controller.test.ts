@@ -8,6 +8,7 @@ import type { Engine } from '../../infra/engines/engine.ts'
 import { type Handle, Failure } from '../../infra/messaging/worker.ts'
 import { controllerWorld, placed, work } from '../support/controller-world.ts'
 import { keptLog } from '../support/log.ts'
+import { openPersonalData } from '../support/personal-data.ts'
 
 const test = suite('the controller')
 const world = await controllerWorld('0198d0ac', ['db-a', 'db-b'])
@@ -24,7 +25,7 @@ const counted = (verb: 'bootstrap' | 'createAccount' | 'install'): Partial<Engin
 const counting: Engine = { ...engine, ...counted('bootstrap'), ...counted('createAccount'), ...counted('install') }
 
 const handler = (change: { readonly store?: ControllerStore; readonly engines?: readonly Engine[] } = {}): Handle =>
-  controller({ engines: [counting], providers: [machines.provider], store, secrets, log, ...change })
+  controller({ engines: [counting], providers: [machines.provider], store, secrets, personal: openPersonalData, log, ...change })
 const handle = handler()
 const fulfil = (order: Order): Promise<OrderResult> => handle(placed(order), work())
 const failure = async (promise: Promise<unknown>): Promise<Failure> => {

@@ -1,4 +1,5 @@
 import type { ClusterRef, Order } from '../../domain/job/orders.ts'
+import { onAccess } from './estate-access.ts'
 
 /** Everything that orders have made, by what it is (`machine nod_1`), with what can differ about it. */
 export type Things = Readonly<Record<string, string>>
@@ -30,6 +31,7 @@ const inventory = (before: Things) => {
   const set = (kind: string, id: string, value = 'there'): void => void there.set(`${kind} ${id}`, value)
   return {
     has,
+    get: (kind: string, id: string): string | undefined => there.get(`${kind} ${id}`),
     is: (kind: string, id: string, value: string): boolean => there.get(`${kind} ${id}`) === value,
     /** What is one's becomes another's. */
     move: (kind: string, from: string, to: string): void => {
@@ -56,7 +58,7 @@ const inventory = (before: Things) => {
     things: (): Things => Object.fromEntries([...there].toSorted(([a], [b]) => (a < b ? -1 : 1))),
   }
 }
-type Inventory = ReturnType<typeof inventory>
+export type Inventory = ReturnType<typeof inventory>
 
 const membersOf = ({ nodes }: ClusterRef): string => list(nodes.map(({ nodeId, address }) => `${nodeId}@${address}`))
 
@@ -85,7 +87,9 @@ const needsStopped = (own: Inventory, nodeId: string): void => {
 const parametersOf = ({ parameters = {} }: ClusterRef): string =>
   list(Object.entries(parameters).map(([name, value]) => `${name}=${value}`))
 
-const ON_A_VOLUME = ['software', 'settings', 'data', 'server', 'members', 'parameters', 'kept', 'account']
+const ON_A_VOLUME = [
+  'software', 'settings', 'data', 'server', 'members', 'parameters', 'kept', 'account', 'databases', 'users',
+]
 
 const onNode = (own: Inventory, order: Order): void => {
   const { subject, body } = order
@@ -112,7 +116,7 @@ const onNode = (own: Inventory, order: Order): void => {
       for (const other of otherIds(body.cluster, body.nodeId)) {
         // Whoever keeps something for others is, or was, the primary.
         if (own.has('kept', other)) needsStopped(own, other)
-        own.move('account', other, body.nodeId)
+        for (const kind of ['account', 'databases', 'users']) own.move(kind, other, body.nodeId)
       }
       return own.keep(body.nodeId, () => otherIds(body.cluster, body.nodeId))
     case 'cmon.follow-primary':
@@ -128,7 +132,17 @@ const onNode = (own: Inventory, order: Order): void => {
       return run(own, body.cluster, body.nodeId, body.primaryId)
     case 'cmon.create-account':
       own.needs('data', body.nodeId)
-      return own.set('account', body.nodeId, `${body.username} ${body.database}`)
+      return own.set('account', body.nodeId, `${body.username} ${body.vaultId ?? 'as it was made'}`)
+    case 'cmon.set-admin':
+    case 'cmon.put-database':
+    case 'cmon.unmake-database':
+    case 'cmon.close-database':
+    case 'cmon.open-database':
+    case 'cmon.drop-database':
+    case 'cmon.put-user':
+    case 'cmon.unmake-user':
+    case 'cmon.drop-user':
+      return onAccess(own, order)
     case 'cmon.stop-node':
     case 'cmon.start-node':
       if (own.has('data', body.nodeId)) own.set('server', body.nodeId, subject === 'cmon.stop-node' ? 'is stopped' : 'runs')

@@ -1,10 +1,12 @@
 import type { Rejection } from '../../kernel/decider.ts'
 import type { DatastoreSpec } from '../spec.ts'
+import { createDatabase, dropDatabase } from './databases.ts'
 import { addNodes, removeNodes } from './membership.ts'
 import { promoteReplica, rebootNode } from './node-actions.ts'
 import { changeParameters } from './parameters.ts'
 import { resizeInstances } from './resize.ts'
 import type { FreshNode, Rule, Shape } from './rule.ts'
+import { changeAdmin, changeUser, createUser, dropUser } from './users.ts'
 
 export type { FreshNode, Shape } from './rule.ts'
 
@@ -16,6 +18,12 @@ const rules = {
   'reboot-node': rebootNode,
   'resize-instances': resizeInstances,
   'change-parameters': changeParameters,
+  'create-database': createDatabase,
+  'drop-database': dropDatabase,
+  'create-user': createUser,
+  'change-user': changeUser,
+  'drop-user': dropUser,
+  'change-admin': changeAdmin,
 }
 
 type Rules = typeof rules

@@ -27,15 +27,16 @@ export const literal = (text: string): string => `'${text.replaceAll("'", "''")}
  * Runs statements on the node's own server as its superuser, through its socket.
  *
  * @param sql statements and psql commands; they go by stdin, so they may carry verifiers of passwords
+ * @param options.database to connect to; default the server's own
  * @returns what they selected: rows by line, columns by `|`
  * @throws CommandFailed when the server does not answer or refuses one of them; then none after it has run
  */
 export const psql = (
   { host, member, signal }: ReachedNode,
   sql: string,
-  { timeoutMs = 60_000 }: { readonly timeoutMs?: number } = {},
+  { timeoutMs = 60_000, database = LOCAL.dbname }: { readonly timeoutMs?: number; readonly database?: string } = {},
 ): Promise<string> =>
-  host.run(command(conninfo({ ...LOCAL, host: layoutOf(host).socket, port: member.port })), {
+  host.run(command(conninfo({ ...LOCAL, dbname: database, host: layoutOf(host).socket, port: member.port })), {
     stdin: sql,
     env: { LC_ALL: 'C.UTF-8', PGOPTIONS: OWN },
     timeoutMs,
