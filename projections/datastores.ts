@@ -113,8 +113,9 @@ const after = (
     : { status, status_reason: reason }
 
 /** What a tenant may set without a job, as it is read; what he has left alone is absent. */
-const set = ({ maintenance, ...words }: Settings): Partial<DatastoreRow> => ({
+const set = ({ maintenance, upgradeInWindow, ...words }: Settings): Partial<DatastoreRow> => ({
   ...words,
+  ...(upgradeInWindow === undefined ? {} : { upgrade_in_window: upgradeInWindow }),
   ...(maintenance === undefined ? {} : { maintenance: windowOf(maintenance) }),
 })
 
@@ -132,6 +133,11 @@ const placesAfter = (places: DatastoreRow['places'], change: Change): DatastoreR
       return [...places, ...change.nodes.map(placeOf)]
     case 'remove-nodes':
       return places.filter(({ node_id }) => !change.nodeIds.includes(node_id))
+    case 'repair-node':
+    case 'upgrade-node': {
+      const { nodeId, replacement } = change
+      return replacement === null ? places : places.map((place) => (place.node_id === nodeId ? placeOf(replacement) : place))
+    }
     case 'promote-replica':
     case 'reboot-node':
     case 'resize-instances':

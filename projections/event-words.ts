@@ -28,6 +28,8 @@ const nodesOf = (change: Change): readonly string[] => {
       return change.nodes.map(({ nodeId }) => nodeId)
     case 'remove-nodes':
       return change.nodeIds
+    case 'repair-node':
+    case 'upgrade-node':
     case 'promote-replica':
     case 'reboot-node':
       return [change.nodeId]

@@ -1,3 +1,4 @@
+import { comingBy, goingBy } from '../domain/datastore/changes/coming.ts'
 import type { Change } from '../domain/datastore/changes/index.ts'
 import type { DatastoreCreated, JobAdmitted } from '../domain/datastore/messages.ts'
 import { type DatastoreSpec, type NodePlan, type NodeState, nodeHostname } from '../domain/datastore/spec.ts'
@@ -45,9 +46,9 @@ export const nodes = projection<NodesRow>({
       case 'DatastoreChanged':
         return [data.datastoreId]
       case 'ChangeAbandoned':
-        return data.change.kind === 'add-nodes' ? [data.datastoreId] : []
+        return comingBy(data.change).length > 0 ? [data.datastoreId] : []
       case 'JobAdmitted':
-        return data.input.change?.kind === 'add-nodes' ? [data.datastoreId] : []
+        return comingBy(data.input.change).length > 0 ? [data.datastoreId] : []
       case 'StepSucceeded':
         return data.course === 'forward' && tells(data.result) ? [data.datastoreId] : []
       default:
@@ -66,12 +67,12 @@ export const nodes = projection<NodesRow>({
       case 'JobAdmitted':
         return { ...row, nodes: [...row.nodes, ...toCome(data)] }
       case 'DatastoreChanged': {
-        const left = without(row.nodes, data.change.kind === 'remove-nodes' ? data.change.nodeIds : [])
+        const left = without(row.nodes, goingBy(data.change))
         return { ...row, nodes: left.map((node) => found(sizedBy(node, data.change), data.nodes)) }
       }
       // What was to come has left nothing behind; a change that was never begun had made no entries.
       case 'ChangeAbandoned': {
-        const left = without(row.nodes, data.change.kind === 'add-nodes' ? data.change.nodes.map(({ nodeId }) => nodeId) : [])
+        const left = without(row.nodes, comingBy(data.change).map(({ nodeId }) => nodeId))
         return left.length === row.nodes.length ? row : { ...row, nodes: left }
       }
       // An unwound deployment has left nothing behind.
@@ -125,7 +126,7 @@ const entryOf = (node: NodePlan, { datastoreId, spec, at }: Begun): NodeEntry =>
 })
 
 const toCome = ({ datastoreId, at, input: { spec, change } }: JobAdmitted['data']): readonly NodeEntry[] =>
-  change?.kind === 'add-nodes' ? change.nodes.map((node) => entryOf(node, { datastoreId, spec, at })) : []
+  comingBy(change).map((node) => entryOf(node, { datastoreId, spec, at }))
 
 const planned = ({ datastoreId, spec, at }: Pick<DatastoreCreated['data'], 'datastoreId' | 'spec' | 'at'>): NodesRow => ({
   datastore_id: datastoreId,

@@ -14,6 +14,8 @@ const TYPES: Readonly<Record<Job['kind'], JobReply['type']>> = {
   'remove-nodes': 'JOB_TYPE_REMOVE_NODE',
   'promote-replica': 'JOB_TYPE_PROMOTE_REPLICA',
   'reboot-node': 'JOB_TYPE_REBOOT_NODE',
+  'repair-node': 'JOB_TYPE_REPAIR',
+  'upgrade-node': 'JOB_TYPE_UPGRADE',
   'resize-instances': 'JOB_TYPE_RESIZE_INSTANCE',
   'change-parameters': 'JOB_TYPE_MODIFYDBCONFIG',
   'create-database': 'JOB_TYPE_CREATE_DATABASE',

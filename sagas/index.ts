@@ -7,6 +7,7 @@ import { deployDatastore } from './deploy-datastore.ts'
 import { promoteReplica } from './promote-replica.ts'
 import { rebootNode } from './reboot-node.ts'
 import { removeNodes } from './remove-nodes.ts'
+import { repairNode, upgradeNode } from './replace-node.ts'
 import { resizeInstances } from './resize-instances.ts'
 import { changeAdmin, changeUser, createUser, dropUser } from './users.ts'
 
@@ -19,6 +20,8 @@ export const sagas: Sagas = {
   'promote-replica': () => promoteReplica,
   'reboot-node': rebootNode,
   'resize-instances': resizeInstances,
+  'repair-node': repairNode,
+  'upgrade-node': upgradeNode,
   'change-parameters': changeParameters,
   'create-database': createDatabase,
   'drop-database': dropDatabase,

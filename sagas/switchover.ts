@@ -67,7 +67,7 @@ export const promote = ({ successor }: Switchover): Step => ({
 export const newEndpoint = ({ successor, after }: Switchover): Step => ({
   name: 'endpoint',
   title: 'Lead the name of the primary to it',
-  does: (facts) => publish(switched(after(facts), successor(facts))),
+  does: (facts) => publish(after(switched(facts, successor(facts)))),
   timeoutMs: 60_000, attemptsMax: 8, backoffMs: 1_000,
 })
 

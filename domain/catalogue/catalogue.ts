@@ -1,9 +1,12 @@
+import type { Instant } from '../kernel/time.ts'
 import type { Parameter } from './parameters.ts'
 
 /** What this installation offers: read from one file by an adapter, given to the domain as data. */
 export type Catalogue = {
   readonly vendors: readonly Vendor[]
   readonly clouds: readonly Cloud[]
+  /** Since when there is a newer image or software for nodes; whatever was built before it is due for an upgrade. */
+  readonly serverConfig?: Instant
   readonly limits: {
     readonly nodesMax: number
     readonly nameLengthMax: number

@@ -16,6 +16,7 @@ import type {
 } from './messages.ts'
 import { again, type PastJob } from './retry.ts'
 import type { DatastoreSpec, NodeState } from './spec.ts'
+import { type Built, builtAfter } from './upgrade.ts'
 
 /** A job that waits or is at work. `change` is that of a job which changes the datastore. */
 type QueuedJob = { readonly jobId: string; readonly kind: JobKind; readonly change?: Change }
@@ -29,6 +30,7 @@ type Known = {
   readonly queue: readonly QueuedJob[]
   readonly jobsSeen: ReadonlySet<string>
   readonly past: ReadonlyMap<string, PastJob>
+  readonly built: Built
 }
 
 export type Datastore =
@@ -65,7 +67,7 @@ export const datastore: Decider<DatastoreCommand, DatastoreEvent, Datastore, Dat
   evolve(state, event) {
     if (event.type === 'DatastoreCreated') {
       const { datastoreId, spec, fingerprint } = event.data
-      const nothing = { nodes: [], queue: [], jobsSeen: new Set<string>(), past: new Map<string, PastJob>() }
+      const nothing = { nodes: [], queue: [], jobsSeen: new Set<string>(), past: new Map<string, PastJob>(), built: {} }
       return { status: 'deploying', datastoreId, spec, fingerprint, ...nothing }
     }
     if (state.status === 'absent') throw new Error(`BUG: ${event.type} before DatastoreCreated`)
@@ -98,6 +100,7 @@ export const datastore: Decider<DatastoreCommand, DatastoreEvent, Datastore, Dat
       case 'JobEnded':
         return over(state, event.data.jobId, event.data.end)
       case 'JobAdmitted':
+        return { ...state, built: builtAfter(state.built, event.data) }
       case 'JobCancellationAsked':
       case 'ChangeAbandoned':
         return state

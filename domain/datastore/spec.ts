@@ -1,6 +1,7 @@
 import type { ParameterValues } from '../catalogue/parameters.ts'
 import type { Instance } from '../job/orders.ts'
 import type { Sealed } from '../kernel/sealed.ts'
+import type { Instant } from '../kernel/time.ts'
 import type { DatabasePlan, UserPlan } from './access.ts'
 
 /** A node as it was planned; it keeps its id and name for life. */
@@ -50,6 +51,8 @@ export type DatastoreSpec = Wording<Sealed> & {
   readonly maintenance: { readonly dayOfWeek: number; readonly startHour: number; readonly endHour: number }
   /** What is chosen of the servers' parameters, and the group it comes from; absent: nothing ever was. */
   readonly parameters?: { readonly groupId: string | null; readonly values: ParameterValues }
+  /** Nodes built before this are replaced when the maintenance window opens; absent: nothing is to be done in it. */
+  readonly upgradeInWindow?: Instant
   readonly nodes: readonly NodePlan[]
 }
 

@@ -101,6 +101,8 @@ export type OrderBodies = {
    * started anew, if there are any. Waits until it does its part again.
    */
   'cmon.apply-parameters': { cluster: ClusterRef; nodeId: string; primaryId: string; restart: boolean }
+  /** Has a primary keep nothing for a node that is gone; that node itself is not asked for anything. */
+  'cmon.forget-node': { cluster: ClusterRef; nodeId: string; primaryId: string }
   'cmon.create-account': { cluster: ClusterRef; nodeId: string; username: string; database: string; vaultId?: string }
   /** Gives the administrator the password that the vault has under `vaultId`; null: the one of the beginning. */
   'cmon.set-admin': { cluster: ClusterRef; nodeId: string; username: string; vaultId: string | null }

@@ -102,6 +102,10 @@ const ofNode = async (parts: Parts, order: NodeOrder, work: Work): Promise<void>
       const node = await open(parts, { cluster, nodeId }, work)
       return nodes.engine(cluster).configure(node, nodes.member(cluster, primaryId))
     }
+    case 'cmon.forget-node': {
+      const { cluster, nodeId, primaryId } = order.body
+      return nodes.engine(cluster).forget(await nodes.reach(cluster, primaryId, work), nodes.member(cluster, nodeId))
+    }
     case 'cmon.catch-up':
     case 'cmon.promote-replica':
     case 'cmon.follow-primary':

@@ -63,7 +63,7 @@ const same = (a: JsonValue | undefined, b: JsonValue | undefined): boolean =>
 /** The nodes that an event plans. */
 const plannedBy = ({ type, data }: KnownEvent) => {
   if (type === 'DatastoreCreated') return data.spec.nodes
-  return type === 'JobQueued' && data.change?.kind === 'add-nodes' ? data.change.nodes : []
+  return type === 'JobQueued' ? comingBy(data.change) : []
 }
 
 const namesAfter = (before: Story['nodeNames'], event: KnownEvent): Story['nodeNames'] => {

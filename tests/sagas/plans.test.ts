@@ -43,6 +43,7 @@ const remedies: Readonly<
   'cmon.restart-node': { by: ['cmon.start-node'] },
   'cmon.resume-node': { by: ['cmon.stop-node'] },
   'cmon.apply-parameters': { by: ['cmon.apply-parameters'] },
+  'cmon.forget-node': 'destroys',
   'cmon.create-account': { goesWith: 'cmon.erase-node' },
   'cmon.set-admin': { by: ['cmon.set-admin'] },
   'cmon.put-database': { by: ['cmon.unmake-database'] },
@@ -92,6 +93,8 @@ const assertRemedy = ({ saga, step, facts, key }: Spot): void => {
   assert.is.not(remedy, 'destroys', `${order.subject} cannot be undone, so the step must be irreversible`)
   if (typeof remedy === 'string') return
   const undo = step.undo?.(facts, key)?.subject
+  // To bring up what was there before leaves nothing that an unwinding would have to take down.
+  if ('goesWith' in remedy && facts.input.nodes.some(({ nodeId }) => nodeId === nodeOf(order))) return
   if ('by' in remedy) {
     const isMended = undo === undefined ? nothingWasThere(order, facts) : remedy.by.includes(undo)
     return assert.ok(isMended, `${order.subject} is undone by ${undo}`)

@@ -108,6 +108,9 @@ const onNode = (own: Inventory, order: Order): void => {
     case 'cmon.configure-node':
       own.needs('data', body.nodeId)
       return run(own, body.cluster, body.nodeId, body.primaryId)
+    case 'cmon.forget-node':
+      own.needs('kept', body.primaryId)
+      return own.keep(body.primaryId, (kept) => kept.filter((one) => one !== body.nodeId))
     case 'cmon.catch-up':
       own.needs('data', body.nodeId)
       return needsStopped(own, body.formerId)

@@ -90,6 +90,15 @@ const rebooting = (shape: Shape, number: number): JobInput =>
 const resizing = (shape: Shape, code: string, ramGb: number): JobInput =>
   changeInput(shape, { kind: 'resize-instances', instance: { code, cpu: 2, ramGb } })
 
+/** `number` goes, and the next one there is no node of yet comes in its place. */
+const replacing = (kind: 'repair-node' | 'upgrade-node', shape: Shape, number: number): JobInput => {
+  const [replacement = null] = nodesAfter(shape.spec.nodes.length, 1)
+  return changeInput(shape, { kind, nodeId: `nod_${number}`, replacement })
+}
+
+const restarting = (shape: Shape, number: number): JobInput =>
+  changeInput(shape, { kind: 'repair-node', nodeId: `nod_${number}`, replacement: null })
+
 /** The same datastore with a node of another size. */
 const uneven = ({ spec, nodes }: Shape, number: number): Shape => ({
   spec: {
@@ -164,6 +173,19 @@ export const inputsOf: Readonly<Record<JobKind, Inputs>> = {
     ['a replica that is larger than the rest', resizing(uneven(shapeOf(2), 2), 'tiny', 2)],
     ['both of 2 after a promotion', resizing(promoted(shapeOf(2), 2), 'small', 4)],
     ['all of 3, of which one has the size', resizing(uneven(shapeOf(3), 2), 'small', 4)],
+  ],
+  'repair-node': [
+    ['the only one, where it is', restarting(shapeOf(1), 1)],
+    ['the replica of 2', replacing('repair-node', shapeOf(2), 2)],
+    ['the first of 2 after a promotion', replacing('repair-node', promoted(shapeOf(2), 2), 1)],
+    ['a replica of 3', replacing('repair-node', shapeOf(3), 2)],
+    ['the primary of 3', replacing('repair-node', shapeOf(3), 1)],
+  ],
+  'upgrade-node': [
+    ['the only one', replacing('upgrade-node', shapeOf(1), 1)],
+    ['the primary of 2 after a promotion', replacing('upgrade-node', promoted(shapeOf(2), 2), 2)],
+    ['a replica of 3', replacing('upgrade-node', shapeOf(3), 3)],
+    ['the primary of 3', replacing('upgrade-node', shapeOf(3), 1)],
   ],
   'change-parameters': [
     ['some that are read anew, of 1', configuring(shapeOf(1), { timeout: '5' })],

@@ -77,6 +77,7 @@ export const everyOrder: { readonly [S in OrderSubject]: Extract<Order, { readon
     subject: 'cmon.apply-parameters',
     body: { cluster: { ...cluster, parameters: { lock_timeout: '5' } }, nodeId: 'nod_2', primaryId: 'nod_1', restart: true },
   },
+  'cmon.forget-node': { subject: 'cmon.forget-node', body: { cluster, nodeId: 'nod_2', primaryId: 'nod_1' } },
   'cmon.create-account': {
     subject: 'cmon.create-account',
     body: { cluster, nodeId: 'nod_1', username: 'ccxadmin', database: 'ccxdb' },

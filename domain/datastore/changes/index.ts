@@ -4,6 +4,7 @@ import { createDatabase, dropDatabase } from './databases.ts'
 import { addNodes, removeNodes } from './membership.ts'
 import { promoteReplica, rebootNode } from './node-actions.ts'
 import { changeParameters } from './parameters.ts'
+import { replaceNode } from './replacement.ts'
 import { resizeInstances } from './resize.ts'
 import type { FreshNode, Rule, Shape } from './rule.ts'
 import { changeAdmin, changeUser, createUser, dropUser } from './users.ts'
@@ -17,6 +18,8 @@ const rules = {
   'promote-replica': promoteReplica,
   'reboot-node': rebootNode,
   'resize-instances': resizeInstances,
+  'repair-node': replaceNode,
+  'upgrade-node': replaceNode,
   'change-parameters': changeParameters,
   'create-database': createDatabase,
   'drop-database': dropDatabase,
@@ -67,6 +70,9 @@ export const anew = (change: Change, fresh: readonly FreshNode[]): Change => {
   switch (change.kind) {
     case 'add-nodes':
       return { ...change, nodes: change.nodes.map((node, n) => ({ ...node, ...fresh[n] })) }
+    case 'repair-node':
+    case 'upgrade-node':
+      return { ...change, replacement: change.replacement && { ...change.replacement, ...fresh[0] } }
     default:
       return change
   }
