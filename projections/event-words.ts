@@ -31,11 +31,28 @@ const nodesOf = (change: Change): readonly string[] => {
     case 'promote-replica':
     case 'reboot-node':
       return [change.nodeId]
+    case 'grow-volumes':
+    case 'change-volume-type':
+    case 'set-read-only':
+      return []
   }
 }
 
-const ofChange = (change: Change, { node }: Names): string =>
-  `${kindOf(change.kind)} ${nodesOf(change).map(node).join(', ')}`
+/** What a change says beside its kind. */
+const detailOf = (change: Change, { node }: Names): string => {
+  switch (change.kind) {
+    case 'grow-volumes':
+      return `to ${change.sizeGib} GiB${change.because === undefined ? '' : `, because ${change.because}`}`
+    case 'change-volume-type':
+      return `to ${change.volume.type}, ${change.volume.sizeGib} GiB`
+    case 'set-read-only':
+      return `${change.readOnly ? 'on' : 'off'}, because ${change.because}`
+    default:
+      return nodesOf(change).map(node).join(', ')
+  }
+}
+
+const ofChange = (change: Change, names: Names): string => `${kindOf(change.kind)} ${detailOf(change, names)}`
 
 const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`
 

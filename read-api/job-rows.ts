@@ -14,6 +14,9 @@ const TYPES: Readonly<Record<Job['kind'], JobReply['type']>> = {
   'remove-nodes': 'JOB_TYPE_REMOVE_NODE',
   'promote-replica': 'JOB_TYPE_PROMOTE_REPLICA',
   'reboot-node': 'JOB_TYPE_REBOOT_NODE',
+  'grow-volumes': 'JOB_TYPE_SCALE_VOLUME',
+  'change-volume-type': 'JOB_TYPE_CHANGE_VOLUME_TYPE',
+  'set-read-only': 'JOB_TYPE_SET_READ_ONLY',
 }
 
 // A client polls until it reads one of the last two, so a job that waits for its turn is running too.

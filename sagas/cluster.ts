@@ -34,7 +34,7 @@ export const clusterOf = (facts: Facts): ClusterRef => {
       instance: node.instance,
     }),
   )
-  return { datastoreId, ownerId, engine, version, nodes }
+  return { datastoreId, ownerId, engine, version, nodes, ...(spec.readOnly === true ? { readOnly: true } : {}) }
 }
 
 const named = (spec: DatastoreSpec, name: string, addresses: readonly string[]): Names => ({

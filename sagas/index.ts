@@ -1,10 +1,13 @@
 import type { Sagas } from '../domain/job/saga.ts'
 import { addNodes } from './add-nodes.ts'
+import { changeVolumeType } from './change-volume-type.ts'
 import { deleteDatastore } from './delete-datastore.ts'
 import { deployDatastore } from './deploy-datastore.ts'
+import { growVolumes } from './grow-volumes.ts'
 import { promoteReplica } from './promote-replica.ts'
 import { rebootNode } from './reboot-node.ts'
 import { removeNodes } from './remove-nodes.ts'
+import { setReadOnly } from './set-read-only.ts'
 
 /** Every kind of job and its plan. */
 export const sagas: Sagas = {
@@ -14,4 +17,7 @@ export const sagas: Sagas = {
   'remove-nodes': () => removeNodes,
   'promote-replica': () => promoteReplica,
   'reboot-node': () => rebootNode,
+  'grow-volumes': growVolumes,
+  'change-volume-type': changeVolumeType,
+  'set-read-only': setReadOnly,
 }

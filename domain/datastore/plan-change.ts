@@ -2,6 +2,7 @@ import { type Catalogue, type Cloud, type Region, vendorNamed } from '../catalog
 import { type Rejection, reject } from '../kernel/decider.ts'
 import { type Change, type ChangeKind, type Shape, changed } from './changes/index.ts'
 import { type PlanRejection, nameRefusal, tagsRefusal } from './plan.ts'
+import { planVolumeSize, planVolumeType } from './plan-volume.ts'
 import type { DatastoreSpec, NodePlan, Wording } from './spec.ts'
 
 /** A node that a tenant wants beside those there are; what he leaves open is chosen. */
@@ -80,14 +81,14 @@ export type ChangeContext = {
 }
 
 /** Undefined where the request does not ask for this kind of change. */
-type Planner = (request: ChangeRequest, context: ChangeContext) => Change | Refused | undefined
+export type Planner = (request: ChangeRequest, context: ChangeContext) => Change | Refused | undefined
 
 const notYet = (field: string): Refused => reject('not-offered', `${field}: this cannot be changed here`)
 
 /** What is asked for in one request is done in this order: nodes come before others go. */
 const planners: readonly Planner[] = [
-  ({ volume }) => (volume === undefined ? undefined : notYet('change_volume')),
-  ({ volumeSizeGib }) => (volumeSizeGib === undefined ? undefined : notYet('new_volume_size')),
+  planVolumeType,
+  planVolumeSize,
   ({ instanceSize }) => (instanceSize === undefined ? undefined : notYet('new_instance_size')),
   (request, context) => planMoreNodes(request, context),
   (request) => planFewerNodes(request),

@@ -5,6 +5,7 @@ import type { ControllerStore } from '../controller-store/controller-store.ts'
 import { Failure, type Work } from '../messaging/worker.ts'
 import type { Credentials } from './credentials.ts'
 import type { Nodes } from './nodes.ts'
+import { revive } from './revive.ts'
 
 const CHECK_PAUSE_MS = 50
 /**
@@ -103,6 +104,12 @@ const ofNode = async (parts: Parts, order: NodeOrder, work: Work): Promise<void>
     case 'cmon.promote-replica':
     case 'cmon.follow-primary':
       return switchOver(parts, order, work)
+    case 'cmon.end-writers': {
+      const { cluster, nodeId } = order.body
+      return nodes.engine(cluster).endWriters(await nodes.reach(cluster, nodeId, work))
+    }
+    case 'cmon.revive-node':
+      return revive(parts, order.body, work)
     case 'cmon.start-node':
     case 'cmon.stop-node':
     case 'cmon.erase-node':
@@ -149,7 +156,7 @@ const restart = async (
   await engine.start(node)
   await store.intend(nodeId, { shutDown: false })
   const reached = nodeId === primaryId ? [node] : [await nodes.reach(cluster, primaryId, work), node]
-  await untilWhole({ engine, reached, primaryId, notAfter, now }, work)
+  await untilWhole({ engine, reached, primaryId, notAfter, now, readOnly: cluster.readOnly === true }, work)
   work.note(`${name} does its part again`)
 }
 
@@ -213,7 +220,7 @@ const check = async (
 ): Promise<Readonly<Record<string, Role>>> => {
   const engine = nodes.engine(cluster)
   const reached = await Promise.all(cluster.nodes.map(({ nodeId }) => nodes.reach(cluster, nodeId, work)))
-  await untilWhole({ engine, reached, primaryId, notAfter, now }, work)
+  await untilWhole({ engine, reached, primaryId, notAfter, now, readOnly: cluster.readOnly === true }, work)
   return Object.fromEntries(
     cluster.nodes.map(({ nodeId }): [string, Role] => [nodeId, nodeId === primaryId ? 'primary' : 'replica']),
   )
@@ -225,15 +232,17 @@ type Whole = {
   readonly primaryId: string
   readonly notAfter: string
   readonly now: () => string
+  /** Whether the primary is to take no writes. */
+  readonly readOnly: boolean
 }
 
 /** Waits until the primary takes writes and the others that are named stream from it. */
-const untilWhole = async ({ engine, reached, primaryId, notAfter, now }: Whole, work: Work): Promise<void> => {
+const untilWhole = async ({ engine, reached, primaryId, notAfter, now, readOnly }: Whole, work: Work): Promise<void> => {
   for (;;) {
     const healths = await Promise.all(
       reached.map(async (node) => ({ node: node.member, health: await engine.probe(node) })),
     )
-    const missing = whatIsMissing(healths, primaryId)
+    const missing = whatIsMissing(healths, primaryId, readOnly)
     if (missing === undefined) return
     if (Date.parse(now()) + LAST_WORD_MS >= Date.parse(notAfter)) throw new Failure(missing)
     await setTimeout(CHECK_PAUSE_MS, undefined, { signal: work.signal })
@@ -243,12 +252,12 @@ const untilWhole = async ({ engine, reached, primaryId, notAfter, now }: Whole, 
 export type Seen = { readonly node: { readonly nodeId: string; readonly name: string }; readonly health: Health }
 
 /** Why a cluster is not whole, in a tenant's words; undefined when it is. */
-export const whatIsMissing = (seen: readonly Seen[], primaryId: string): string | undefined => {
+export const whatIsMissing = (seen: readonly Seen[], primaryId: string, readOnly = false): string | undefined => {
   const primary = seen.find(({ node }) => node.nodeId === primaryId)
   if (primary === undefined) return 'The primary is not part of the datastore.'
   const { node, health } = primary
   if (health.role === 'down') return `The primary ${node.name} does not answer.`
-  if (health.role !== 'primary' || health.readOnly) return `The primary ${node.name} takes no writes.`
+  if (health.role !== 'primary' || (health.readOnly && !readOnly)) return `The primary ${node.name} takes no writes.`
   for (const other of seen.filter((each) => each !== primary)) {
     if (other.health.role === 'down') return `The replica ${other.node.name} does not answer.`
     if (other.health.role === 'primary') return `${other.node.name} is a primary as well.`

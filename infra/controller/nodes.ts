@@ -40,6 +40,7 @@ export const nodes = ({
       members: cluster.nodes.map(memberOf),
       version: cluster.version,
       instance: ref.instance,
+      readOnly: cluster.readOnly === true,
       signal: work.signal,
       note: work.note,
     }

@@ -32,6 +32,8 @@ export type NodeContext = {
   readonly members: readonly Member[]
   readonly version: string
   readonly instance: { readonly cpu: number; readonly ramGb: number }
+  /** Whether tenants may only read. */
+  readonly readOnly?: boolean
   readonly certificate: Certificate
   readonly secrets: EngineSecrets
   /** Ends the verb early: its deadline has passed. */
@@ -68,10 +70,12 @@ export type Engine = {
   /** A replica of `primary`, running and streaming. Its leftovers from an interrupted attempt are cleared first. */
   readonly join: (node: NodeContext, primary: Member) => Promise<void>
   /**
-   * Brings a member that runs up to date: lets in the members there are and nobody else, and follows `primary` unless it
-   * is that itself. No connection is cut.
+   * Brings a member that runs up to date: lets in the members there are and nobody else, follows `primary` unless it is
+   * that itself, and takes writes from tenants or does not. No connection is cut.
    */
   readonly configure: (node: NodeContext, primary: Member) => Promise<void>
+  /** Ends the sessions that are writing on a primary which has become read-only. */
+  readonly endWriters: (node: ReachedNode) => Promise<void>
   /** The tenant's first database and its administrator, on the primary. */
   readonly createAccount: (node: NodeContext, account: Account) => Promise<void>
   readonly probe: (node: ReachedNode) => Promise<Health>

@@ -119,6 +119,7 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
     status: 400,
     means: 'A number is outside of what the catalogue offers. The message names the bounds.',
   },
+  'read-only-already': { status: 409, means: 'The datastore takes writes, or takes none, as it is to already.' },
   'timed-out': {
     status: 503,
     means: 'It took too long. It may still happen; an idempotency key makes it safe to ask again.',
@@ -130,6 +131,8 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
   unauthenticated: { status: 401, means: 'Nobody is signed in: no session or token was presented, or it is over.' },
   'unknown-field': { status: 400, means: 'A datastore has no such field. The message lists those it has.' },
   'unsupported-encoding': { status: 415, means: 'A body must come without a content encoding.' },
+  'volume-cannot-shrink': { status: 409, means: 'A volume only grows. The message tells how large it is.' },
+  'volume-limit-reached': { status: 409, means: 'A volume of this kind may not be so large. The message tells the limit.' },
   'webhook-limit-reached': { status: 422, means: 'An organisation has only so many webhooks. The message tells how many.' },
   'webhook-not-found': { status: 404, means: 'There is no such webhook, or it belongs to another.' },
   'webhook-target-refused': {

@@ -39,6 +39,8 @@ const inventory = (before: Things) => {
       set(kind, to, value)
     },
     set,
+    alter: (kind: string, id: string, change: (words: readonly string[]) => readonly string[]): void =>
+      set(kind, id, change((there.get(`${kind} ${id}`) ?? '').split(' ')).join(' ')),
     remove: (id: string, ...kinds: readonly string[]): void => kinds.forEach((kind) => there.delete(`${kind} ${id}`)),
     needs: (kind: string, id: string): void => {
       if (!has(kind, id)) throw new Error(`there is no ${kind} of ${id}`)
@@ -51,6 +53,8 @@ const inventory = (before: Things) => {
     things: (): Things => Object.fromEntries([...there].toSorted(([a], [b]) => (a < b ? -1 : 1))),
   }
 }
+const speedOf = ({ iops }: { readonly iops?: number }): readonly string[] => (iops === undefined ? [] : [`${iops} IOPS`])
+
 type Inventory = ReturnType<typeof inventory>
 
 const membersOf = ({ nodes }: ClusterRef): string => list(nodes.map(({ nodeId, address }) => `${nodeId}@${address}`))
@@ -61,7 +65,8 @@ const otherIds = ({ nodes }: ClusterRef, nodeId: string): readonly string[] =>
 const run = (own: Inventory, cluster: ClusterRef, nodeId: string, primaryId: string): void => {
   own.needs('software', nodeId)
   own.set('server', nodeId, 'runs')
-  own.set('members', nodeId, `${membersOf(cluster)}, of which ${primaryId} is followed`)
+  const mode = cluster.readOnly === true ? ', and only read from' : ''
+  own.set('members', nodeId, `${membersOf(cluster)}, of which ${primaryId} is followed${mode}`)
   if (nodeId === primaryId) own.keep(nodeId, () => otherIds(cluster, nodeId))
 }
 
@@ -105,6 +110,9 @@ const onNode = (own: Inventory, order: Order): void => {
       return run(own, body.cluster, body.nodeId, body.primaryId)
     case 'cmon.restart-node':
       return run(own, body.cluster, body.nodeId, body.primaryId)
+    case 'cmon.end-writers':
+    case 'cmon.revive-node':
+      return own.needs('data', body.nodeId)
     case 'cmon.create-account':
       own.needs('data', body.nodeId)
       return own.set('account', body.nodeId, `${body.username} ${body.database}`)
@@ -140,7 +148,15 @@ const elsewhere = (own: Inventory, { subject, body }: Order): void => {
       return own.remove(body.nodeId, 'address')
     case 'infra.create-volume':
       own.needs('machine', body.nodeId)
-      return own.set('volume', body.nodeId, `${body.type} ${body.sizeGib}`)
+      return own.set('volume', body.nodeId, [body.type, `${body.sizeGib}`, ...speedOf(body)].join(' '))
+    case 'infra.check-volume':
+      return own.needs('volume', body.nodeId)
+    case 'infra.grow-volume':
+      own.needs('volume', body.nodeId)
+      return own.alter('volume', body.nodeId, ([type = '', , ...iops]) => [type, `${body.sizeGib}`, ...iops])
+    case 'infra.change-volume':
+      own.needs('volume', body.nodeId)
+      return own.alter('volume', body.nodeId, ([, size = '']) => [body.type, size, ...speedOf(body)])
     case 'infra.delete-volume':
       return own.remove(body.nodeId, 'volume')
     case 'infra.boot-machine':

@@ -6,6 +6,7 @@ import { sendStore, type World } from './history-world.ts'
 import { sealed } from './personal-data.ts'
 
 const NODES_MAX = 5
+const FULL = 'the volume of db-1 is 91 % full'
 
 type Living = { readonly datastoreId: string; readonly state: Exclude<Datastore, { readonly status: 'absent' }> }
 
@@ -56,6 +57,19 @@ const actOnNode = (own: World, { datastoreId, state }: Living): void => {
   send(own, datastoreId, { kind: own.roll() < 0.6 ? 'promote-replica' : 'reboot-node', nodeId: node.nodeId })
 }
 
+const changeVolumes = (own: World, { datastoreId, state }: Living): void => {
+  const { volume, readOnly = false } = state.spec
+  const { roll } = own
+  const sizeGib = volume.sizeGib + Math.floor(roll() * 20)
+  const chance = roll()
+  if (chance < 0.4) {
+    return send(own, datastoreId, { kind: 'grow-volumes', sizeGib, sizeGibMax: 100, ...(roll() < 0.5 ? {} : { because: FULL }) })
+  }
+  if (chance > 0.7) return send(own, datastoreId, { kind: 'set-read-only', readOnly: !readOnly, because: FULL })
+  const kind = { type: roll() < 0.5 ? 'fast' : 'slow', sizeGib, iops: roll() < 0.5 ? null : 3000 }
+  send(own, datastoreId, { kind: 'change-volume-type', volume: kind, sizeGibMax: 100 })
+}
+
 const stopJob = (own: World): void => {
   const job = own.pick(known(own).flatMap(({ datastoreId, state }) => state.queue.map(({ jobId }) => ({ datastoreId, jobId }))))
   if (job === undefined) return
@@ -63,7 +77,7 @@ const stopJob = (own: World): void => {
   sendStore(own, { type: 'StopJob', data })
 }
 
-/** Changes one of the datastores: its settings, or its nodes by a job; or stops a job. Some of it is refused. */
+/** Changes one of the datastores: its settings, or its nodes or volumes by a job; or stops a job. Some of it is refused. */
 export const changeSomething = (own: World): void => {
   const chance = own.roll()
   if (chance > 0.88) return stopJob(own)
@@ -72,5 +86,6 @@ export const changeSomething = (own: World): void => {
   if (chance < 0.2) changeSettings(own, found)
   else if (chance < 0.45) addNodes(own, found)
   else if (chance < 0.65) removeNodes(own, found)
+  else if (chance < 0.76) changeVolumes(own, found)
   else actOnNode(own, found)
 }

@@ -2,7 +2,9 @@ import type { Rejection } from '../../kernel/decider.ts'
 import type { DatastoreSpec } from '../spec.ts'
 import { addNodes, removeNodes } from './membership.ts'
 import { promoteReplica, rebootNode } from './node-actions.ts'
+import { setReadOnly } from './read-only.ts'
 import type { Rule, Shape } from './rule.ts'
+import { changeVolumeType, growVolumes } from './volumes.ts'
 
 export type { Shape } from './rule.ts'
 
@@ -12,6 +14,9 @@ const rules = {
   'remove-nodes': removeNodes,
   'promote-replica': promoteReplica,
   'reboot-node': rebootNode,
+  'grow-volumes': growVolumes,
+  'change-volume-type': changeVolumeType,
+  'set-read-only': setReadOnly,
 }
 
 type Rules = typeof rules

@@ -33,13 +33,15 @@ export type ServerConfig = {
   readonly address: string
   /** Whom to stream from while this node is a replica. */
   readonly upstream: Member | undefined
+  /** Whether transactions of tenants only read, unless they say otherwise. */
+  readonly readOnly?: boolean
 }
 
 /**
  * postgresql.conf. The file lies outside of the cluster's folder, so that a base backup does not bring another node's
  * along.
  */
-export const postgresqlConf = ({ layout, settings, member, address, upstream }: ServerConfig): string => {
+export const postgresqlConf = ({ layout, settings, member, address, upstream, readOnly = false }: ServerConfig): string => {
   const fixed: Settings = {
     data_directory: layout.data,
     hba_file: layout.hba,
@@ -77,7 +79,8 @@ export const postgresqlConf = ({ layout, settings, member, address, upstream }: 
     upstream === undefined
       ? {}
       : { primary_conninfo: memberConninfo(layout, member, upstream), primary_slot_name: slotOf(member) }
-  return Object.entries({ ...fixed, ...settings, ...streaming })
+  const guard: Settings = readOnly ? { default_transaction_read_only: 'on' } : {}
+  return Object.entries({ ...fixed, ...settings, ...streaming, ...guard })
     .map(([name, value]) => `${name} = ${typeof value === 'number' ? value : quoted(value)}\n`)
     .join('')
 }

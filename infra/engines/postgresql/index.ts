@@ -3,6 +3,7 @@ import { createAccount } from './accounts.ts'
 import { bootstrap } from './bootstrap.ts'
 import { catchUp } from './catch-up.ts'
 import { configure } from './configure.ts'
+import { endWriters } from './end-writers.ts'
 import { erase } from './erase.ts'
 import { follow } from './follow.ts'
 import { forget } from './forget.ts'
@@ -22,6 +23,7 @@ export const postgresql = {
   bootstrap,
   join,
   configure,
+  endWriters,
   createAccount,
   probe,
   catchUp,

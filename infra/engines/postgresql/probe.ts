@@ -42,7 +42,7 @@ export const healthIn = (text: string, members: readonly string[]): Health => {
 
 export const probe: Engine['probe'] = async (node) => {
   try {
-    return healthIn(await psql(node, QUERY, { timeoutMs: PROBE_TIMEOUT_MS }), node.members.map(({ name }) => name))
+    return healthIn(await psql(node, QUERY, { timeoutMs: PROBE_TIMEOUT_MS, as: 'tenant' }), node.members.map(({ name }) => name))
   } catch (error) {
     if (unanswered(error)) return down
     throw error

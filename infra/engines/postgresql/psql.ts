@@ -6,6 +6,9 @@ import { SUPERUSER, layoutOf } from './layout.ts'
 /** psql's exit code when there was no connection to be had. */
 const NO_CONNECTION = 2
 
+const QUIET = '-c log_min_error_statement=panic -c log_statement=none'
+const WRITER = '-c default_transaction_read_only=off'
+
 const LOCAL = { user: SUPERUSER, dbname: 'postgres', connect_timeout: 5 } as const
 
 /** An SQL name. */
@@ -18,18 +21,19 @@ export const literal = (text: string): string => `'${text.replaceAll("'", "''")}
  * Runs statements on the node's own server as its superuser, through its socket.
  *
  * @param sql statements and psql commands; they go by stdin, so they may carry verifiers of passwords
+ * @param options.as a tenant's transactions only read while the guard of the volume holds writes back, our own do not
  * @returns what they selected: rows by line, columns by `|`
  * @throws CommandFailed when the server does not answer or refuses one of them; then none after it has run
  */
 export const psql = (
   { host, member, signal }: ReachedNode,
   sql: string,
-  { timeoutMs = 60_000 }: { readonly timeoutMs?: number } = {},
+  { timeoutMs = 60_000, as = 'writer' }: { readonly timeoutMs?: number; readonly as?: 'writer' | 'tenant' } = {},
 ): Promise<string> =>
   host.run(command(conninfo({ ...LOCAL, host: layoutOf(host).socket, port: member.port })), {
     stdin: sql,
     // A statement that fails is not to end up in the server's log, for what it may carry.
-    env: { LC_ALL: 'C.UTF-8', PGOPTIONS: '-c log_min_error_statement=panic -c log_statement=none' },
+    env: { LC_ALL: 'C.UTF-8', PGOPTIONS: as === 'writer' ? `${QUIET} ${WRITER}` : QUIET },
     timeoutMs,
     signal,
   })

@@ -87,7 +87,7 @@ export const makeCluster = async (
 
 /** Writes all of the configuration; a server that runs must be told. */
 export const configure = async (node: NodeContext, upstream?: Member): Promise<void> => {
-  const { host, member, members, instance } = node
+  const { host, member, members, instance, readOnly = false } = node
   const layout = layoutOf(host)
   const writeIdent = async (): Promise<void> => {
     const machineUser = (await host.run(['id', '--user', '--name'], { signal: node.signal })).trim()
@@ -95,7 +95,11 @@ export const configure = async (node: NodeContext, upstream?: Member): Promise<v
   }
   const settings = settingsFor(instance)
   await together(
-    host.write(layout.config, postgresqlConf({ layout, settings, member, address: host.address, upstream }), 0o600),
+    host.write(
+      layout.config,
+      postgresqlConf({ layout, settings, member, address: host.address, upstream, readOnly }),
+      0o600,
+    ),
     host.write(layout.hba, pgHba(members), 0o600),
     writeIdent(),
     ...(layout.socket.startsWith('@') ? [] : [host.run(['mkdir', '-p', layout.socket], { signal: node.signal })]),

@@ -2,7 +2,7 @@ import { chown, chmod, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { CannotProvide } from '../provider.ts'
-import type { LinkFaults, Machine, MachineSpec, Provider, Resource } from '../provider.ts'
+import type { LinkFaults, Machine, MachineSpec, Provider, Resource, VolumeKind } from '../provider.ts'
 import { claims, type Claims, type Holder } from './claims.ts'
 import { onceOnly } from './graves.ts'
 import { processHost } from './index.ts'
@@ -43,15 +43,21 @@ export type Ground = Pick<Provider, 'name' | 'capabilities' | 'unavailable'> & {
   readonly plug: (record: MachineRecord, network: string) => Promise<void>
   readonly unplug: (nodeId: string) => Promise<void>
   readonly enter: (nodeId: string) => readonly string[]
-  /** Makes the volume's folder hold the volume; may be repeated, and after a reboot must be. */
+  /** Makes the volume's folder hold the volume, of that size; may be repeated, and after a reboot must be. */
   readonly mount: (folder: string, sizeGib: number) => Promise<void>
+  /** Makes the volume in the folder hold so much, mounted or not; may be repeated. */
+  readonly grow: (folder: string, sizeGib: number) => Promise<void>
   /** Takes the volume off the folder; what is in it stays. */
   readonly detach: (folder: string) => Promise<void>
   /** Removes the volume with all in it. */
   readonly unmount: (folder: string) => Promise<void>
 }
 
-const VolumeRecord = z.object({ type: z.string(), sizeGib: z.number().int().positive() })
+const VolumeRecord = z.object({
+  type: z.string(),
+  sizeGib: z.number().int().positive(),
+  iops: z.number().int().nonnegative().exactOptional(),
+})
 const AddressRecord = z.object({ publicAddress: z.string() })
 
 const volumeFile = (folder: string): string => join(folder, 'volume.json')
@@ -156,9 +162,9 @@ const machineVerbs = (parts: Parts): MachineVerbs => ({
     const network = await networkOf(parts, record.networkId)
     await ground.raiseNetwork(record.networkId, network)
     await ground.plug(record, network)
-    const volume = await readRecord(volumeFile(store.folderOf(nodeId)), VolumeRecord)
-    if (volume === undefined) throw new Error(`the machine ${nodeId} has no volume`)
-    await ground.mount(store.folderOf(nodeId), volume.sizeGib)
+    const folder = store.folderOf(nodeId)
+    const { sizeGib } = await neededVolume(folder, nodeId)
+    await ground.mount(folder, sizeGib)
     await startEnabled(siteOf(parts, record))
   },
 
@@ -175,18 +181,46 @@ const machineVerbs = (parts: Parts): MachineVerbs => ({
   host: async (nodeId) => processHost(siteOf(parts, await needed(parts, nodeId))),
 })
 
-const volumeVerbs = (parts: Parts): Pick<Provider, 'createVolume' | 'deleteVolume'> => ({
-  async createVolume({ nodeId, type, sizeGib }) {
+type VolumeVerbs = Pick<Provider, 'createVolume' | 'volume' | 'growVolume' | 'changeVolume' | 'deleteVolume'>
+
+const neededVolume = async (folder: string, nodeId: string): Promise<VolumeKind> => {
+  const volume = await readRecord(volumeFile(folder), VolumeRecord)
+  if (volume === undefined) throw new Error(`the machine ${nodeId} has no volume`)
+  return volume
+}
+
+const volumeVerbs = (parts: Parts): VolumeVerbs => ({
+  async createVolume({ nodeId, type, sizeGib, iops }) {
     const { ground, options, store } = parts
     await needed(parts, nodeId)
     const folder = store.folderOf(nodeId)
-    const volume = (await readRecord(volumeFile(folder), VolumeRecord)) ?? { type, sizeGib }
+    const volume = (await readRecord(volumeFile(folder), VolumeRecord)) ?? {
+      type,
+      sizeGib,
+      ...(iops === undefined ? {} : { iops }),
+    }
     await writeRecord(volumeFile(folder), volume)
     await mkdir(volumeOf(folder), { recursive: true })
     await ground.mount(folder, volume.sizeGib)
     await chmod(volumeOf(folder), 0o700)
     if (options.user !== undefined && isRoot()) await chown(volumeOf(folder), options.user.uid, options.user.gid)
     return { volumeId: nodeId }
+  },
+
+  volume: (nodeId) => readRecord(volumeFile(parts.store.folderOf(nodeId)), VolumeRecord),
+
+  async growVolume(nodeId, sizeGib) {
+    const folder = parts.store.folderOf(nodeId)
+    const volume = await neededVolume(folder, nodeId)
+    // Before it is so: a boot makes good what was cut off.
+    if (volume.sizeGib < sizeGib) await writeRecord(volumeFile(folder), { ...volume, sizeGib })
+    await parts.ground.grow(folder, Math.max(volume.sizeGib, sizeGib))
+  },
+
+  async changeVolume(nodeId, kind) {
+    const folder = parts.store.folderOf(nodeId)
+    const { sizeGib } = await neededVolume(folder, nodeId)
+    await writeRecord(volumeFile(folder), { ...kind, sizeGib })
   },
 
   async deleteVolume(nodeId) {
