@@ -4,11 +4,11 @@ import type { PersonalData, Sealed } from '../domain/kernel/sealed.ts'
 
 type Asked = Pick<Request<unknown, unknown, unknown>, 'principal' | 'requestId' | 'address'>
 
-const actorOf = ({ kind, userId, clientId, isAdmin }: Principal, address: Sealed): Actor => ({
+const actorOf = ({ kind, userId, clientId, isAdmin, role }: Principal, address: Sealed): Actor => ({
   kind,
   id: userId,
   ...(clientId === undefined ? {} : { clientId }),
-  role: isAdmin ? 'admin' : 'owner',
+  role: isAdmin ? 'admin' : role,
   address,
 })
 

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { plan } from '../domain/datastore/plan.ts'
 import { type Endpoint, endpoint, Refused } from '../domain/kernel/endpoint.ts'
+import { adminDatastoreEndpoints } from './admin-datastores.ts'
 import { fingerprintOf } from './answer-once.ts'
 import { changeEndpoints } from './change-datastore.ts'
 import { createBody, createdBody, createdOf, requestOf, sealedWording } from './create-datastore.ts'
@@ -8,6 +9,7 @@ import { CLUSTER_PATH, type CommandEndpoints, datastoreParams, knownDatastore, t
 import { dryRunBody, dryRunOfDeletion, dryRunQuery, rehearsed } from './dry-run.ts'
 import { derivedId, freshId, nodesOf } from './ids.ts'
 import { nodeActionEndpoints } from './node-actions.ts'
+import { retryJobEndpoint } from './retry-job.ts'
 import { stopJobEndpoint } from './stop-job.ts'
 
 const tag = 'Datastores'
@@ -24,6 +26,8 @@ export const commandEndpoints = (options: CommandEndpoints): readonly Endpoint[]
   ...changeEndpoints(options),
   ...nodeActionEndpoints(options),
   stopJobEndpoint(options),
+  ...adminDatastoreEndpoints(options),
+  retryJobEndpoint(options),
 ]
 
 const create = (options: CommandEndpoints): Endpoint => {

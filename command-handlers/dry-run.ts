@@ -4,7 +4,7 @@ import { type Change, type Shape, changed, specAtWork } from '../domain/datastor
 import { datastore, planned } from '../domain/datastore/datastore.ts'
 import type { DatastoreCommand, JobInput, JobKind } from '../domain/datastore/messages.ts'
 import { pricePerHour } from '../domain/datastore/price.ts'
-import { type Sagas, keysOf } from '../domain/job/saga.ts'
+import { type Downtime, type Sagas, keysOf } from '../domain/job/saga.ts'
 import { isRejection } from '../domain/kernel/decider.ts'
 import { Refused } from '../domain/kernel/endpoint.ts'
 import type { Known } from './datastore-tools.ts'
@@ -29,15 +29,27 @@ const price = z.number().nullable().meta({
   description: 'By the catalogue of today; null where it has no price for a part any more.',
 })
 
+const downtime = z.enum(['none', 'write-pause', 'down', 'gone']).meta({
+  description:
+    'What an application notices. `write-pause`: its connections to the primary end and no write is taken until a primary is ' +
+    'up again, replicas go on serving. `down`: nobody is served until the only node is back. `gone`: it ends for good.',
+})
+
 export const dryRunBody = z.object({
   dry_run: z.literal(true),
   settings: z.array(z.string()).meta({ description: 'What changes at once, by the names of the request.' }),
   jobs_ahead: z.int().meta({ description: 'How many jobs are at work or wait already.' }),
   jobs: z
     .array(
-      z.object({ kind: z.string(), title: z.string(), steps: z.array(z.object({ name: z.string(), title: z.string() })) }),
+      z.object({
+        kind: z.string(),
+        title: z.string(),
+        downtime,
+        steps: z.array(z.object({ name: z.string(), title: z.string() })),
+      }),
     )
     .meta({ description: 'One after the other, with the steps that have something to do.' }),
+  downtime: downtime.meta({ description: 'The worst that any of the jobs brings.' }),
   nodes_before: z.array(node).meta({ description: 'Once the jobs ahead are done.' }),
   nodes_after: z.array(node),
   price_per_hour_before: price,
@@ -61,11 +73,16 @@ export const rehearsed = (state: Known, commands: readonly DatastoreCommand[]): 
     return after
   }, state)
 
+const DOWNTIMES: readonly Downtime[] = ['none', 'write-pause', 'down', 'gone']
+
+const worstOf = (jobs: DryRun['jobs']): Downtime =>
+  DOWNTIMES.findLast((one) => jobs.some((job) => job.downtime === one)) ?? 'none'
+
 const jobOf = (sagas: Sagas, kind: JobKind, input: JobInput): DryRun['jobs'][number] => {
-  const { title, steps } = sagas[kind](input)
+  const { title, downtime, steps } = sagas[kind](input)
   const facts = { input, learned: { nodes: {} } }
   const needed = steps.filter((step) => keysOf(step, facts).length > 0)
-  return { kind, title, steps: needed.map((step) => ({ name: step.name, title: step.title })) }
+  return { kind, title, downtime, steps: needed.map((step) => ({ name: step.name, title: step.title })) }
 }
 
 /** @param known those that are there or on their way: the ids of others are made anew with each request */
@@ -103,6 +120,7 @@ export const dryRunOfChanges = (
     settings: [...settings],
     jobs_ahead: state.queue.length,
     jobs,
+    downtime: worstOf(jobs),
     nodes_before: nodesOf(before, known),
     nodes_after: nodesOf(shape, known),
     price_per_hour_before: pricePerHour(catalogue, before.spec) ?? null,
@@ -114,14 +132,36 @@ export const dryRunOfChanges = (
 export const dryRunOfDeletion = ({ sagas, catalogue }: Given, state: Known): DryRun => {
   const { datastoreId, status, spec, nodes, queue } = state
   const known = new Set(spec.nodes.map(({ nodeId }) => nodeId))
+  const jobs = status === 'deleting' ? [] : [jobOf(sagas, 'delete-datastore', { datastoreId, spec, nodes })]
   return {
     dry_run: true,
     settings: [],
     jobs_ahead: queue.length,
-    jobs: status === 'deleting' ? [] : [jobOf(sagas, 'delete-datastore', { datastoreId, spec, nodes })],
+    jobs,
+    downtime: worstOf(jobs),
     nodes_before: nodesOf(state, known),
     nodes_after: [],
     price_per_hour_before: pricePerHour(catalogue, spec) ?? null,
     price_per_hour_after: 0,
+  }
+}
+
+/** What a retry would do, once it is decided: `after` is the datastore with the new job in its queue. */
+export const dryRunOfRetry = (given: Given, state: Known, after: Known, jobId: string): DryRun => {
+  const job = after.queue.find((one) => one.jobId === jobId)
+  if (job?.change !== undefined) return dryRunOfChanges(given, state, { changes: [job.change], settings: [] })
+  if (job?.kind !== 'deploy-datastore') return dryRunOfDeletion(given, state)
+  const { datastoreId, spec, nodes } = after
+  const jobs = [jobOf(given.sagas, job.kind, { datastoreId, spec, nodes })]
+  return {
+    dry_run: true,
+    settings: [],
+    jobs_ahead: state.queue.length,
+    jobs,
+    downtime: worstOf(jobs),
+    nodes_before: [],
+    nodes_after: nodesOf(after, new Set()),
+    price_per_hour_before: 0,
+    price_per_hour_after: pricePerHour(given.catalogue, spec) ?? null,
   }
 }

@@ -72,6 +72,9 @@ const Environment = z.object({
   /** The first operator, made at start if absent; the password is read from the file. */
   ADMIN_LOGIN: z.string().default('admin@ccx.test'),
   ADMIN_PASSWORD_FILE: z.string().optional(),
+  /** The machine account of operators, by HTTP Basic; without a password file it does not exist. */
+  ADMIN_BASIC_USERNAME: z.string().regex(/^[^:\p{C}]{1,254}$/u).default('ccx-admin'),
+  ADMIN_BASIC_PASSWORD_FILE: z.string().optional(),
   /** Whether webhooks may go over plain http, for tests and closed networks. */
   WEBHOOK_ALLOW_HTTP: z.stringbool().default(false),
   /** Blocks of addresses that webhooks may go to although they are not public, separated by commas: `10.1.0.0/16`. */
@@ -80,6 +83,14 @@ const Environment = z.object({
     .default('')
     .transform((text) => text.split(',').map((block) => block.trim()).filter((block) => block !== ''))
     .pipe(z.array(z.union([z.cidrv4(), z.cidrv6()]))),
+  /** The server that takes our mails: `smtp://user:password@host:port` or `smtps://…`. Without it they go to MAIL_DIR. */
+  SMTP_URL: z.url({ protocol: /^smtps?$/ }).optional(),
+  /** The authority behind that server's certificate, in PEM, if it is not one of the usual ones. */
+  SMTP_CA_FILE: z.string().optional(),
+  /** Whom mails come from: `Name <address>` or an address; no-reply at DNS_DOMAIN if not given. */
+  MAIL_FROM: z.string().regex(/^([^<>\r\n]* <[^\s<>@]+@[^\s<>@]+>|[^\s<>@]+@[^\s<>@]+)$/).optional(),
+  /** Where mails become files when there is no SMTP_URL. */
+  MAIL_DIR: z.string().optional(),
   OTLP_ENDPOINT: z.url().optional(),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal']).default('info'),
 })
@@ -134,7 +145,14 @@ const structured = (env: Environment) => ({
   workerConcurrency: env.WORKER_CONCURRENCY,
   watchIntervalMs: env.WATCH_INTERVAL_MS,
   admin: { login: env.ADMIN_LOGIN, passwordFile: env.ADMIN_PASSWORD_FILE },
+  adminBasic: { username: env.ADMIN_BASIC_USERNAME, passwordFile: env.ADMIN_BASIC_PASSWORD_FILE },
   webhooks: { allowHttp: env.WEBHOOK_ALLOW_HTTP, allowed: env.WEBHOOK_ALLOWED_TARGETS },
+  mail: {
+    smtpUrl: env.SMTP_URL,
+    smtpCaFile: env.SMTP_CA_FILE,
+    from: env.MAIL_FROM ?? `no-reply@${env.DNS_DOMAIN}`,
+    dir: env.MAIL_DIR,
+  },
   otlpEndpoint: env.OTLP_ENDPOINT,
   logLevel: env.LOG_LEVEL,
 })
@@ -143,6 +161,8 @@ const userOf = (text: string | undefined): { readonly uid: number; readonly gid:
   const [uid, gid] = text?.split(':').map(Number) ?? []
   return uid === undefined || gid === undefined ? undefined : { uid, gid }
 }
+
+const WITH_PASSWORDS = ['EVENTSTORE_URL', 'EVENTSTORE_DB_URL', 'NATS_URL', 'CCX_DB_URL', 'CMON_DB_URL', 'SMTP_URL'] as const
 
 /**
  * Reads the configuration.
@@ -153,7 +173,7 @@ const userOf = (text: string | undefined): { readonly uid: number; readonly gid:
 export const readConfig = (env: NodeJS.ProcessEnv = process.env): Config => {
   const parsed = Environment.safeParse(env)
   if (!parsed.success) throw new Error(`Bad environment:\n${z.prettifyError(parsed.error)}`)
-  for (const name of ['EVENTSTORE_URL', 'EVENTSTORE_DB_URL', 'NATS_URL', 'CCX_DB_URL', 'CMON_DB_URL']) delete env[name]
+  for (const name of WITH_PASSWORDS) delete env[name]
   return Object.freeze(structured(parsed.data))
 }
 

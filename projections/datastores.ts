@@ -49,6 +49,7 @@ export const datastores = projection<DatastoreRow>({
     'DatastoreCreated',
     'DatastoreDeployed',
     'DeploymentFailed',
+    'DeploymentRetried',
     'DeletionStarted',
     'DeletionAbandoned',
     'DatastoreDeleted',
@@ -63,6 +64,7 @@ export const datastores = projection<DatastoreRow>({
       case 'DatastoreCreated':
       case 'DatastoreDeployed':
       case 'DeploymentFailed':
+      case 'DeploymentRetried':
       case 'DeletionStarted':
       case 'DeletionAbandoned':
       case 'DatastoreDeleted':
@@ -86,6 +88,8 @@ export const datastores = projection<DatastoreRow>({
         return { ...updated, deployed: true, ...after(row, 'STARTED', null) }
       case 'DeploymentFailed':
         return { ...updated, ...after(row, 'DEPLOY_FAILED', data.because) }
+      case 'DeploymentRetried':
+        return { ...updated, status: 'DEPLOYING', status_reason: null, places: data.spec.nodes.map(placeOf) }
       case 'DeletionStarted':
         return { ...updated, status: 'DELETING', status_reason: null }
       case 'DeletionAbandoned':

@@ -34,25 +34,29 @@ const nodesOf = (change: Change): readonly string[] => {
     case 'grow-volumes':
     case 'change-volume-type':
     case 'set-read-only':
+    case 'change-parameters':
       return []
   }
 }
 
-/** What a change says beside its kind. */
-const detailOf = (change: Change, { node }: Names): string => {
+const ofChange = (change: Change, { node }: Names): string =>
+  [kindOf(change.kind), [...nodesOf(change).map(node), ...detailsOf(change)].join(', ')].join(' ').trim()
+
+/** What a change says beside its kind and its nodes. */
+const detailsOf = (change: Change): readonly string[] => {
   switch (change.kind) {
+    case 'change-parameters':
+      return Object.entries(change.values).map(([name, value]) => `${name} = ${value}`)
     case 'grow-volumes':
-      return `to ${change.sizeGib} GiB${change.because === undefined ? '' : `, because ${change.because}`}`
+      return [`to ${change.sizeGib} GiB`, ...(change.because === undefined ? [] : [`because ${change.because}`])]
     case 'change-volume-type':
-      return `to ${change.volume.type}, ${change.volume.sizeGib} GiB`
+      return [`to ${change.volume.type}`, `${change.volume.sizeGib} GiB`]
     case 'set-read-only':
-      return `${change.readOnly ? 'on' : 'off'}, because ${change.because}`
+      return [change.readOnly ? 'on' : 'off', `because ${change.because}`]
     default:
-      return nodesOf(change).map(node).join(', ')
+      return []
   }
 }
-
-const ofChange = (change: Change, names: Names): string => `${kindOf(change.kind)} ${detailOf(change, names)}`
 
 const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`
 
@@ -63,6 +67,8 @@ const words: Words = {
     `${spec.instance.code} in ${spec.cloud} ${spec.region}`,
   DatastoreDeployed: ({ data: { nodes } }) => `The datastore came up with ${counted(nodes.length, 'node')}`,
   DeploymentFailed: ({ data: { because } }) => `The deployment failed: ${because}`,
+  DeploymentRetried: ({ data: { spec: { nodes } } }) =>
+    `The deployment was begun again, on ${counted(nodes.length, 'other node')}`,
   DeletionStarted: () => 'The deletion of the datastore began',
   DeletionAbandoned: ({ data: { because } }) => `The deletion was abandoned: ${because}`,
   DatastoreDeleted: () => 'The datastore was deleted',
@@ -94,11 +100,36 @@ const words: Words = {
   JobUnwound: ({ data: { because } }) => `The job had undone all that it did: ${because}`,
 
   AccountRegistered: ({ data: { login, isAdmin } }) => `${isAdmin ? 'The operator' : 'The account'} ${login} was registered`,
+  LoginConfirmed: () => 'The login was shown to be its owner’s',
+  PasswordChanged: ({ data: { by } }) =>
+    by === 'mail' ? 'The password was set anew by way of a mail' : 'The password was changed',
   ClientCreated: ({ data: { name } }) => `Client credentials “${name}” were made`,
+  ClientRotated: ({ data: { clientId, previousUntil } }) =>
+    `The client credentials ${clientId} got a new secret; the one before holds until ${previousUntil}`,
   ClientRevoked: ({ data: { clientId } }) => `The client credentials ${clientId} were revoked`,
   EventStreamOpened: () => 'Credentials for the stream of events were made; those before them hold no more',
   EventStreamClosed: () => 'The credentials for the stream of events were taken back',
   OrganisationErased: () => 'The organisation was erased: what was personal in it can be read by nobody any more',
+  AccountSuspended: ({ data: { reason } }) => `The account was suspended: ${reason}`,
+  AccountUnsuspended: () => 'The account was let in again',
+  AccountDeleted: () => 'The account was deleted: nobody can sign in to it any more',
+
+  OrganisationCreated: ({ data: { name } }) => `The organisation “${name}” was made`,
+  OrganisationRenamed: ({ data: { name } }) => `The organisation was renamed “${name}”`,
+  MemberInvited: ({ data: { address, role, expiresAt } }) =>
+    `An invitation as ${role} went to ${address}; it holds until ${expiresAt}`,
+  InvitationRevoked: ({ data: { invitationId, because } }) =>
+    because === 'asked'
+      ? `The invitation ${invitationId} was taken back`
+      : `The invitation ${invitationId} holds no more: another took its place, or who gave it may do so no longer`,
+  InvitationDeclined: ({ data: { invitationId } }) => `The invitation ${invitationId} was declined`,
+  MemberJoined: ({ data: { userId, role } }) => `The user ${userId} joined as ${role}`,
+  MemberRoleChanged: ({ data: { userId, role, previously } }) => `The user ${userId} became ${role}; he was ${previously}`,
+  MemberRemoved: ({ data: { userId } }) => `The user ${userId} was removed`,
+  MemberLeft: ({ data: { userId } }) => `The user ${userId} left`,
+  OwnershipHandedOver: ({ data: { from, to } }) => `The user ${from} handed the ownership over to ${to}`,
+  OrganisationDeleted: () => 'The organisation was deleted',
+  OrganisationDataErased: () => 'The organisation was erased: what was personal in it can be read by nobody any more',
 
   WebhookCreated: ({ data: { url } }) => `A webhook to ${url} was made`,
   WebhookChanged: ({ data }) => {

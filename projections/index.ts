@@ -6,10 +6,12 @@ import { jobLog } from './job-log.ts'
 import { jobs } from './jobs.ts'
 import { nodes } from './nodes.ts'
 import { oauthClients } from './oauth-clients.ts'
+import { organisations } from './organisations.ts'
 import type { Projection } from './projection.ts'
+import { usage } from './usage.ts'
 import { webhooks } from './webhooks.ts'
 
 /** Every read model there is. */
 export const projections: readonly Projection[] = [
-  datastores, nodes, jobs, jobLog, accounts, oauthClients, feed, eventStreams, webhooks,
+  datastores, nodes, jobs, jobLog, accounts, oauthClients, feed, eventStreams, webhooks, usage, organisations,
 ]

@@ -1,22 +1,24 @@
 import type { AccountEvent } from '../domain/account/account.ts'
 import type { DatastoreEvent } from '../domain/datastore/messages.ts'
 import type { JobEvent } from '../domain/job/messages.ts'
+import type { OrganisationEvent } from '../domain/organisation/messages.ts'
 import type { Recorded } from '../domain/kernel/event-store.ts'
 import type { WebhookEvent } from '../domain/webhook/messages.ts'
 
-type DomainEvent = DatastoreEvent | JobEvent | AccountEvent | WebhookEvent
+type DomainEvent = DatastoreEvent | JobEvent | AccountEvent | WebhookEvent | OrganisationEvent
 
 /** An event that some projection may make something of. */
 export type KnownEvent = Recorded<DomainEvent>
 
 /** The streams that such events are on. */
-export const PREFIXES = ['datastore-', 'job-', 'account-', 'webhook-'] as const
+export const PREFIXES = ['datastore-', 'job-', 'account-', 'webhook-', 'organisation-'] as const
 
 // A new event does not compile until it is named here with the streams it is on.
 const PREFIX_OF: Readonly<Record<DomainEvent['type'], (typeof PREFIXES)[number]>> = {
   DatastoreCreated: 'datastore-',
   DatastoreDeployed: 'datastore-',
   DeploymentFailed: 'datastore-',
+  DeploymentRetried: 'datastore-',
   DeletionStarted: 'datastore-',
   DeletionAbandoned: 'datastore-',
   DatastoreDeleted: 'datastore-',
@@ -39,11 +41,29 @@ const PREFIX_OF: Readonly<Record<DomainEvent['type'], (typeof PREFIXES)[number]>
   JobFinished: 'job-',
   JobUnwound: 'job-',
   AccountRegistered: 'account-',
+  LoginConfirmed: 'account-',
+  PasswordChanged: 'account-',
   ClientCreated: 'account-',
+  ClientRotated: 'account-',
   ClientRevoked: 'account-',
   EventStreamOpened: 'account-',
   EventStreamClosed: 'account-',
   OrganisationErased: 'account-',
+  AccountSuspended: 'account-',
+  AccountUnsuspended: 'account-',
+  AccountDeleted: 'account-',
+  OrganisationCreated: 'organisation-',
+  OrganisationRenamed: 'organisation-',
+  MemberInvited: 'organisation-',
+  InvitationRevoked: 'organisation-',
+  InvitationDeclined: 'organisation-',
+  MemberJoined: 'organisation-',
+  MemberRoleChanged: 'organisation-',
+  MemberRemoved: 'organisation-',
+  MemberLeft: 'organisation-',
+  OwnershipHandedOver: 'organisation-',
+  OrganisationDeleted: 'organisation-',
+  OrganisationDataErased: 'organisation-',
   WebhookCreated: 'webhook-',
   WebhookChanged: 'webhook-',
   WebhookPaused: 'webhook-',

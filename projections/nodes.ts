@@ -27,6 +27,7 @@ export const nodes = projection<NodesRow>({
   types: [
     'DatastoreCreated',
     'DatastoreDeployed',
+    'DeploymentRetried',
     'DeploymentFailed',
     'DatastoreDeleted',
     'DatastoreChanged',
@@ -39,6 +40,7 @@ export const nodes = projection<NodesRow>({
     switch (type) {
       case 'DatastoreCreated':
       case 'DatastoreDeployed':
+      case 'DeploymentRetried':
       case 'DeploymentFailed':
       case 'DatastoreDeleted':
       case 'DatastoreChanged':
@@ -55,7 +57,7 @@ export const nodes = projection<NodesRow>({
   },
 
   apply(row, { type, data }) {
-    if (type === 'DatastoreCreated') return planned(data)
+    if (type === 'DatastoreCreated' || type === 'DeploymentRetried') return planned(data)
     if (row === undefined) return undefined
     switch (type) {
       case 'StepSucceeded':
@@ -136,7 +138,7 @@ const entryOf = (node: NodePlan, { datastoreId, spec, at }: Begun): NodeEntry =>
 const toCome = ({ datastoreId, at, input: { spec, change } }: JobAdmitted['data']): readonly NodeEntry[] =>
   change?.kind === 'add-nodes' ? change.nodes.map((node) => entryOf(node, { datastoreId, spec, at })) : []
 
-const planned = ({ datastoreId, spec, at }: DatastoreCreated['data']): NodesRow => ({
+const planned = ({ datastoreId, spec, at }: Pick<DatastoreCreated['data'], 'datastoreId' | 'spec' | 'at'>): NodesRow => ({
   datastore_id: datastoreId,
   owner_id: spec.ownerId,
   cloud: spec.cloud,

@@ -1,10 +1,13 @@
 import type { ColumnType } from 'kysely'
+import type { Shape } from '../domain/datastore/changes/index.ts'
 import type { JobKind } from '../domain/datastore/messages.ts'
 import type { NodeRole } from '../domain/datastore/spec.ts'
 import type { Course } from '../domain/job/orders.ts'
 import type { JsonObject } from '../domain/kernel/json.ts'
+import type { Role } from '../domain/kernel/roles.ts'
 import type { Sealed } from '../domain/kernel/sealed.ts'
 import type { Instant } from '../domain/kernel/time.ts'
+import type { Segment } from '../domain/usage/meter.ts'
 import type { PauseReason } from '../domain/webhook/messages.ts'
 
 /** What a job leads to that clients read before it is done. */
@@ -137,7 +140,43 @@ export type AccountRow = {
   readonly first_name: string
   readonly last_name: string
   readonly is_admin: boolean
+  /** He registered himself, and nobody knows yet whether the login is his. */
+  readonly to_confirm: boolean
+  /** Who vouches for one that has no password here, and whom he names: what bills call the customer. */
+  readonly issuer: string | null
+  readonly customer_reference: string | null
+  /** What he accepted when he registered himself; null for one whom somebody else registered. */
+  readonly terms: readonly string[] | null
+  readonly suspended: boolean
+  /** An operator's words. */
+  readonly suspended_because: Sealed | null
+  /** Closed for ever, and kept to be counted; one that is erased has no row. */
+  readonly deleted: boolean
   readonly created_at: Instant
+}
+
+export type MemberEntry = { readonly user_id: string; readonly role: Role; readonly since: Instant }
+
+export type InvitationEntry = {
+  readonly invitation_id: string
+  readonly address: Sealed
+  readonly role: Role
+  readonly token_hash: string
+  readonly invited_by: string
+  readonly created_at: Instant
+  readonly expires_at: Instant
+}
+
+/** People who own datastores together. */
+export type OrganisationRow = {
+  readonly organisation_id: string
+  readonly name: Sealed
+  /** In the order in which they came. */
+  readonly members: readonly MemberEntry[]
+  /** Neither accepted, declined nor taken back; some of them have run out. */
+  readonly invitations: readonly InvitationEntry[]
+  readonly created_at: Instant
+  readonly updated_at: Instant
 }
 
 /** OAuth2 clients that are not revoked. */
@@ -145,6 +184,10 @@ export type OauthClientRow = {
   readonly client_id: string
   /** The account it acts for. */
   readonly owner_id: string
+  /** In whose name, if not in the account's own. */
+  readonly organisation_id: string | null
+  /** What it may at most; null: all that the account may. */
+  readonly role: Role | null
   readonly name: string
   readonly created_at: Instant
   readonly expires_at: Instant | null
@@ -197,6 +240,20 @@ export type WebhookRow = {
   readonly updated_at: Instant
 }
 
+/** What a datastore used in its life, deleted ones included. */
+export type UsageRow = {
+  readonly datastore_id: string
+  readonly owner_id: string
+  readonly vendor: string
+  readonly type: string
+  /** As it is now, or was when it was deleted. */
+  readonly shape: Shape
+  readonly segments: readonly Segment[]
+  readonly created_at: Instant
+  /** When its deletion was asked for. */
+  readonly deleted_at: Instant | null
+}
+
 /** How far a projection has come. */
 export type CheckpointRow = {
   readonly projection: string
@@ -218,10 +275,12 @@ export type ReadSchema = {
   jobs: Stored<JobRow, 'queued_at' | 'started_at' | 'ended_at'>
   job_log: Stored<JobLogRow, 'at'>
   accounts: Stored<AccountRow, 'created_at'>
+  organisations: Stored<OrganisationRow, 'created_at' | 'updated_at'>
   oauth_clients: Stored<OauthClientRow, 'created_at' | 'expires_at'>
   feed: Stored<FeedRow, 'at'>
   event_streams: Stored<EventStreamRow, 'changed_at'>
   webhooks: Stored<WebhookRow, 'paused_at' | 'previous_secret_until' | 'created_at' | 'updated_at'>
+  usage: Stored<UsageRow, 'created_at' | 'deleted_at'>
   checkpoints: Stored<CheckpointRow, 'updated_at'>
 }
 

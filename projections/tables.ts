@@ -57,6 +57,20 @@ const tables: Readonly<Record<string, readonly [string, ...string[]]>> = {
     )`,
     `create index nodes_by_owner on read.nodes (owner_id)`,
   ],
+  usage: [
+    `create table read.usage (
+      datastore_id text primary key,
+      owner_id text not null,
+      vendor text not null,
+      type text not null,
+      shape jsonb not null,
+      segments jsonb not null,
+      created_at timestamptz not null,
+      deleted_at timestamptz
+    )`,
+    `create index usage_by_life on read.usage (created_at, deleted_at)`,
+    `create index usage_by_owner on read.usage (owner_id)`,
+  ],
   jobs: [
     `create table read.jobs (
       job_id text primary key,
@@ -101,10 +115,29 @@ const tables: Readonly<Record<string, readonly [string, ...string[]]>> = {
       first_name text not null,
       last_name text not null,
       is_admin boolean not null,
+      to_confirm boolean not null,
+      issuer text,
+      customer_reference text,
+      terms jsonb,
+      suspended boolean not null,
+      suspended_because text,
+      deleted boolean not null,
       created_at timestamptz not null
     )`,
     // Not unique: the id follows from the login, and the database's idea of lower case must not stop the projector.
     `create index accounts_by_login on read.accounts (lower(login))`,
+  ],
+  organisations: [
+    `create table read.organisations (
+      organisation_id text primary key,
+      name text not null,
+      members jsonb not null,
+      invitations jsonb not null,
+      created_at timestamptz not null,
+      updated_at timestamptz not null
+    )`,
+    `create index organisations_by_member on read.organisations using gin (members jsonb_path_ops)`,
+    `create index organisations_by_invitation on read.organisations using gin (invitations jsonb_path_ops)`,
   ],
   feed: [
     `create table read.feed (
@@ -131,10 +164,13 @@ const tables: Readonly<Record<string, readonly [string, ...string[]]>> = {
     `create table read.oauth_clients (
       client_id text primary key,
       owner_id text not null,
+      organisation_id text,
+      role text,
       name text not null,
       created_at timestamptz not null,
       expires_at timestamptz
     )`,
+    `create index oauth_clients_by_organisation on read.oauth_clients (organisation_id, created_at desc, client_id)`,
     `create index oauth_clients_by_owner on read.oauth_clients (owner_id, created_at desc, client_id)`,
   ],
   webhooks: [

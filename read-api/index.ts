@@ -1,5 +1,7 @@
 import type { Endpoint } from '../domain/kernel/endpoint.ts'
 import { READ_SCHEMA } from '../projections/schema.ts'
+import { adminCheck } from './admin/check.ts'
+import { admin } from './admin/index.ts'
 import { type AuthorityQueries, authority } from './authority.ts'
 import { type DatastoreQueries, datastores } from './datastores.ts'
 import { deployWizard } from './deploy-wizard.ts'
@@ -8,7 +10,7 @@ import { jobs } from './jobs.ts'
 import { nodes } from './nodes.ts'
 
 /**
- * Every query of the user's API. An owner sees what is his, and an operator no more than that here.
+ * Every query of the API. An owner sees what is his, and an operator no more than that but in the calls for operators.
  *
  * @param options.db where the read models are
  * @param options.catalogue what can be deployed, and how its parts are called
@@ -16,6 +18,7 @@ import { nodes } from './nodes.ts'
  * @param options.history where what was is found
  * @param options.openPassword opens the sealed password of a datastore's administrator
  * @param options.openAuthority opens the certificate of a datastore's authority
+ * @param options.version of this release
  */
 export const readApi = ({
   db,
@@ -24,7 +27,8 @@ export const readApi = ({
   history,
   openPassword,
   openAuthority,
-}: DatastoreQueries & AuthorityQueries): readonly Endpoint[] => {
+  version,
+}: DatastoreQueries & AuthorityQueries & { readonly version: string }): readonly Endpoint[] => {
   const read = db.withSchema(READ_SCHEMA)
   return [
     deployWizard(catalogue),
@@ -33,5 +37,7 @@ export const readApi = ({
     authority({ db: read, openAuthority }),
     ...jobs({ db: read, personal, history }),
     ...historyCalls({ db: read, catalogue, personal, history }),
+    ...admin({ db: read, catalogue, personal, history, version }),
+    adminCheck,
   ]
 }

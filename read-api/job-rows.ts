@@ -17,6 +17,7 @@ const TYPES: Readonly<Record<Job['kind'], JobReply['type']>> = {
   'grow-volumes': 'JOB_TYPE_SCALE_VOLUME',
   'change-volume-type': 'JOB_TYPE_CHANGE_VOLUME_TYPE',
   'set-read-only': 'JOB_TYPE_SET_READ_ONLY',
+  'change-parameters': 'JOB_TYPE_MODIFYDBCONFIG',
 }
 
 // A client polls until it reads one of the last two, so a job that waits for its turn is running too.

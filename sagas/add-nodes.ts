@@ -15,6 +15,7 @@ const before = (facts: Facts): Facts => withoutNodes(facts, added(facts))
 export const addNodes: Saga = {
   kind: 'add-nodes',
   title: 'Add nodes',
+  downtime: 'none',
   steps: [
     ...machineSteps(added),
     sideBySide('boot', 'Boot the machines and publish their names', [

@@ -20,6 +20,7 @@ export const changeVolumeType = ({ spec: { volume: before }, change }: JobInput)
   return {
     kind: 'change-volume-type',
     title: `Change the volumes to ${after.type}`,
+    downtime: 'none',
     steps: [
       checkVolumesStep(after.sizeGib),
       {

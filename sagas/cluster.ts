@@ -22,7 +22,7 @@ const addressOf = ({ input, learned }: Facts, nodeId: string, kind: 'privateAddr
 
 export const clusterOf = (facts: Facts): ClusterRef => {
   const { datastoreId, spec } = facts.input
-  const { ownerId, engine, version } = spec
+  const { ownerId, engine, version, parameters: { values = {} } = {} } = spec
   const nodes = spec.nodes.map(
     (node): NodeRef => ({
       nodeId: node.nodeId,
@@ -34,7 +34,9 @@ export const clusterOf = (facts: Facts): ClusterRef => {
       instance: node.instance,
     }),
   )
-  return { datastoreId, ownerId, engine, version, nodes, ...(spec.readOnly === true ? { readOnly: true } : {}) }
+  const parameters = Object.keys(values).length === 0 ? {} : { parameters: values }
+  const mode = spec.readOnly === true ? { readOnly: true } : {}
+  return { datastoreId, ownerId, engine, version, nodes, ...parameters, ...mode }
 }
 
 const named = (spec: DatastoreSpec, name: string, addresses: readonly string[]): Names => ({

@@ -10,6 +10,7 @@ const ids = ({ input }: Facts) => ({ provider: input.spec.provider, datastoreId:
 export const deleteDatastore: Saga = {
   kind: 'delete-datastore',
   title: 'Delete the datastore',
+  downtime: 'gone',
   steps: [
     {
       name: 'endpoint',

@@ -16,6 +16,7 @@ import { sideBySide } from './side-by-side.ts'
 export const deployDatastore: Saga = {
   kind: 'deploy-datastore',
   title: 'Deploy the datastore',
+  downtime: 'none',
   steps: [
     {
       name: 'network',

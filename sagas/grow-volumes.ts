@@ -13,6 +13,7 @@ export const growVolumes = ({ change }: JobInput): Saga => {
   return {
     kind: 'grow-volumes',
     title: `Grow the volumes to ${sizeGib} GiB${because === undefined ? '' : `: ${because}`}`,
+    downtime: 'none',
     steps: [checkVolumesStep(sizeGib), ...growSteps(nodesIn, sizeGib)],
   }
 }

@@ -1,6 +1,7 @@
 import type { Sagas } from '../domain/job/saga.ts'
 import { addNodes } from './add-nodes.ts'
 import { changeVolumeType } from './change-volume-type.ts'
+import { changeParameters } from './change-parameters.ts'
 import { deleteDatastore } from './delete-datastore.ts'
 import { deployDatastore } from './deploy-datastore.ts'
 import { growVolumes } from './grow-volumes.ts'
@@ -16,8 +17,9 @@ export const sagas: Sagas = {
   'add-nodes': () => addNodes,
   'remove-nodes': () => removeNodes,
   'promote-replica': () => promoteReplica,
-  'reboot-node': () => rebootNode,
   'grow-volumes': growVolumes,
   'change-volume-type': changeVolumeType,
   'set-read-only': setReadOnly,
+  'reboot-node': rebootNode,
+  'change-parameters': changeParameters,
 }

@@ -67,6 +67,7 @@ const othersFollow: Step = {
 export const promoteReplica: Saga = {
   kind: 'promote-replica',
   title: 'Promote a replica',
+  downtime: 'write-pause',
   steps: [
     {
       name: 'ready',

@@ -1,13 +1,21 @@
-import type { Facts, Saga } from '../domain/job/saga.ts'
+import type { JobInput } from '../domain/datastore/messages.ts'
+import type { Downtime, Facts, Saga } from '../domain/job/saga.ts'
 import { clusterOf } from './cluster.ts'
 import { primaryOf } from './members.ts'
 
 const rebooted = ({ input: { change } }: Facts): readonly string[] => (change?.kind === 'reboot-node' ? [change.nodeId] : [])
 
+const downtimeOf = (input: JobInput): Downtime => {
+  const facts = { input, learned: { nodes: {} } }
+  if (!rebooted(facts).includes(primaryOf(facts))) return 'none'
+  return input.spec.nodes.length > 1 ? 'write-pause' : 'down'
+}
+
 /** One node down and up again in place; all the others go on serving. */
-export const rebootNode: Saga = {
+export const rebootNode = (input: JobInput): Saga => ({
   kind: 'reboot-node',
   title: 'Reboot a node',
+  downtime: downtimeOf(input),
   steps: [
     {
       name: 'restart',
@@ -21,4 +29,4 @@ export const rebootNode: Saga = {
       timeoutMs: 180_000, attemptsMax: 3, backoffMs: 1_000,
     },
   ],
-}
+})

@@ -14,6 +14,7 @@ const hasReplica = (facts: Facts): boolean => nodesIn(facts).length > 1
 export const removeNodes: Saga = {
   kind: 'remove-nodes',
   title: 'Remove nodes',
+  downtime: 'none',
   steps: [
     {
       name: 'endpoint',

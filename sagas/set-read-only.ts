@@ -17,6 +17,7 @@ export const setReadOnly = ({ change }: JobInput): Saga => {
   return {
     kind: 'set-read-only',
     title: `${readOnly ? 'Hold writes back' : 'Take writes again'}: ${because}`,
+    downtime: readOnly ? 'write-pause' : 'none',
     steps: [
       {
         ...configureStep(nodesIn, after, (facts) => facts),

@@ -1,3 +1,4 @@
+import type { Role } from '../../domain/kernel/roles.ts'
 import type { Instant } from '../../domain/kernel/time.ts'
 
 export type AccountView = {
@@ -6,6 +7,7 @@ export type AccountView = {
   readonly firstName: string
   readonly lastName: string
   readonly isAdmin: boolean
+  readonly suspended: boolean
   readonly createdAt: Instant
 }
 
@@ -13,6 +15,10 @@ export type AccountView = {
 export type ClientView = {
   readonly clientId: string
   readonly accountId: string
+  /** In whose name it acts; null: the account's own. */
+  readonly organisationId: string | null
+  /** What it may at most; null: all that the account may. */
+  readonly role: Role | null
   readonly name: string
   readonly createdAt: Instant
   /** Null: never. */

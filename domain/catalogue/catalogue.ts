@@ -1,3 +1,5 @@
+import type { Parameter } from './parameters.ts'
+
 /** What this installation offers: read from one file by an adapter, given to the domain as data. */
 export type Catalogue = {
   readonly vendors: readonly Vendor[]
@@ -26,6 +28,8 @@ export type Vendor = {
   readonly sizes: readonly number[]
   readonly port: number
   readonly account: { readonly username: string; readonly database: string }
+  /** What a tenant may set on its servers; absent: nothing. */
+  readonly parameters?: readonly Parameter[]
 }
 
 export type Cloud = {

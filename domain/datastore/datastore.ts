@@ -11,8 +11,10 @@ import type {
   JobInput,
   JobKind,
   RecordJobEnded,
+  RetryJob,
   StopJob,
 } from './messages.ts'
+import { again, type PastJob } from './retry.ts'
 import type { DatastoreSpec, NodeState } from './spec.ts'
 
 /** A job that waits or is at work. `change` is that of a job which changes the datastore. */
@@ -26,6 +28,7 @@ type Known = {
   /** The first is the one at work. */
   readonly queue: readonly QueuedJob[]
   readonly jobsSeen: ReadonlySet<string>
+  readonly past: ReadonlyMap<string, PastJob>
 }
 
 export type Datastore =
@@ -52,6 +55,8 @@ export const datastore: Decider<DatastoreCommand, DatastoreEvent, Datastore, Dat
         return changeSettings(command.data, state)
       case 'StopJob':
         return stopJob(command.data, state)
+      case 'RetryJob':
+        return retryJob(command.data, state)
       case 'RecordJobEnded':
         return endJob(command.data, state)
     }
@@ -60,7 +65,8 @@ export const datastore: Decider<DatastoreCommand, DatastoreEvent, Datastore, Dat
   evolve(state, event) {
     if (event.type === 'DatastoreCreated') {
       const { datastoreId, spec, fingerprint } = event.data
-      return { status: 'deploying', datastoreId, spec, fingerprint, nodes: [], queue: [], jobsSeen: new Set() }
+      const nothing = { nodes: [], queue: [], jobsSeen: new Set<string>(), past: new Map<string, PastJob>() }
+      return { status: 'deploying', datastoreId, spec, fingerprint, ...nothing }
     }
     if (state.status === 'absent') throw new Error(`BUG: ${event.type} before DatastoreCreated`)
     switch (event.type) {
@@ -68,6 +74,8 @@ export const datastore: Decider<DatastoreCommand, DatastoreEvent, Datastore, Dat
         return { ...state, status: after(state, 'running'), nodes: event.data.nodes }
       case 'DeploymentFailed':
         return { ...state, status: after(state, 'deploy-failed') }
+      case 'DeploymentRetried':
+        return { ...state, status: 'deploying', spec: event.data.spec }
       case 'DeletionStarted':
         return { ...state, status: 'deleting' }
       case 'DeletionAbandoned':
@@ -86,14 +94,24 @@ export const datastore: Decider<DatastoreCommand, DatastoreEvent, Datastore, Dat
         return { ...state, queue: [...state.queue, job], jobsSeen: new Set([...state.jobsSeen, jobId]) }
       }
       case 'JobDropped':
+        return over(state, event.data.jobId, 'dropped')
       case 'JobEnded':
-        return { ...state, queue: state.queue.filter(({ jobId }) => jobId !== event.data.jobId) }
+        return over(state, event.data.jobId, event.data.end)
       case 'JobAdmitted':
       case 'JobCancellationAsked':
       case 'ChangeAbandoned':
         return state
     }
   },
+}
+
+const over = (state: Live, jobId: string, end: PastJob['end']): Live => {
+  const queue = state.queue.filter((job) => job.jobId !== jobId)
+  const job = state.queue.find((one) => one.jobId === jobId)
+  if (job === undefined) return { ...state, queue }
+  const { kind, change: wanted } = job
+  const ended: PastJob = { kind, end, ...(wanted === undefined ? {} : { change: wanted }) }
+  return { ...state, queue, past: new Map([...state.past, [jobId, ended]]) }
 }
 
 /** The status a job leaves behind, unless the datastore is on its way out already. */
@@ -178,6 +196,31 @@ const stopJob = ({ datastoreId, jobId, because, now }: StopJob['data'], state: L
   const dropped = drop(job, because, about)
   // Nothing would ever end a deletion that nobody carries out.
   return job.kind === 'delete-datastore' ? [{ type: 'DeletionAbandoned', data: { ...about, because } }, ...dropped] : dropped
+}
+
+const retryJob = ({ datastoreId, jobId, retried, fresh, now }: RetryJob['data'], state: Live): Decided => {
+  if (state.jobsSeen.has(jobId)) return []
+  if (state.queue.some((job) => job.jobId === retried)) return reject('job-not-over', `job ${retried} is not over yet`)
+  const past = state.past.get(retried)
+  if (past === undefined) return reject('job-not-found', `the datastore has no job ${retried}`)
+  const asked = again(state, past, { retried, fresh })
+  if ('rejected' in asked) return asked
+  if (asked.does === 'delete') return remove({ datastoreId, jobId, now }, state)
+  if (asked.does === 'change') return change({ datastoreId, jobId, change: asked.change, now }, state)
+  if (state.status !== 'deploy-failed') {
+    return reject('job-not-retriable', `datastore ${datastoreId} is not one whose deployment came to nothing`)
+  }
+  const spec = { ...state.spec, nodes: asked.nodes }
+  return deployed({ type: 'DeploymentRetried', data: { datastoreId, at: now, spec } }, jobId, state)
+}
+
+/** What leads to a deployment, and its job: nothing else is queued before there is anything. */
+const deployed = (begun: DatastoreEvent, jobId: string, before: Live): readonly DatastoreEvent[] => {
+  const { datastoreId, at } = begun.data
+  const job = { jobId, kind: 'deploy-datastore' } as const
+  const state = afterAll(before, [begun])
+  const queued: DatastoreEvent = { type: 'JobQueued', data: { datastoreId, at, ...job, ownerId: state.spec.ownerId } }
+  return [begun, queued, ...(state.queue.length === 0 ? [admit(job, state, { datastoreId, at })] : [])]
 }
 
 const endJob = ({ datastoreId, jobId, end, because, nodes, now }: RecordJobEnded['data'], state: Live): Decided => {

@@ -1,7 +1,7 @@
 import type { Event } from '../kernel/decider.ts'
 import type { Instant } from '../kernel/time.ts'
 import type { Sealed } from '../kernel/sealed.ts'
-import type { Change, ChangeKind, ChangeRejection } from './changes/index.ts'
+import type { Change, ChangeKind, ChangeRejection, FreshNode } from './changes/index.ts'
 import type { DatastoreSpec, NodeState, Wording } from './spec.ts'
 
 export type JobKind = 'deploy-datastore' | 'delete-datastore' | ChangeKind
@@ -28,6 +28,8 @@ export type DatastoreCreated = Event<
 >
 export type DatastoreDeployed = Event<'DatastoreDeployed', About<{ readonly nodes: readonly NodeState[] }>>
 export type DeploymentFailed = Event<'DeploymentFailed', About<{ readonly because: string }>>
+/** A deployment that came to nothing is done again; its nodes are none of those before. */
+export type DeploymentRetried = Event<'DeploymentRetried', About<{ readonly spec: DatastoreSpec }>>
 export type DeletionStarted = Event<'DeletionStarted', About>
 export type DeletionAbandoned = Event<'DeletionAbandoned', About<{ readonly because: string }>>
 export type DatastoreDeleted = Event<'DatastoreDeleted', About>
@@ -68,6 +70,7 @@ export type DatastoreEvent =
   | DatastoreCreated
   | DatastoreDeployed
   | DeploymentFailed
+  | DeploymentRetried
   | DeletionStarted
   | DeletionAbandoned
   | DatastoreDeleted
@@ -123,16 +126,34 @@ export type StopJob = {
   readonly data: { readonly datastoreId: string; readonly jobId: string; readonly because: string; readonly now: Instant }
 }
 
+/** Asks once more for what a job was to do that came to nothing. */
+export type RetryJob = {
+  readonly type: 'RetryJob'
+  readonly data: {
+    readonly datastoreId: string
+    /** Of the new job. */
+    readonly jobId: string
+    /** The job that came to nothing. */
+    readonly retried: string
+    /** Ids and names for the nodes that are to come: as many as the datastore or the change has. */
+    readonly fresh: readonly FreshNode[]
+    readonly now: Instant
+  }
+}
+
 export type DatastoreCommand =
   | CreateDatastore
   | DeleteDatastore
   | ChangeDatastore
   | ChangeSettings
   | StopJob
+  | RetryJob
   | RecordJobEnded
 export type DatastoreRejection =
   | 'datastore-not-found'
   | 'datastore-not-running'
   | 'idempotency-key-reused'
   | 'job-not-found'
+  | 'job-not-over'
+  | 'job-not-retriable'
   | ChangeRejection

@@ -1,3 +1,4 @@
+import type { ParameterValues } from '../catalogue/parameters.ts'
 import type { Instance } from '../job/orders.ts'
 import type { Sealed } from '../kernel/sealed.ts'
 
@@ -48,6 +49,8 @@ export type DatastoreSpec = Wording<Sealed> & {
   readonly account: { readonly username: string; readonly database: string }
   /** `dayOfWeek` 1 is Monday; hours in UTC. */
   readonly maintenance: { readonly dayOfWeek: number; readonly startHour: number; readonly endHour: number }
+  /** What is chosen of the servers' parameters, and the group it comes from; absent: nothing ever was. */
+  readonly parameters?: { readonly groupId: string | null; readonly values: ParameterValues }
   readonly nodes: readonly NodePlan[]
   /** Absent: the volumes grow only when they are told to. */
   readonly autoscale?: Autoscale

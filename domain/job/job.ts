@@ -2,7 +2,7 @@ import { type Decider, reject } from '../kernel/decider.ts'
 import { type Instant, reached } from '../kernel/time.ts'
 import { type Draft, about, draft } from './draft.ts'
 import type { JobCommand, JobEvent, JobRejection, StartJob } from './messages.ts'
-import { advance, dueOf, fail, isPastReturn, repeat, settle, succeed } from './moves.ts'
+import { advance, dueOf, fail, isHalting, isPastReturn, repeat, settle, succeed } from './moves.ts'
 import type { OrderOutcome } from './orders.ts'
 import type { Saga, Sagas } from './saga.ts'
 import { type Job, type LiveJob, evolve } from './state.ts'
@@ -31,6 +31,12 @@ export const job = (sagas: Sagas): Decider<JobCommand, JobEvent, Job, JobRejecti
         return decision.events
       case 'PassTime':
         passTime(decision, state)
+        return decision.events
+      case 'ResumeJob':
+        if (isHalting(state)) return []
+        for (const [key, { state: standing, attempt }] of Object.entries(state.work)) {
+          if (standing === 'waiting') repeat(decision, key, attempt + 1)
+        }
         return decision.events
       case 'CancelJob':
         if (state.because !== null) return []

@@ -70,5 +70,8 @@ export type CancelJob = {
   readonly data: { readonly jobId: string; readonly because: string; readonly now: Instant }
 }
 
-export type JobCommand = StartJob | RecordOutcome | PassTime | CancelJob
+/** What waits to be repeated is repeated now. */
+export type ResumeJob = { readonly type: 'ResumeJob'; readonly data: { readonly jobId: string; readonly now: Instant } }
+
+export type JobCommand = StartJob | RecordOutcome | PassTime | CancelJob | ResumeJob
 export type JobRejection = 'job-not-found' | 'job-past-return'

@@ -1,3 +1,4 @@
+import type { ParameterValues } from '../catalogue/parameters.ts'
 import type { Instant } from '../kernel/time.ts'
 
 export type Instance = { readonly code: string; readonly cpu: number; readonly ramGb: number }
@@ -22,6 +23,8 @@ export type ClusterRef = {
   readonly nodes: readonly NodeRef[]
   /** Its tenants may read and not write. */
   readonly readOnly?: boolean
+  /** What the tenant has chosen of the servers' parameters; absent: nothing. */
+  readonly parameters?: ParameterValues
 }
 
 export type Names = { readonly name: string; readonly addresses: readonly string[]; readonly ttlSeconds: number }
@@ -70,6 +73,11 @@ export type OrderBodies = {
   'cmon.follow-primary': { cluster: ClusterRef; nodeId: string; primaryId: string }
   /** Stops and starts a node in place, and waits until it does its part again. */
   'cmon.restart-node': { cluster: ClusterRef; nodeId: string; primaryId: string }
+  /**
+   * Has a member's server take over the cluster's parameters, and no others; `restart`: also those for which it must be
+   * started anew, if there are any. Waits until it does its part again.
+   */
+  'cmon.apply-parameters': { cluster: ClusterRef; nodeId: string; primaryId: string; restart: boolean }
   'cmon.create-account': { cluster: ClusterRef; nodeId: string; username: string; database: string }
   'cmon.check-cluster': { cluster: ClusterRef; primaryId: string }
   'cmon.stop-node': { cluster: ClusterRef; nodeId: string }

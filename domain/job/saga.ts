@@ -35,8 +35,19 @@ export type Step = {
   readonly backoffMs: number
 }
 
+/**
+ * What an application notices of it. `write-pause`: for a moment, or until a primary is up again, no write is taken and its
+ * connections end; replicas go on serving. `down`: nobody is served until the only node is back. `gone`: it ends for good.
+ */
+export type Downtime = 'none' | 'write-pause' | 'down' | 'gone'
+
 /** A long operation as its plan: what is done in which order, and how each part is undone. */
-export type Saga = { readonly kind: JobKind; readonly title: string; readonly steps: readonly Step[] }
+export type Saga = {
+  readonly kind: JobKind
+  readonly title: string
+  readonly downtime: Downtime
+  readonly steps: readonly Step[]
+}
 
 /** The plan of each kind of job; how many steps it has may depend on what the job is given. */
 export type Sagas = Readonly<Record<JobKind, (input: JobInput) => Saga>>

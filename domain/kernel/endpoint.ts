@@ -1,4 +1,5 @@
 import type { JsonValue } from './json.ts'
+import type { Need, Role } from './roles.ts'
 
 /** Anything that turns unknown input into a T or throws: a zod schema is one. */
 export type Schema<T> = { readonly parse: (input: unknown) => T }
@@ -13,6 +14,8 @@ export type Principal = {
   readonly isAdmin: boolean
   /** The tenant in whose name the request acts (the CCX-Owner header, else the user's own scope). */
   readonly ownerId: string
+  /** What he is there. */
+  readonly role: Role
   /** Whether the request named its owner; the list of datastores has another shape then. */
   readonly ownerNamed: boolean
 }
@@ -61,8 +64,18 @@ export type Endpoint = {
   readonly path: string
   readonly summary: string
   readonly tag: string
-  /** `public`: anyone; `user`: any signed-in principal; `admin`: an operator. */
-  readonly access: 'public' | 'user' | 'admin'
+  /**
+   * `public`: anyone; `user`: any signed-in principal; `admin`: an operator's session; `basic`: the machine account of
+   * operators, by HTTP Basic, and no session; `admin-or-basic`: either.
+   */
+  readonly access: 'public' | 'user' | 'admin' | 'basic' | 'admin-or-basic'
+  /** What a `user` must be allowed in the scope that he acts in; default `look` for a GET, else `operate`. */
+  readonly needs?: Need
+  /**
+   * Whose name it acts in, if not the one that CCX-Owner says: the organisation that the path names as `:id`, which for
+   * whoever is no member of it does not exist.
+   */
+  readonly of?: 'organisation'
   readonly params?: Schema<unknown>
   readonly query?: Schema<unknown>
   readonly body?: Schema<unknown>
@@ -71,6 +84,10 @@ export type Endpoint = {
   readonly replies: Readonly<Record<number, ReplyDescription>>
   readonly handle: (request: Request<unknown, unknown, unknown>) => Promise<Reply>
 }
+
+/** What an endpoint asks of a user's role. */
+export const needOf = ({ method, needs }: Pick<Endpoint, 'method' | 'needs'>): Need =>
+  needs ?? (method === 'GET' ? 'look' : 'operate')
 
 type Typed<P, Q, B> = Omit<Endpoint, 'params' | 'query' | 'body' | 'handle'> & {
   readonly params?: Schema<P>

@@ -16,6 +16,7 @@ const accountOf = async (open: Open, row: AccountRow): Promise<AccountView> => {
     firstName,
     lastName,
     isAdmin: row.is_admin,
+    suspended: row.suspended,
     createdAt: row.created_at.toISOString(),
   }
 }
@@ -25,6 +26,8 @@ const clientsOf = async (open: Open, rows: readonly ClientRow[]): Promise<readon
   return rows.map((row, n) => ({
     clientId: row.client_id,
     accountId: row.owner_id,
+    organisationId: row.organisation_id,
+    role: row.role,
     name: names[n] ?? '',
     createdAt: row.created_at.toISOString(),
     expiresAt: row.expires_at?.toISOString() ?? null,
@@ -38,7 +41,8 @@ export const directory = ({ db, personal: { open } }: {
 }): Directory => {
   const read = db.withSchema(READ_SCHEMA)
   const accountById = async (accountId: string): Promise<AccountView | undefined> => {
-    const row = await read.selectFrom('accounts').selectAll().where('account_id', '=', accountId).executeTakeFirst()
+    const rows = read.selectFrom('accounts').selectAll().where('account_id', '=', accountId).where('deleted', '=', false)
+    const row = await rows.executeTakeFirst()
     return row && accountOf(open, row)
   }
   return {

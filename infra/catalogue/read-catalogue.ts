@@ -1,8 +1,9 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import type { Catalogue } from '../../domain/catalogue/catalogue.ts'
+import { ParameterFile } from './parameter-file.ts'
 
 export const DEFAULT_CATALOGUE = join(import.meta.dirname, 'default.yaml')
 
@@ -39,6 +40,8 @@ const Vendor = z.strictObject({
   sizes: z.array(z.int().min(1)).min(1),
   port: z.int().min(1).max(65535),
   account: z.strictObject({ username: text, database: text }),
+  /** A file beside this one, or beside the catalogue that comes with the control plane. */
+  parameters: text.exactOptional(),
 })
 
 const Region = z.strictObject({
@@ -108,7 +111,7 @@ const CatalogueFile = z.strictObject({
       })
     }),
   clouds: coded(Cloud).min(1),
-}) satisfies z.ZodType<Catalogue>
+})
 
 /**
  * Reads what this installation offers.
@@ -117,14 +120,26 @@ const CatalogueFile = z.strictObject({
  * @throws one message that lists every fault of the file
  */
 export const readCatalogue = (path = DEFAULT_CATALOGUE): Catalogue => {
+  const { vendors, ...rest } = readYaml(path, 'catalogue', CatalogueFile)
+  return {
+    ...rest,
+    vendors: vendors.map(({ parameters: file, ...vendor }) => {
+      if (file === undefined) return vendor
+      const beside = [path, DEFAULT_CATALOGUE].map((one) => resolve(dirname(one), file)).find((one) => existsSync(one))
+      return { ...vendor, parameters: readYaml(beside ?? file, 'list of parameters', ParameterFile) }
+    }),
+  }
+}
+
+const readYaml = <T>(path: string, what: string, schema: z.ZodType<T>): T => {
   let content: unknown
   try {
     // Merge keys and custom tags stay off: the file is data.
     content = parse(readFileSync(path, 'utf8'))
   } catch (cause) {
-    throw new Error(`the catalogue ${path} cannot be read`, { cause })
+    throw new Error(`the ${what} ${path} cannot be read`, { cause })
   }
-  const parsed = CatalogueFile.safeParse(content)
-  if (!parsed.success) throw new Error(`the catalogue ${path} has faults:\n${z.prettifyError(parsed.error)}`)
+  const parsed = schema.safeParse(content)
+  if (!parsed.success) throw new Error(`the ${what} ${path} has faults:\n${z.prettifyError(parsed.error)}`)
   return parsed.data
 }

@@ -1,17 +1,12 @@
-import { setTimeout } from 'node:timers/promises'
 import type { ClusterRef, Order, OrderResult, PlacedOrder } from '../../domain/job/orders.ts'
-import type { Engine, Health, NodeContext, ReachedNode, Role } from '../engines/engine.ts'
+import type { NodeContext, ReachedNode, Role } from '../engines/engine.ts'
 import type { ControllerStore } from '../controller-store/controller-store.ts'
 import { Failure, type Work } from '../messaging/worker.ts'
 import type { Credentials } from './credentials.ts'
 import type { Nodes } from './nodes.ts'
 import { revive } from './revive.ts'
+import { untilWhole } from './whole.ts'
 
-const CHECK_PAUSE_MS = 50
-/**
- * How long before an order's time is up a check says what it still waits for, so that the reason reaches the tenant.
- */
-const LAST_WORD_MS = 1_000
 const FORGET_TIMEOUT_MS = 10_000
 
 export type Parts = {
@@ -28,6 +23,9 @@ export const carryOut = async (parts: Parts, { order, notAfter }: PlacedOrder, w
       return { roles: await check(parts, { ...order.body, notAfter }, work) }
     case 'cmon.restart-node':
       await restart(parts, { ...order.body, notAfter }, work)
+      return {}
+    case 'cmon.apply-parameters':
+      await applyParameters(parts, { ...order.body, notAfter }, work)
       return {}
     case 'cmon.register-cluster':
     case 'cmon.forget-cluster':
@@ -67,7 +65,7 @@ const open = async ({ nodes, credentials }: Parts, { cluster, nodeId }: NodeOf, 
   return { ...reached, certificate, secrets }
 }
 
-type NodeOrder = Exclude<Order, ClusterOrder | { subject: 'cmon.check-cluster' | 'cmon.restart-node' }>
+type NodeOrder = Exclude<Order, ClusterOrder | { subject: 'cmon.check-cluster' | 'cmon.restart-node' | 'cmon.apply-parameters' }>
 
 const ofNode = async (parts: Parts, order: NodeOrder, work: Work): Promise<void> => {
   const { nodes, credentials, store } = parts
@@ -155,9 +153,43 @@ const restart = async (
   work.note(`${name} is stopped`)
   await engine.start(node)
   await store.intend(nodeId, { shutDown: false })
-  const reached = nodeId === primaryId ? [node] : [await nodes.reach(cluster, primaryId, work), node]
-  await untilWhole({ engine, reached, primaryId, notAfter, now, readOnly: cluster.readOnly === true }, work)
+  await untilOneIsWhole({ nodes, now }, { cluster, primaryId, notAfter, node }, work)
   work.note(`${name} does its part again`)
+}
+
+/** Has a node take over the cluster's parameters, and waits until it takes writes, or streams from the primary, again. */
+const applyParameters = async (
+  parts: Parts,
+  { cluster, nodeId, primaryId, notAfter, restart: mayRestart }: Applying,
+  work: Work,
+): Promise<void> => {
+  const { nodes, store } = parts
+  const node = await open(parts, { cluster, nodeId }, work)
+  // The silence of a host that is started anew is no cause for an alarm.
+  if (mayRestart) await store.intend(nodeId, { shutDown: true })
+  await nodes.engine(cluster).applyParameters(node, nodes.member(cluster, primaryId), { restart: mayRestart })
+  if (mayRestart) await store.intend(nodeId, { shutDown: false })
+  await untilOneIsWhole(parts, { cluster, primaryId, notAfter, node }, work)
+}
+type Applying = NodeOf & { readonly primaryId: string; readonly notAfter: string; readonly restart: boolean }
+
+type OneOf = {
+  readonly cluster: ClusterRef
+  readonly primaryId: string
+  readonly notAfter: string
+  readonly node: ReachedNode
+}
+
+/** Waits until a node does its part; the other replicas may do what they like. */
+const untilOneIsWhole = async (
+  { nodes, now }: Pick<Parts, 'nodes' | 'now'>,
+  { cluster, primaryId, notAfter, node }: OneOf,
+  work: Work,
+): Promise<void> => {
+  const isPrimary = node.member.nodeId === primaryId
+  const reached = isPrimary ? [node] : [await nodes.reach(cluster, primaryId, work), node]
+  const readOnly = cluster.readOnly === true
+  await untilWhole({ engine: nodes.engine(cluster), reached, primaryId, notAfter, now, readOnly }, work)
 }
 
 type FoundOrder = Extract<Order, { subject: 'cmon.start-node' | 'cmon.stop-node' | 'cmon.erase-node' }>
@@ -225,46 +257,3 @@ const check = async (
     cluster.nodes.map(({ nodeId }): [string, Role] => [nodeId, nodeId === primaryId ? 'primary' : 'replica']),
   )
 }
-
-type Whole = {
-  readonly engine: Engine
-  readonly reached: readonly ReachedNode[]
-  readonly primaryId: string
-  readonly notAfter: string
-  readonly now: () => string
-  /** Whether the primary is to take no writes. */
-  readonly readOnly: boolean
-}
-
-/** Waits until the primary takes writes and the others that are named stream from it. */
-const untilWhole = async ({ engine, reached, primaryId, notAfter, now, readOnly }: Whole, work: Work): Promise<void> => {
-  for (;;) {
-    const healths = await Promise.all(
-      reached.map(async (node) => ({ node: node.member, health: await engine.probe(node) })),
-    )
-    const missing = whatIsMissing(healths, primaryId, readOnly)
-    if (missing === undefined) return
-    if (Date.parse(now()) + LAST_WORD_MS >= Date.parse(notAfter)) throw new Failure(missing)
-    await setTimeout(CHECK_PAUSE_MS, undefined, { signal: work.signal })
-  }
-}
-
-export type Seen = { readonly node: { readonly nodeId: string; readonly name: string }; readonly health: Health }
-
-/** Why a cluster is not whole, in a tenant's words; undefined when it is. */
-export const whatIsMissing = (seen: readonly Seen[], primaryId: string, readOnly = false): string | undefined => {
-  const primary = seen.find(({ node }) => node.nodeId === primaryId)
-  if (primary === undefined) return 'The primary is not part of the datastore.'
-  const { node, health } = primary
-  if (health.role === 'down') return `The primary ${node.name} does not answer.`
-  if (health.role !== 'primary' || (health.readOnly && !readOnly)) return `The primary ${node.name} takes no writes.`
-  for (const other of seen.filter((each) => each !== primary)) {
-    if (other.health.role === 'down') return `The replica ${other.node.name} does not answer.`
-    if (other.health.role === 'primary') return `${other.node.name} is a primary as well.`
-    if (!follows(other, primary)) return `The replica ${other.node.name} does not follow the primary.`
-  }
-  return undefined
-}
-
-/** Whether a replica streams from this primary. */
-export const follows = ({ node }: Seen, primary: Seen): boolean => primary.health.streaming.includes(node.name)

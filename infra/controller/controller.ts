@@ -109,6 +109,7 @@ const WORDS: Readonly<Partial<Record<OrderSubject, string>>> = {
   'cmon.bootstrap-primary': 'The primary could not be started',
   'cmon.join-replica': 'The replica could not be joined',
   'cmon.configure-node': 'The list of members could not be changed',
+  'cmon.apply-parameters': 'The parameters could not be applied',
   'cmon.create-account': 'The database user could not be created',
   'cmon.catch-up': 'The replica could not be made ready for its promotion',
   'cmon.promote-replica': 'The replica could not be promoted',

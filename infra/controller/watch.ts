@@ -1,10 +1,10 @@
 import { setTimeout } from 'node:timers/promises'
 import type { ClusterRef, NodeRef } from '../../domain/job/orders.ts'
-import type { Alarm, AlarmRow, ControllerStore, HostRow, HostSeen } from '../controller-store/controller-store.ts'
+import type { Alarm, AlarmKey, AlarmRow, ControllerStore, HostRow, HostSeen } from '../controller-store/controller-store.ts'
 import type { Engine, Health } from '../engines/engine.ts'
 import type { Provider } from '../providers/provider.ts'
 import type { Log } from '../telemetry/logger.ts'
-import { type Seen, follows } from './commands.ts'
+import { type Seen, follows } from './whole.ts'
 import { type Nodes, nodes } from './nodes.ts'
 
 const CLUSTERS_AT_ONCE = 8
@@ -137,15 +137,23 @@ export const alarmsOf = ({ datastoreId }: ClusterRef, hosts: readonly After[]): 
       const message = `The database server on ${node.name} does not answer.`
       return [{ ...about(node, 'DatabaseDown'), component: 'Node', severity, title: 'Database down', message }]
     }
-    if (typeof health !== 'object' || health.role !== 'replica' || primary === undefined) return []
-    if (follows({ node, health }, primary)) return []
+    if (typeof health !== 'object') return []
+    const drift = driftOf(about(node, 'ParametersDrifted'), node, health)
+    if (health.role !== 'replica' || primary === undefined || follows({ node, health }, primary)) return drift
     const message = `The replica ${node.name} does not follow the primary.`
     const title = 'Replication broken'
-    return [{ ...about(node, 'ReplicationBroken'), component: 'Cluster', severity, title, message }]
+    return [...drift, { ...about(node, 'ReplicationBroken'), component: 'Cluster', severity, title, message }]
   })
 }
 
-const OURS: readonly string[] = ['HostUnreachable', 'DatabaseDown', 'ReplicationBroken']
+/** Somebody has changed settings past the control plane, or one waits for a restart. */
+const driftOf = (about: AlarmKey, { name }: NodeRef, { drifted = [] }: Health): readonly Alarm[] => {
+  if (drifted.length === 0) return []
+  const message = `Parameters of ${name} are not what was applied: ${drifted.join(', ')}.`
+  return [{ ...about, component: 'Node', severity: 'ALARM_WARNING', title: 'Parameters drifted', message }]
+}
+
+const OURS: readonly string[] = ['HostUnreachable', 'DatabaseDown', 'ReplicationBroken', 'ParametersDrifted']
 
 /** Brings the open alarms of the watch in step with what ought to be open, so that only changes are written. */
 const alarm = async (

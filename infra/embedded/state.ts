@@ -39,6 +39,7 @@ const SECRETS = {
   'audit-key': ed25519,
   'dns-tsig-key': base64,
   'admin-password': password,
+  'admin-basic-password': password,
   'postgres-superuser': password,
   'postgres-ccx': password,
   'postgres-eventstore': password,

@@ -10,6 +10,8 @@ export type Health = {
   readonly lagBytes: number | null
   /** Replicas that stream from this node, by name. */
   readonly streaming: readonly string[]
+  /** Settings of the server that are not what they were made, by name; absent: none. */
+  readonly drifted?: readonly string[]
 }
 
 /** A member of a datastore as the engine sees it. */
@@ -34,6 +36,8 @@ export type NodeContext = {
   readonly instance: { readonly cpu: number; readonly ramGb: number }
   /** Whether tenants may only read. */
   readonly readOnly?: boolean
+  /** What the tenant has chosen of the server's parameters. What the engine sets itself goes before it. */
+  readonly parameters: Readonly<Record<string, string>>
   readonly certificate: Certificate
   readonly secrets: EngineSecrets
   /** Ends the verb early: its deadline has passed. */
@@ -76,6 +80,18 @@ export type Engine = {
   readonly configure: (node: NodeContext, primary: Member) => Promise<void>
   /** Ends the sessions that are writing on a primary which has become read-only. */
   readonly endWriters: (node: ReachedNode) => Promise<void>
+  /**
+   * Has a member take over the tenant's parameters as they are in `node`, and no others. Nothing is started anew that need not
+   * be, and nothing is touched when the server refuses them beforehand.
+   *
+   * @param options.restart whether the server may be started anew for those that take it; else they wait for the next start
+   * @throws CannotServe when the server refuses them, or does not start with them
+   */
+  readonly applyParameters: (
+    node: NodeContext,
+    primary: Member,
+    options: { readonly restart: boolean },
+  ) => Promise<void>
   /** The tenant's first database and its administrator, on the primary. */
   readonly createAccount: (node: NodeContext, account: Account) => Promise<void>
   readonly probe: (node: ReachedNode) => Promise<Health>

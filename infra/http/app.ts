@@ -165,6 +165,12 @@ export const httpApp = (options: AppOptions): Koa => {
   return app
 }
 
+/** What may be a token: 32 bytes in base64url. */
+const TOKEN = /(?<=\/)[A-Za-z0-9_-]{43}(?=\/|$)/g
+
+/** The path of a request, without the tokens in it. */
+const shownPath = ({ path }: Context): string => path.slice(0, PATH_LENGTH_MAX).replaceAll(TOKEN, '…')
+
 /** One line for each answer, without the query: it may hold what is nobody's business. */
 const note = (
   ctx: Context,
@@ -178,7 +184,7 @@ const note = (
     requestId,
     method,
     route,
-    path: ctx.path.slice(0, PATH_LENGTH_MAX),
+    path: shownPath(ctx),
     status,
     tookMs: Math.round(seconds * 1000),
     userId: principal?.userId,
@@ -191,7 +197,7 @@ const tell = (ctx: Context, error: unknown, requestId: string, { log }: AppOptio
   const { status, body, headers } = problemOf(error)
   if (status >= 500 && !(error instanceof Refused)) {
     log.error(
-      { err: error, requestId, method: ctx.method, path: ctx.path.slice(0, PATH_LENGTH_MAX) },
+      { err: error, requestId, method: ctx.method, path: shownPath(ctx) },
       'a request failed',
     )
   }

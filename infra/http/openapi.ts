@@ -42,7 +42,7 @@ const parametersOf = ({ params, query, path }: Endpoint): readonly JsonObject[] 
 const isMutating = ({ method, access }: Endpoint): boolean => method !== 'GET' && access !== 'public'
 
 const headersOf = (endpoint: Endpoint): readonly JsonObject[] => [
-  ...(endpoint.access === 'public' ? [] : [{ $ref: '#/components/parameters/owner' }]),
+  ...(endpoint.access === 'user' && endpoint.of === undefined ? [{ $ref: '#/components/parameters/owner' }] : []),
   ...(isMutating(endpoint) ? [{ $ref: '#/components/parameters/idempotencyKey' }] : []),
   ...(endpoint.method === 'GET' ? [{ $ref: '#/components/parameters/position' }] : []),
 ]
@@ -63,6 +63,14 @@ const repliesOf = ({ replies }: Endpoint): JsonObject => ({
   default: { $ref: '#/components/responses/problem' },
 })
 
+const SECURITY: Readonly<Record<Endpoint['access'], readonly JsonObject[]>> = {
+  public: [],
+  user: [{ session: [] }, { token: [] }],
+  admin: [{ session: [] }],
+  basic: [{ basic: [] }],
+  'admin-or-basic': [{ session: [] }, { basic: [] }],
+}
+
 const operationOf = (endpoint: Endpoint): JsonObject => ({
   summary: endpoint.summary,
   tags: [endpoint.tag],
@@ -70,7 +78,7 @@ const operationOf = (endpoint: Endpoint): JsonObject => ({
   parameters: [...parametersOf(endpoint), ...headersOf(endpoint)],
   ...bodyOf(endpoint),
   responses: repliesOf(endpoint),
-  security: endpoint.access === 'public' ? [] : [{ session: [] }, { token: [] }],
+  security: SECURITY[endpoint.access],
 })
 
 const text = (name: string, description: string): JsonObject => ({
@@ -85,6 +93,7 @@ const components: JsonObject = {
   securitySchemes: {
     session: { type: 'apiKey', in: 'cookie', name: 'ccx-session' },
     token: { type: 'http', scheme: 'bearer' },
+    basic: { type: 'http', scheme: 'basic' },
   },
   parameters: {
     owner: text('CCX-Owner', 'In whose name the request acts: `<type>:<id>` of a scope of yours. Default: your own.'),

@@ -3,6 +3,7 @@ import type { ErasureRejection } from '../../command-handlers/auth/erase.ts'
 import type { AuthRejection } from '../../command-handlers/auth/refusals.ts'
 import type { IdempotencyRejection } from '../../command-handlers/answer-once.ts'
 import type { IntegrationRejection } from '../../command-handlers/integration.ts'
+import type { OrganisationEdgeRejection } from '../../command-handlers/organisations/tools.ts'
 import type { WebhookEdgeRejection } from '../../command-handlers/webhook-ports.ts'
 import type { AccountRejection } from '../../domain/account/account.ts'
 import type { DatastoreRejection } from '../../domain/datastore/messages.ts'
@@ -10,11 +11,13 @@ import type { PlanRejection } from '../../domain/datastore/plan.ts'
 import type { JobRejection } from '../../domain/job/messages.ts'
 import { Malformed, Refused } from '../../domain/kernel/endpoint.ts'
 import { RevisionConflict } from '../../domain/kernel/event-store.ts'
+import type { OrganisationRejection } from '../../domain/organisation/messages.ts'
 import type { WebhookRejection } from '../../domain/webhook/messages.ts'
 import type { TargetRejection } from '../webhooks/targets.ts'
 
 /** What the edge itself refuses, before any command is decided. */
 export type EdgeRejection =
+  | 'basic-required'
   | 'body-too-large'
   | 'forbidden'
   | 'internal'
@@ -40,6 +43,8 @@ export type ProblemCode =
   | IdempotencyRejection
   | IntegrationRejection
   | JobRejection
+  | OrganisationEdgeRejection
+  | OrganisationRejection
   | PlanRejection
   | QueryRejection
   | TargetRejection
@@ -52,6 +57,17 @@ type Kind = { readonly status: number; readonly means: string }
 export const problems: Readonly<Record<ProblemCode, Kind>> = {
   'account-erased': { status: 409, means: 'The account is erased: its key is destroyed, and it is never opened again.' },
   'account-not-found': { status: 404, means: 'There is no such account.' },
+  'account-not-suspended': { status: 400, means: 'The user is not suspended.' },
+  'already-member': { status: 409, means: 'The one who accepts an invitation is a member already.' },
+  'invitation-limit-reached': { status: 409, means: 'The organisation has as many open invitations as it may have.' },
+  'invitation-not-found': { status: 404, means: 'There is no such invitation, or it holds no more.' },
+  'last-owner': { status: 409, means: 'The organisation would be without an owner.' },
+  'member-limit-reached': { status: 409, means: 'The organisation has as many members as it may have.' },
+  'member-not-found': { status: 404, means: 'The organisation has no such member.' },
+  'organisation-not-found': { status: 404, means: 'There is no such organisation, or it is not yours.' },
+  'organisation-limit-reached': { status: 409, means: 'The user is a member of as many organisations as one may be.' },
+  'role-too-high': { status: 403, means: 'Nobody gives or takes a role that is more than his own.' },
+  'basic-required': { status: 401, means: 'This call is for the machine account of operators, by HTTP Basic.' },
   'body-too-large': { status: 413, means: 'The request has more than 1 MiB.' },
   'client-not-found': { status: 404, means: 'The account has no such OAuth2 client.' },
   'cursor-ahead': { status: 422, means: 'A replay goes back. The webhook has not come so far yet.' },
@@ -80,6 +96,11 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
   },
   'invalid-credentials': { status: 401, means: 'The login or the password is wrong.' },
   'job-not-found': { status: 404, means: 'There is no such job.' },
+  'job-not-over': { status: 409, means: 'The job waits or is at work: only one that came to nothing is asked for again.' },
+  'job-not-retriable': {
+    status: 409,
+    means: 'The job did what it was to do, or the datastore has gone another way since. The message says which.',
+  },
   'job-past-return': {
     status: 409,
     means: 'The job has gone too far to be cancelled; it will be carried to its end.',
@@ -107,6 +128,7 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
   },
   'node-limit-reached': { status: 409, means: 'The datastore would have more nodes than the catalogue allows.' },
   'node-not-found': { status: 404, means: 'The datastore has no such node.' },
+  'no-password': { status: 409, means: 'The account has no password: it signs in by way of an issuer of tokens.' },
   'not-found': { status: 404, means: 'There is nothing at this path.' },
   'not-in-trail': { status: 404, means: 'The audit trail has no such entry, or not so many of them yet.' },
   'not-offered': { status: 400, means: 'The catalogue does not offer this. The message lists what it offers.' },
@@ -183,12 +205,15 @@ const malformed = (part: string, { issues }: ZodError): Problem => {
   return told('malformed-request', lines[0] ?? `the ${part} is malformed`, `${lines.join('; ')}${more}`, field)
 }
 
+const BEARER = 'Bearer realm="ccx"'
+const BASIC = 'Basic realm=Restricted'
+
 const told = (code: ProblemCode, err: string, error = err, field = ''): Problem => {
   const { status } = problems[code]
   return {
     status,
     body: { code: status, err, error, type: `/problems/${code}`, ...(field === '' ? {} : { field }) },
-    headers: status === 401 ? { 'WWW-Authenticate': 'Bearer realm="ccx"' } : {},
+    headers: status === 401 ? { 'WWW-Authenticate': code === 'basic-required' ? BASIC : BEARER } : {},
   }
 }
 

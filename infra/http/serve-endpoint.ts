@@ -1,19 +1,13 @@
 import { Readable } from 'node:stream'
 import type { Context } from 'koa'
-import type { Endpoint, Principal, Reply } from '../../domain/kernel/endpoint.ts'
+import { type Endpoint, type Principal, Refused, type Reply } from '../../domain/kernel/endpoint.ts'
 import { type Position, parsePosition, positionText } from '../../domain/kernel/event-store.ts'
 import type { Log } from '../telemetry/logger.ts'
+import { type Admission, admitted, type Header } from './admission.ts'
 import { refusal } from './problems.ts'
 import { formOf, jsonOf, readText, refuseUnstorable, valuesOf } from './read-body.ts'
-import { scoped } from './scope.ts'
 
-/** Reads a header of the request by its name, whatever the case. */
-export type Header = (name: string) => string | undefined
-
-export type Authenticate = (header: Header) => Promise<Principal | undefined>
-
-export type ServeOptions = {
-  readonly authenticate: Authenticate
+export type ServeOptions = Admission & {
   /** Resolves once the read models have the position, or when the time has run out; whether they have. */
   readonly waitFor: (position: Position, withinMs: number) => Promise<boolean>
   readonly readYourWritesMs: number
@@ -28,9 +22,6 @@ export type ServeOptions = {
 /** What the layers around an endpoint want to know of a request. */
 export type Known = { readonly requestId: string; readonly route: string; principal?: Principal }
 
-/** The one who calls a public endpoint: nobody, who owns nothing. */
-const nobody: Principal = { kind: 'user', userId: '', login: '', isAdmin: false, ownerId: '', ownerNamed: false }
-
 const STILL_HERE_EVERY_MS = 15_000
 
 const POSITION_MAX = 2n ** 63n - 1n
@@ -41,19 +32,6 @@ export const headerOf =
     const value = ctx.get(name)
     return value === '' ? undefined : value
   }
-
-const principalOf = async (
-  { access }: Endpoint,
-  { authenticate }: ServeOptions,
-  header: Header,
-): Promise<Principal> => {
-  if (access === 'public') return nobody
-  const principal = await authenticate(header)
-  if (principal === undefined) throw refusal('unauthenticated', 'sign in first')
-  const own = scoped(principal, header('CCX-Owner'))
-  if (access === 'admin' && !principal.isAdmin) throw refusal('forbidden', 'this is for operators')
-  return own
-}
 
 const askedPosition = (header: Header): Position | undefined => {
   const text = header('CCX-Position')
@@ -125,7 +103,7 @@ const send = (ctx: Context, { status, body, stream, headers = {}, position }: Re
 const watch = (isStillHere: () => Promise<boolean>, everyMs: number, gone: AbortController): void => {
   if (gone.signal.aborted) return
   const look = async (): Promise<void> => {
-    if (!(await isStillHere().catch(() => true))) gone.abort()
+    if (!(await isStillHere().catch((error: unknown) => !(error instanceof Refused)))) gone.abort()
   }
   const looking = setInterval(() => void look(), everyMs)
   gone.signal.addEventListener('abort', () => clearInterval(looking), { once: true })
@@ -139,7 +117,8 @@ export const serveEndpoint =
   (endpoint: Endpoint, options: ServeOptions) =>
   async (ctx: Context, known: Known): Promise<void> => {
     const header = headerOf(ctx)
-    const principal = await principalOf(endpoint, options, header)
+    const params = paramsOf(ctx)
+    const principal = await admitted(endpoint, options, header, params)
     known.principal = principal
     const seen = askedPosition(header)
     const body = await bodyOf(ctx, endpoint)
@@ -147,11 +126,11 @@ export const serveEndpoint =
     ctx.res.once('close', () => gone.abort())
     const signal = AbortSignal.any([gone.signal, options.closing])
     const isStillHere = async (): Promise<boolean> => {
-      const { userId, isAdmin } = (await options.authenticate(header)) ?? nobody
-      return userId === principal.userId && isAdmin === principal.isAdmin
+      const { userId, ownerId, isAdmin } = await admitted(endpoint, options, header, params)
+      return userId === principal.userId && ownerId === principal.ownerId && isAdmin === principal.isAdmin
     }
     const request = {
-      params: paramsOf(ctx),
+      params,
       query: queryOf(ctx),
       body,
       principal,

@@ -5,7 +5,9 @@ import { controllerPart } from './parts/controller.ts'
 import { deployerPart } from './parts/deployer.ts'
 import { httpPart } from './parts/http.ts'
 import { integrationCalls, integrationPart } from './parts/integration.ts'
+import { mailPart } from './parts/mail.ts'
 import { projectorPart } from './parts/projector.ts'
+import { organisationCalls } from './parts/organisations.ts'
 import { commandCalls, queryCalls } from './parts/rest.ts'
 import { runnerPart } from './parts/runner.ts'
 import { webhookCalls, webhookPart } from './parts/webhooks.ts'
@@ -19,5 +21,6 @@ await serve('all-in-one', [
   controllerPart,
   runnerPart,
   webhookPart,
-  httpPart({ serves: [authCalls, commandCalls, queryCalls, webhookCalls, integrationCalls] }),
+  mailPart,
+  httpPart({ serves: [authCalls, commandCalls, queryCalls, webhookCalls, integrationCalls, organisationCalls] }),
 ])

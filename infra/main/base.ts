@@ -1,11 +1,13 @@
 import { once } from 'node:events'
 import type { EventStore } from '../../domain/kernel/event-store.ts'
+import type { Outbox } from '../../domain/kernel/mail.ts'
 import type { PersonalData } from '../../domain/kernel/sealed.ts'
 import { projections } from '../../projections/index.ts'
 import type { ReadSchema } from '../../projections/schema.ts'
 import { type Config, readConfig, required } from '../config.ts'
 import { esdbEventStore } from '../event-store/esdb.ts'
 import { type EventStoreUsers, eventStoreUsers } from '../event-store/esdb-users.ts'
+import { mailDb, outbox } from '../mail/outbox.ts'
 import { natsMessaging } from '../messaging/nats.ts'
 import type { Messaging } from '../messaging/messaging.ts'
 import { type ReadStore, connect } from '../read-store/connect.ts'
@@ -39,6 +41,8 @@ export type Base = {
   readonly readPosition: () => ReadPosition
   readonly secrets: () => Promise<Secrets>
   readonly personal: () => Promise<PersonalData>
+  /** Where mails are put to be sent by the notifier. */
+  readonly outbox: () => Promise<Outbox>
 }
 
 /** A part of a service at work. */
@@ -73,6 +77,7 @@ const connections = (service: string, config: Config, log: Log, metrics: Metrics
     await migrateToLatest(db, { schema: VAULT, migrations: vaultMigrations })
     return { pool, masterKey: await masterKey(required(config.masterKeyFile, 'MASTER_KEY_FILE')) }
   })
+  const personal = lazily(async () => personalData(await vault()))
   return {
     store: lazily(() => kept(esdbEventStore({ connectionString: config.eventStoreUrl }))),
     storeUsers: lazily(() => kept(eventStoreUsers({ connectionString: config.eventStoreUrl }))),
@@ -96,7 +101,11 @@ const connections = (service: string, config: Config, log: Log, metrics: Metrics
       return kept(readPosition({ url, names: projections.map(({ name }) => name), onError }))
     }),
     secrets: lazily(async () => sealedSecrets(await vault())),
-    personal: lazily(async () => personalData(await vault())),
+    personal,
+    outbox: lazily(async () => {
+      const now = () => new Date().toISOString()
+      return outbox({ db: await mailDb(ccxDb().pool), personal: await personal(), now })
+    }),
     close: async () => {
       for (const close of closers) await close()
     },

@@ -26,6 +26,7 @@ const cluster = z.object({
   version: id,
   nodes: z.array(NodeRef),
   readOnly: z.boolean().exactOptional(),
+  parameters: z.record(z.string(), z.string()).exactOptional(),
 })
 
 const Names = z.object({ name: id, addresses: z.array(z.string()), ttlSeconds: count })
@@ -65,6 +66,7 @@ const bodies = {
   'cmon.promote-replica': atNode,
   'cmon.follow-primary': atNode.extend({ primaryId: id }),
   'cmon.restart-node': atNode.extend({ primaryId: id }),
+  'cmon.apply-parameters': atNode.extend({ primaryId: id, restart: z.boolean() }),
   'cmon.create-account': atNode.extend({ username: id, database: id }),
   'cmon.check-cluster': z.object({ cluster, primaryId: id }),
   'cmon.stop-node': atNode,
@@ -102,6 +104,7 @@ const Order = z.discriminatedUnion('subject', [
   told('cmon.promote-replica'),
   told('cmon.follow-primary'),
   told('cmon.restart-node'),
+  told('cmon.apply-parameters'),
   told('cmon.create-account'),
   told('cmon.check-cluster'),
   told('cmon.stop-node'),

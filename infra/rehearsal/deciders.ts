@@ -3,6 +3,7 @@ import { account } from '../../domain/account/account.ts'
 import { datastore } from '../../domain/datastore/datastore.ts'
 import { job } from '../../domain/job/job.ts'
 import { type Command, type Decider, type Event, isRejection } from '../../domain/kernel/decider.ts'
+import { organisation } from '../../domain/organisation/organisation.ts'
 import { webhook } from '../../domain/webhook/webhook.ts'
 import type { PREFIXES } from '../../projections/known-event.ts'
 import { sagas } from '../../sagas/index.ts'
@@ -50,6 +51,7 @@ export const deciders: Readonly<Record<(typeof PREFIXES)[number], () => StreamFo
   'job-': folding(job(sagas)),
   'account-': folding(account),
   'webhook-': folding(webhook),
+  'organisation-': folding(organisation),
 }
 
 export const isSameEvent = (one: Event | undefined, other: Event | undefined): boolean =>

@@ -18,6 +18,8 @@ export type Metrics = {
   readonly request: (method: string, route: string, status: number, seconds: number) => void
   /** A webhook's request was answered, or came to nothing. */
   readonly webhook: (outcome: 'delivered' | 'failed' | 'dead', seconds: number) => void
+  /** A mail was tried. */
+  readonly mail: (outcome: 'sent' | 'failed' | 'dead') => void
 }
 
 export type MetricsHandler = (request: IncomingMessage, response: ServerResponse) => void
@@ -36,6 +38,7 @@ const instruments = (provider: MeterProvider): Metrics => {
   const lag = meter.createGauge('ccx_projector_lag_seconds', { description: 'Age of the last event when it was taken' })
   const requests = seconds('ccx_http_request_seconds', 'Requests answered, by method, route and status')
   const webhooks = seconds('ccx_webhook_seconds', 'Requests of webhooks, by outcome')
+  const mails = meter.createCounter('ccx_mails', { description: 'Attempts to send a mail, by outcome' })
   return {
     command: (type, outcome, took) => commands.record(took, { type, outcome }),
     order: (subject, result, took) => orders.record(took, { subject, result }),
@@ -47,6 +50,7 @@ const instruments = (provider: MeterProvider): Metrics => {
     },
     request: (method, route, status, took) => requests.record(took, { method, route, status: String(status) }),
     webhook: (outcome, took) => webhooks.record(took, { outcome }),
+    mail: (outcome) => mails.add(1, { outcome }),
   }
 }
 

@@ -24,6 +24,11 @@ const ofWebhook = z.object({ webhookId: id })
 
 const node = z.object({ nodeId, role, privateAddress: address, publicAddress: address })
 
+const ofOrganisation = z.object({ organisationId: id })
+const memberRole = z.string().describe('`owner`, `admin`, `developer`, `viewer` or `auditor`.')
+const ofMember = ofOrganisation.extend({ userId: id, role: memberRole })
+
+const ORGANISATION = 'organisations/{organisationId}'
 const DATASTORE = 'datastores/{datastoreId}'
 const JOB = 'jobs/{jobId}'
 const NODE = 'nodes/{nodeId}'
@@ -63,6 +68,11 @@ export const contract = {
     summary: 'The datastore did not come up; what had been made of it is gone.',
     subject: DATASTORE,
     data: ofDatastore,
+  },
+  'dev.ccx.datastore.deployment-retried.v1': {
+    summary: 'A deployment that had failed was begun again, on nodes that are none of those before.',
+    subject: DATASTORE,
+    data: ofDatastore.extend({ nodes: z.array(z.object({ nodeId, zone: z.string() })) }),
   },
   'dev.ccx.datastore.deletion-started.v1': { summary: 'The datastore is being deleted.', subject: DATASTORE, data: ofDatastore },
   'dev.ccx.datastore.deletion-abandoned.v1': {
@@ -131,6 +141,11 @@ export const contract = {
     subject: CLIENT,
     data: ofClient.extend({ expiresAt: instant.nullable() }),
   },
+  'dev.ccx.account.client-rotated.v1': {
+    summary: 'OAuth2 client credentials got a new secret.',
+    subject: CLIENT,
+    data: ofClient.extend({ previousUntil: instant.describe('Until then the previous secret holds as well.') }),
+  },
   'dev.ccx.account.client-revoked.v1': { summary: 'OAuth2 client credentials hold no more.', subject: CLIENT, data: ofClient },
   'dev.ccx.webhook.created.v1': { summary: 'A webhook was made.', subject: WEBHOOK, data: ofWebhook },
   'dev.ccx.webhook.changed.v1': {
@@ -151,6 +166,11 @@ export const contract = {
   },
   'dev.ccx.webhook.deleted.v1': { summary: 'The webhook is gone.', subject: WEBHOOK, data: ofWebhook },
 
+  'dev.ccx.account.password-changed.v1': {
+    summary: 'The password of the account is another.',
+    subject: ACCOUNT,
+    data: ofAccount,
+  },
   'dev.ccx.account.event-stream-opened.v1': {
     summary: 'Credentials for the stream of these events were made; those before them hold no more.',
     subject: ACCOUNT,
@@ -161,6 +181,47 @@ export const contract = {
     subject: ACCOUNT,
     data: ofAccount,
   },
+  'dev.ccx.account.suspended.v1': {
+    summary: 'The account cannot be used until it is let in again; what it has goes on.',
+    subject: ACCOUNT,
+    data: ofAccount,
+  },
+  'dev.ccx.account.unsuspended.v1': { summary: 'The account is let in again.', subject: ACCOUNT, data: ofAccount },
+  'dev.ccx.account.deleted.v1': { summary: 'Nobody can sign in to the account any more.', subject: ACCOUNT, data: ofAccount },
+
+  'dev.ccx.organisation.created.v1': { summary: 'An organisation was made.', subject: ORGANISATION, data: ofOrganisation },
+  'dev.ccx.organisation.renamed.v1': { summary: 'It has another name.', subject: ORGANISATION, data: ofOrganisation },
+  'dev.ccx.organisation.deleted.v1': { summary: 'The organisation is gone.', subject: ORGANISATION, data: ofOrganisation },
+  'dev.ccx.organisation.erased.v1': {
+    summary: 'What was personal in the organisation can be read by nobody any more.',
+    subject: ORGANISATION,
+    data: ofOrganisation,
+  },
+  'dev.ccx.organisation.member-invited.v1': {
+    summary: 'Someone was invited.',
+    subject: ORGANISATION,
+    data: ofMember.omit({ userId: true }).extend({ invitationId: id, expiresAt: instant }),
+  },
+  'dev.ccx.organisation.invitation-ended.v1': {
+    summary: 'An invitation holds no more.',
+    subject: ORGANISATION,
+    data: ofOrganisation.extend({
+      invitationId: id,
+      reason: z.string().describe('`accepted`, `declined` or `revoked`. New reasons may come.'),
+    }),
+  },
+  'dev.ccx.organisation.member-joined.v1': { summary: 'Someone is a member now.', subject: ORGANISATION, data: ofMember },
+  'dev.ccx.organisation.member-role-changed.v1': {
+    summary: 'A member has another role.',
+    subject: ORGANISATION,
+    data: ofMember,
+  },
+  'dev.ccx.organisation.member-left.v1': {
+    summary: 'Someone is no member any more.',
+    subject: ORGANISATION,
+    data: ofMember.omit({ role: true }),
+  },
+
   'dev.ccx.account.erased.v1': {
     summary: 'The account is closed for ever, and what was personal in it can be read by nobody any more.',
     subject: ACCOUNT,

@@ -3,6 +3,7 @@ import { isNodeKey } from '../../domain/job/saga.ts'
 import type { NodeState } from '../../domain/datastore/spec.ts'
 import type { KnownEvent } from '../known-event.ts'
 import type { PublicEvent, PublicType } from './contract.ts'
+import { organisationMapping } from './organisation-mapping.ts'
 
 type Internal = { readonly [T in KnownEvent['type']]: Extract<KnownEvent, { readonly type: T }> }
 type Mapping = { readonly [T in KnownEvent['type']]: (event: Internal[T]) => readonly PublicEvent[] }
@@ -20,7 +21,7 @@ const END = {
 const aboutDatastore = (
   type: Exclude<
     Extract<PublicType, `dev.ccx.datastore.${string}`>,
-    `${string}.${'created' | 'deployed' | 'changed' | 'change-abandoned'}.v1`
+    `${string}.${'created' | 'deployed' | 'deployment-retried' | 'changed' | 'change-abandoned'}.v1`
   >,
   { datastoreId }: { readonly datastoreId: string },
 ): readonly PublicEvent[] => [{ type, subject: `datastores/${datastoreId}`, data: { datastoreId } }]
@@ -39,6 +40,11 @@ const aboutWebhook = (
   type: `dev.ccx.webhook.${'created' | 'changed' | 'resumed' | 'deleted'}.v1`,
   { webhookId }: { readonly webhookId: string },
 ): readonly PublicEvent[] => [{ type, subject: `webhooks/${webhookId}`, data: { webhookId } }]
+
+const aboutAccount = (
+  type: `dev.ccx.account.${'suspended' | 'unsuspended' | 'deleted'}.v1`,
+  { accountId }: { readonly accountId: string },
+): readonly PublicEvent[] => [{ type, subject: `accounts/${accountId}`, data: { accountId } }]
 
 const created = ({ data: { datastoreId, spec } }: Internal['DatastoreCreated']): Of<'dev.ccx.datastore.created.v1'> => ({
   type: 'dev.ccx.datastore.created.v1',
@@ -97,6 +103,13 @@ const mapping: Mapping = {
   DatastoreCreated: (event) => [created(event)],
   DatastoreDeployed: (event) => [deployed(event)],
   DeploymentFailed: ({ data }) => aboutDatastore('dev.ccx.datastore.deployment-failed.v1', data),
+  DeploymentRetried: ({ data: { datastoreId, spec } }) => [
+    {
+      type: 'dev.ccx.datastore.deployment-retried.v1',
+      subject: `datastores/${datastoreId}`,
+      data: { datastoreId, nodes: spec.nodes.map(({ nodeId, zone }) => ({ nodeId, zone })) },
+    },
+  ],
   DeletionStarted: ({ data }) => aboutDatastore('dev.ccx.datastore.deletion-started.v1', data),
   DeletionAbandoned: ({ data }) => aboutDatastore('dev.ccx.datastore.deletion-abandoned.v1', data),
   DatastoreDeleted: ({ data }) => aboutDatastore('dev.ccx.datastore.deleted.v1', data),
@@ -144,8 +157,15 @@ const mapping: Mapping = {
 
   // All that it says is personal.
   AccountRegistered: nothing,
+  LoginConfirmed: nothing,
+  PasswordChanged: ({ data: { accountId } }) => [
+    { type: 'dev.ccx.account.password-changed.v1', subject: `accounts/${accountId}`, data: { accountId } },
+  ],
   ClientCreated: ({ data: { accountId, clientId, expiresAt } }) => [
     { type: 'dev.ccx.account.client-created.v1', subject: `clients/${clientId}`, data: { accountId, clientId, expiresAt } },
+  ],
+  ClientRotated: ({ data: { accountId, clientId, previousUntil } }) => [
+    { type: 'dev.ccx.account.client-rotated.v1', subject: `clients/${clientId}`, data: { accountId, clientId, previousUntil } },
   ],
   ClientRevoked: ({ data: { accountId, clientId } }) => [
     { type: 'dev.ccx.account.client-revoked.v1', subject: `clients/${clientId}`, data: { accountId, clientId } },
@@ -159,6 +179,11 @@ const mapping: Mapping = {
   OrganisationErased: ({ data: { accountId } }) => [
     { type: 'dev.ccx.account.erased.v1', subject: `accounts/${accountId}`, data: { accountId } },
   ],
+  AccountSuspended: ({ data }) => aboutAccount('dev.ccx.account.suspended.v1', data),
+  AccountUnsuspended: ({ data }) => aboutAccount('dev.ccx.account.unsuspended.v1', data),
+  AccountDeleted: ({ data }) => aboutAccount('dev.ccx.account.deleted.v1', data),
+
+  ...organisationMapping,
 
   WebhookCreated: ({ data }) => aboutWebhook('dev.ccx.webhook.created.v1', data),
   WebhookChanged: ({ data }) => aboutWebhook('dev.ccx.webhook.changed.v1', data),
@@ -185,6 +210,7 @@ export const organisationOf = ({ type, data, metadata }: KnownEvent): string | u
   if (metadata.organisationId !== undefined) return metadata.organisationId
   switch (type) {
     case 'DatastoreCreated':
+    case 'DeploymentRetried':
       return data.spec.ownerId
     case 'JobQueued':
       return data.ownerId
@@ -192,6 +218,9 @@ export const organisationOf = ({ type, data, metadata }: KnownEvent): string | u
     case 'JobStarted':
       return data.input.spec.ownerId
     case 'AccountRegistered':
+    case 'LoginConfirmed':
+    case 'PasswordChanged':
+    case 'ClientRotated':
     case 'ClientCreated':
     case 'ClientRevoked':
     case 'EventStreamOpened':
@@ -199,6 +228,7 @@ export const organisationOf = ({ type, data, metadata }: KnownEvent): string | u
     case 'OrganisationErased':
       return data.accountId
     case 'WebhookCreated':
+    case 'OrganisationCreated':
       return data.organisationId
     default:
       return undefined

@@ -1,17 +1,6 @@
+import { type Cell, csvLine } from '../csv.ts'
 import { type Exporting, pagesOf } from './pages.ts'
 import { type Shown, reply } from './shown.ts'
-
-type Cell = string | number | null
-
-/** A spreadsheet takes a cell that begins so for a formula, and would do as it says. */
-const FORMULA = /^[=+\-@\t\r\n\uFF1D\uFF0B\uFF0D\uFF20]/
-
-/** A cell by RFC 4180, quoted always; an apostrophe makes text of what would be taken for a formula. */
-const cell = (value: Cell): string => {
-  if (value === null) return ''
-  const text = String(value)
-  return `"${(typeof value === 'string' && FORMULA.test(text) ? `'${text}` : text).replaceAll('"', '""')}"`
-}
 
 const COLUMNS: Readonly<Record<string, (shown: ReturnType<typeof reply>, event: string) => Cell>> = {
   n: ({ n }) => n,
@@ -37,15 +26,13 @@ const COLUMNS: Readonly<Record<string, (shown: ReturnType<typeof reply>, event: 
   chain_hash: ({ chain_hash }) => chain_hash,
 }
 
-const row = (cells: readonly string[]): string => `${cells.join(',')}\r\n`
-
-const rowOf = (shown: Shown): string => {
+const lineOf = (shown: Shown): string => {
   const values = reply(shown)
-  return row(Object.values(COLUMNS).map((column) => cell(column(values, shown.row.event))))
+  return csvLine(Object.values(COLUMNS).map((column) => column(values, shown.row.event)))
 }
 
 /** The same entries as a table for people; there is nothing to verify it with. */
 export async function* csvOf(exporting: Exporting, size: number): AsyncGenerator<string, void> {
-  yield row(Object.keys(COLUMNS).map(cell))
-  for await (const page of pagesOf(exporting, size)) yield page.map(rowOf).join('')
+  yield csvLine(Object.keys(COLUMNS))
+  for await (const page of pagesOf(exporting, size)) yield page.map(lineOf).join('')
 }

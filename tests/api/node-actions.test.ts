@@ -93,6 +93,22 @@ calls('a dry run tells the steps and who would be the primary, and writes nothin
   assert.equal(await store.head(), head)
 })
 
+calls('a dry run tells what an application would notice', async () => {
+  const Plan = z.object({ downtime: z.string(), jobs: z.array(z.object({ downtime: z.string() })).length(1) })
+  const told = async (uuid: string, nodeId: string | undefined, verb: 'promote' | 'reboot') => {
+    const { body } = await rest.ask('POST', `${CLUSTER}/${uuid}/nodes/${nodeId}/${verb}?dryRun=true`, { as: 'alice' })
+    const { downtime, jobs } = Plan.parse(body)
+    assert.is(jobs[0]?.downtime, downtime)
+    return downtime
+  }
+  const one = await deployed(1)
+  const two = await deployed(2)
+  assert.is(await told(one.uuid, one.nodes[0], 'reboot'), 'down')
+  assert.is(await told(two.uuid, two.nodes[0], 'reboot'), 'write-pause')
+  assert.is(await told(two.uuid, two.nodes[1], 'reboot'), 'none')
+  assert.is(await told(two.uuid, two.nodes[1], 'promote'), 'write-pause')
+})
+
 calls('a replica is promoted by a job of its own', async () => {
   const { uuid, nodes: [, replica] } = await deployed(2)
   const { status, body } = await act(uuid, replica, 'promote')

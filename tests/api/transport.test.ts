@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { endpoint, type Endpoint, type Request } from '../../domain/kernel/endpoint.ts'
 import type { Position } from '../../domain/kernel/event-store.ts'
 import { RevisionConflict } from '../../domain/kernel/event-store.ts'
+import { basicGuard } from '../../infra/http/basic.ts'
 import { httpServer } from '../../infra/http/server.ts'
 import { keptLog } from '../support/log.ts'
 import { principals, type Rest, startRest } from '../support/rest.ts'
@@ -16,6 +17,8 @@ const transport = suite('the HTTP edge')
 const seen: Request<unknown, unknown, unknown>[] = []
 const waited: Position[] = []
 let rest: Rest
+
+const MACHINE = { username: 'machine', password: 'pass:word' }
 
 const common = { summary: 'x', tag: 'x', access: 'user', replies: { 200: { description: 'x' } } } as const
 const noted = async (request: Request<unknown, unknown, unknown>) => {
@@ -49,6 +52,8 @@ const endpoints: readonly Endpoint[] = [
   }),
   endpoint({ ...common, method: 'GET', path: '/api/open', access: 'public', handle: noted }),
   endpoint({ ...common, method: 'GET', path: '/api/admin/only', access: 'admin', handle: noted }),
+  endpoint({ ...common, method: 'GET', path: '/api/admin/machine', access: 'basic', handle: noted }),
+  endpoint({ ...common, method: 'GET', path: '/api/admin/either', access: 'admin-or-basic', handle: noted }),
   endpoint({
     ...common,
     method: 'POST',
@@ -64,6 +69,7 @@ const errOf = (body: unknown): string => z.object({ err: z.string() }).parse(bod
 
 transport.before(async () => {
   rest = await startRest(endpoints, {
+    isBasic: basicGuard(MACHINE),
     waitFor: async (position) => {
       waited.push(position)
       return false
@@ -199,6 +205,30 @@ transport('nobody is let in without a session or token, and only operators where
   assert.is((await rest.ask('GET', '/api/open')).status, 200)
   assert.is((await rest.ask('GET', '/api/admin/only', { as: 'alice' })).status, 403)
   assert.is((await rest.ask('GET', '/api/admin/only', { as: 'olga' })).status, 200)
+})
+
+transport('the machine account of operators comes by HTTP Basic, and only where it is let in', async () => {
+  const basic = (text: string) => ({ headers: { authorization: `Basic ${Buffer.from(text).toString('base64')}` } })
+  const status = async (path: string, options: Parameters<Rest['ask']>[2]) => (await rest.ask('GET', path, options)).status
+  const right = basic(`${MACHINE.username}:${MACHINE.password}`)
+  for (const wrong of [basic('machine:wrong'), basic('machine'), basic(''), { headers: { authorization: 'Basic %' } }, {}]) {
+    const answer = await rest.ask('GET', '/api/admin/machine', wrong)
+    assert.is(answer.status, 401)
+    assert.is(answer.headers.get('www-authenticate'), 'Basic realm=Restricted')
+  }
+  assert.is(await status('/api/admin/machine', right), 200)
+  assert.is(await status('/api/admin/machine', { as: 'olga' }), 401)
+  assert.is(await status('/api/admin/either', right), 200)
+  assert.is(await status('/api/admin/either', { as: 'olga' }), 200)
+  assert.is(await status('/api/admin/either', { as: 'alice' }), 403)
+  assert.is(await status('/api/admin/either', basic('machine:wrong')), 401)
+  assert.is(await status('/api/admin/only', right), 401)
+  assert.is(await status('/api/search', right), 401)
+})
+
+transport('where no machine account is set up, nobody is it', async () => {
+  const guard = basicGuard(undefined)
+  assert.is(guard((name) => (name === 'authorization' ? 'Basic Og==' : undefined)), false)
 })
 
 transport('CCX-Owner names a scope of the one who asks, or is refused', async () => {

@@ -21,7 +21,7 @@ const layers: readonly Layer[] = [
     folder: 'read-api/',
     may: [
       /^projections\/(?!.*(migrations|tables)\.ts$)/,
-      /^domain\/(audit|catalogue|kernel)\//,
+      /^domain\/(audit|catalogue|kernel|usage)\//,
       /^(kysely|koa|@koa\/router|zod)$/,
     ],
     because: 'a query selects, folds and shapes; it never decides, and makes no table',

@@ -7,8 +7,10 @@ import { openPersonalData, sealed } from '../support/personal-data.ts'
 
 const test = suite('what an event says of who asked')
 
-const account = { accountId: 'acc_1', login: 'me@example.test', firstName: '', lastName: '', createdAt: noon }
-const client = { clientId: 'cli_1', accountId: 'acc_1', name: 'ci', createdAt: noon, expiresAt: null }
+const account = { accountId: 'acc_1', login: 'me@example.test', firstName: '', lastName: '', createdAt: noon, suspended: false }
+const client = {
+  clientId: 'cli_1', accountId: 'acc_1', organisationId: null, role: null, name: 'ci', createdAt: noon, expiresAt: null,
+}
 
 /** The actor of a command that comes with a session, or with the token of a client, of that account. */
 const actorOf = async (kind: 'session' | 'token', isAdmin: boolean) => {
@@ -16,6 +18,7 @@ const actorOf = async (kind: 'session' | 'token', isAdmin: boolean) => {
   const authenticate = authenticator({
     sessions: { find: async () => ({ accountId: 'acc_1', kind, clientId, expiresAt: noon }) },
     directory: { accountById: async () => ({ ...account, isAdmin }), clientById: async () => client },
+    roleIn: async () => undefined,
   })
   const principal = await authenticate((name) => (name === 'authorization' ? 'Bearer token' : undefined))
   if (principal === undefined) throw new Error('BUG: nobody is signed in')

@@ -105,4 +105,45 @@ test('an erased account has no event stream any more', () =>
 test('no event but the registration can come first', () =>
   assert.throws(() => fold(account, [clientCreated()]), /BUG/))
 
+const himself: AccountEvent = { ...registered, data: { ...about, ...person, toConfirm: true } }
+const confirm: AccountCommand = { type: 'ConfirmLogin', data: { accountId, now: noon } }
+const confirmed: AccountEvent = { type: 'LoginConfirmed', data: about }
+const changePassword = (by: 'password' | 'mail'): AccountCommand => ({
+  type: 'ChangePassword',
+  data: { accountId, by, now: noon },
+})
+const passwordChanged = (by: 'password' | 'mail'): AccountEvent => ({ type: 'PasswordChanged', data: { ...about, by } })
+const rotate: AccountCommand = {
+  type: 'RotateClient',
+  data: { accountId, clientId: 'cli_1', previousUntil: evening, now: noon },
+}
+
+test('one who registered himself is confirmed once', () => {
+  const asked: AccountCommand = { type: 'RegisterAccount', data: { accountId, ...person, toConfirm: true, now: noon } }
+  given(account).when(asked).then(himself)
+  given(account, himself).when(confirm).then(confirmed)
+  given(account, himself, confirmed).when(confirm).then()
+})
+
+test('one whom somebody else registered has nothing to confirm', () => given(account, registered).when(confirm).then())
+
+test('a password that is set by way of a mail confirms the login, and another does not', () => {
+  given(account, himself).when(changePassword('mail')).then(confirmed, passwordChanged('mail'))
+  given(account, himself).when(changePassword('password')).then(passwordChanged('password'))
+  given(account, registered).when(changePassword('mail')).then(passwordChanged('mail'))
+})
+
+test('one whom an issuer vouches for has no password', () => {
+  const external = { issuer: 'portal', subject: sealed('project-7') }
+  const vouched: AccountEvent = { ...registered, data: { ...about, ...person, external } }
+  given(account, vouched).when(changePassword('mail')).thenRejected('no-password')
+})
+
+test('a client that is there gets another secret, and no other does', () => {
+  const rotated: AccountEvent = { type: 'ClientRotated', data: { ...about, clientId: 'cli_1', previousUntil: evening } }
+  given(account, registered, clientCreated()).when(rotate).then(rotated)
+  given(account, registered).when(rotate).thenRejected('client-not-found')
+  given(account, registered, clientCreated(), revoked()).when(rotate).thenRejected('client-not-found')
+})
+
 test.run()

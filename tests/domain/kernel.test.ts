@@ -58,7 +58,7 @@ const request = {
   params: {}, query: {}, body: { size: 'big' }, requestId: 'req_1', idempotencyKey: undefined, address: '127.0.0.1',
   header: () => undefined,
   signal: new AbortController().signal,
-  principal: { kind: 'user', userId: 'u', login: 'l', isAdmin: false, ownerId: 'o', ownerNamed: false },
+  principal: { kind: 'user', userId: 'u', login: 'l', isAdmin: false, ownerId: 'o', role: 'owner', ownerNamed: false },
 } as const
 const sized = {
   parse: (input: unknown): { readonly size: number } => {

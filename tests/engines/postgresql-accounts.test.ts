@@ -23,6 +23,7 @@ const node: NodeContext = {
   member,
   members: [member],
   version: '15',
+  parameters: {},
   instance: { cpu: 1, ramGb: 1 },
   certificate: await issue(authority, {
     commonName: hostname,

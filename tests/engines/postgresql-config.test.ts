@@ -4,6 +4,8 @@ import type { Member } from '../../infra/engines/engine.ts'
 import { conninfo, passfile, pgHba, pgIdent, postgresqlConf } from '../../infra/engines/postgresql/config.ts'
 import { majorIn } from '../../infra/engines/postgresql/install.ts'
 import { layoutOf, slotOf } from '../../infra/engines/postgresql/layout.ts'
+import { neededIn } from '../../infra/engines/postgresql/needs.ts'
+import { reasonsIn } from '../../infra/engines/postgresql/parameters.ts'
 import { healthIn } from '../../infra/engines/postgresql/probe.ts'
 import { scramVerifier } from '../../infra/engines/postgresql/scram.ts'
 import { settingsFor } from '../../infra/engines/postgresql/settings.ts'
@@ -25,6 +27,7 @@ test('a replica of a 2 GiB machine is configured so', () => {
   const text = postgresqlConf({
     layout,
     settings: settingsFor({ ramGb: 2 }),
+    parameters: {},
     member: replica,
     address: replica.address,
     upstream: primary,
@@ -79,8 +82,41 @@ primary_slot_name = 'db_b'
 
 test('a primary is told of no upstream', () => {
   const settings = settingsFor({ ramGb: 2 })
-  const text = postgresqlConf({ layout, settings, member: primary, address: primary.address, upstream: undefined })
+  const given = { layout, settings, parameters: {}, member: primary, address: primary.address }
+  const text = postgresqlConf({ ...given, upstream: undefined })
   assert.not.match(text, /primary_/)
+})
+
+test('what the tenant has chosen is set unless we set it ourselves, and cannot set anything beside it', () => {
+  const parameters = {
+    lock_timeout: '5', port: '1', shared_buffers: '1TB', search_path: "a'b\\c",
+    'jit = off\nport': '1', jit: "on'\nport = '1",
+  }
+  const given = { layout, settings: settingsFor({ ramGb: 2 }), member: primary, address: primary.address, upstream: undefined }
+  const plain = postgresqlConf({ ...given, parameters: {} }).split('\n')
+  const added = postgresqlConf({ ...given, parameters }).split('\n').filter((line) => !plain.includes(line))
+  assert.equal(added, ["lock_timeout = '5'", "search_path = 'a''b\\\\c'"])
+})
+
+test('a replica is left what it needs of what its primary had, and no more', () => {
+  const told = `pg_control version number:            1300
+max_connections setting:              400
+max_worker_processes setting:         16
+max_wal_senders setting:              20
+max_prepared_xacts setting:           5
+max_locks_per_xact setting:           64
+`
+  const given = { max_connections: 100, max_wal_senders: 20, max_worker_processes: '32' }
+  assert.equal(neededIn(told, given), { max_connections: 400, max_prepared_transactions: 5 })
+  assert.equal(neededIn('', given), {})
+})
+
+test('what a server said against its parameters is told without the names of files', () => {
+  const said = `2026-01-01 12:00:00.000 UTC [7] LOG:  invalid value for parameter "jit": "x"
+2026-01-01 12:00:00.000 UTC [7] FATAL:  configuration file "/data/etc/postgresql.conf" contains errors
+`
+  assert.is(reasonsIn(said), 'invalid value for parameter "jit": "x"')
+  assert.is(reasonsIn('FATAL:  data directory "/data" has wrong ownership'), undefined)
 })
 
 test('only members replicate, our own roles are closed to others, and everybody comes with TLS and scram', () => {
@@ -144,15 +180,15 @@ test('a password that clients might spell in two ways is refused', async () => {
 })
 
 test('the probe reads a primary, a replica, and who of the members streams', () => {
-  const primarySeen = '{"replica":false,"readOnly":false,"lagBytes":null,"streaming":["db-b","pg_basebackup"]}\n'
+  const primarySeen = '{"replica":false,"readOnly":false,"lagBytes":null,"streaming":["db-b","pg_basebackup"],"drifted":[]}\n'
   assert.equal(healthIn(primarySeen, ['db-a', 'db-b']), {
     role: 'primary',
     readOnly: false,
     lagBytes: null,
     streaming: ['db-b'],
   })
-  const replicaSeen = '{"replica": true, "readOnly": true, "lagBytes": -24, "streaming": []}\n'
-  assert.equal(healthIn(replicaSeen, []), { role: 'replica', readOnly: true, lagBytes: 0, streaming: [] })
+  const replicaSeen = '{"replica": true, "readOnly": true, "lagBytes": -24, "streaming": [], "drifted": ["jit"]}\n'
+  assert.equal(healthIn(replicaSeen, []), { role: 'replica', readOnly: true, lagBytes: 0, streaming: [], drifted: ['jit'] })
 })
 
 test('the major version is read from what the program says of itself', () => {

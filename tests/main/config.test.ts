@@ -10,6 +10,7 @@ const URLS = {
   NATS_URL: 'nats://u:hidden@127.0.0.1:4222',
   CCX_DB_URL: 'postgres://u:hidden@127.0.0.1/c',
   CMON_DB_URL: 'mysql://u:hidden@127.0.0.1/m',
+  SMTP_URL: 'smtps://u:hidden@127.0.0.1',
 }
 
 test('addresses that hold a password leave the environment once they are read', () => {

@@ -26,17 +26,17 @@ const NAMESPACE = '2d3a7cbb-7a0e-4c3a-93b1-6d5c0f0d4a11'
 const CANARY = 'CANARY'
 const WRITTEN_BY_SOMEBODY = new Set([
   'name', 'login', 'firstName', 'lastName', 'tags', 'emails', 'because', 'line', 'description', 'url', 'username', 'database',
-  'title', 'domain',
+  'title', 'domain', 'address', 'reason',
 ])
 
 /** The names of steps, and why a webhook rests. */
-const OUR_WORDS = /^(name [a-z-]+|because (asked|failing|gone))$/
+const OUR_WORDS = /^(name [a-z-]+|because (asked|failing|gone|stale))$/
 
 const Data = z.record(z.string(), z.json())
 
 const lifelikeText = (value: string, member = ''): string => {
   if (WRITTEN_BY_SOMEBODY.has(member) && !OUR_WORDS.test(`${member} ${value}`)) return `${CANARY} ${value}`
-  return /^(clu|job|acc|own|cli|nod|whk)_\w+$/.test(value) ? v5(value, NAMESPACE) : value
+  return /^(clu|job|acc|own|cli|nod|whk|org|inv)_\w+$/.test(value) ? v5(value, NAMESPACE) : value
 }
 
 /** Ids as they really are, and a canary in the place of every text that somebody wrote. */
@@ -50,7 +50,7 @@ const lifelike = (value: JsonValue, member = ''): JsonValue => {
 }
 
 const store = memoryEventStore(() => noon)
-for (const seed of [1, 2, 3]) await writer(store)(randomHistory(seed, { datastores: 12, moves: 1500 }))
+for (const seed of [1, 2, 3, 4, 5]) await writer(store)(randomHistory(seed, { datastores: 12, moves: 1500 }))
 const log: readonly Recorded[] = await store.readAll({ after: 'start', prefixes: PREFIXES, limit: Infinity })
 const events: readonly KnownEvent[] = log
   .map((event): Recorded => ({

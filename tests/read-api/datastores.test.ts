@@ -53,6 +53,7 @@ const endpoints = [
     catalogue,
     personal: openPersonalData,
     history: pastIn(store, readStore, audit, () => now),
+    version: '0.0.1',
     openAuthority: async () => 'the certificate',
     openPassword: async ({ datastore_id, owner_id }) => {
       opened.push(datastore_id)

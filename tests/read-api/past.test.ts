@@ -38,6 +38,7 @@ const endpoints = readApi({
   catalogue: readCatalogue(),
   personal: openPersonalData,
   history,
+  version: '0.0.1',
   openPassword: async () => undefined,
   openAuthority: async () => undefined,
 })

@@ -43,6 +43,7 @@ const remedies: Readonly<
   'cmon.promote-replica': 'destroys',
   'cmon.follow-primary': 'destroys',
   'cmon.restart-node': { by: ['cmon.start-node'] },
+  'cmon.apply-parameters': { by: ['cmon.apply-parameters'] },
   'cmon.create-account': { goesWith: 'cmon.erase-node' },
   'cmon.check-cluster': 'nothing',
   'cmon.stop-node': { by: ['cmon.start-node'] },

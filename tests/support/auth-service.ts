@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { authenticator } from '../../command-handlers/auth/authenticator.ts'
 import { authEndpoints } from '../../command-handlers/auth/endpoints.ts'
+import { rolesIn } from '../../command-handlers/organisations/membership.ts'
+import type { Endpoint } from '../../domain/kernel/endpoint.ts'
 import type { EventStore } from '../../domain/kernel/event-store.ts'
 import type { PersonalData } from '../../domain/kernel/sealed.ts'
 import { type AuthStore, authStore } from '../../infra/auth/auth-store.ts'
 import { directory } from '../../infra/auth/directory.ts'
 import { memoryEventStore } from '../../infra/event-store/memory.ts'
-import { connect } from '../../infra/read-store/connect.ts'
+import { connect, type ReadStore } from '../../infra/read-store/connect.ts'
 import { VAULT, vaultMigrations } from '../../infra/secrets/migrations.ts'
 import { personalData } from '../../infra/secrets/personal-data.ts'
 import { migrateToLatest } from '../../infra/read-store/migrate.ts'
@@ -34,11 +36,21 @@ export type AuthService = {
   readonly close: () => Promise<void>
 }
 
+/** What other calls beside those of the service may stand on. */
+export type AuthStores = Pick<AuthService, 'store' | 'auth' | 'personal' | 'now'> & {
+  readonly readStore: ReadStore<ReadSchema>
+  readonly masterKey: Buffer
+}
+
 /**
  * The authentication service as it runs, over a real Postgres with its real projections; only the event store is in
  * memory.
+ *
+ * @param more other calls behind the same authentication
  */
-export const startAuthService = async (): Promise<AuthService> => {
+export const startAuthService = async (
+  more: (stores: AuthStores) => Promise<readonly Endpoint[]> = async () => [],
+): Promise<AuthService> => {
   const postgres = await startPostgres()
   const readStore = connect<ReadSchema>(postgres.url)
   await ensureTables(readStore.pool, { schema: READ_SCHEMA, projections })
@@ -52,11 +64,14 @@ export const startAuthService = async (): Promise<AuthService> => {
   const projecting = projector({ store, readStore, projections, signal: until.signal, log })
   const position = readPosition({ url: postgres.url })
   await migrateToLatest(readStore.db, { schema: VAULT, migrations: vaultMigrations })
-  const personal = personalData({ pool: readStore.pool, masterKey: randomBytes(32) })
+  const masterKey = randomBytes(32)
+  const personal = personalData({ pool: readStore.pool, masterKey })
   const found = directory({ db: readStore.db, personal })
+  const roleIn = rolesIn(store)
   const { sessions, credentials, attempts } = auth
+  const own = await more({ store, readStore, masterKey, personal, auth, now })
   const rest = await startRest(
-    authEndpoints({
+    [...own, ...authEndpoints({
       store,
       directory: found,
       credentials,
@@ -66,8 +81,8 @@ export const startAuthService = async (): Promise<AuthService> => {
       now,
       secure: false,
       traceparent: () => undefined,
-    }),
-    { authenticate: authenticator({ sessions, directory: found }), waitFor: position.waitFor, log },
+    })],
+    { authenticate: authenticator({ sessions, directory: found, roleIn }), roleIn, waitFor: position.waitFor, log },
   )
   const kept = async () => {
     const tables = ['credentials', 'sessions', 'attempts'].map(

@@ -67,6 +67,7 @@ const run = (own: Inventory, cluster: ClusterRef, nodeId: string, primaryId: str
   own.set('server', nodeId, 'runs')
   const mode = cluster.readOnly === true ? ', and only read from' : ''
   own.set('members', nodeId, `${membersOf(cluster)}, of which ${primaryId} is followed${mode}`)
+  own.set('parameters', nodeId, parametersOf(cluster))
   if (nodeId === primaryId) own.keep(nodeId, () => otherIds(cluster, nodeId))
 }
 
@@ -74,7 +75,10 @@ const needsStopped = (own: Inventory, nodeId: string): void => {
   if (!own.is('server', nodeId, 'is stopped')) throw new Error(`the server of ${nodeId} runs`)
 }
 
-const ON_A_VOLUME = ['software', 'data', 'server', 'members', 'kept', 'account']
+const parametersOf = ({ parameters = {} }: ClusterRef): string =>
+  list(Object.entries(parameters).map(([name, value]) => `${name}=${value}`))
+
+const ON_A_VOLUME = ['software', 'data', 'server', 'members', 'parameters', 'kept', 'account']
 
 const onNode = (own: Inventory, order: Order): void => {
   const { subject, body } = order
@@ -107,6 +111,10 @@ const onNode = (own: Inventory, order: Order): void => {
     case 'cmon.follow-primary':
       own.needs('kept', body.primaryId)
       own.remove(body.nodeId, 'kept')
+      return run(own, body.cluster, body.nodeId, body.primaryId)
+    case 'cmon.apply-parameters':
+      own.needs('data', body.nodeId)
+      own.needs('data', body.primaryId)
       return run(own, body.cluster, body.nodeId, body.primaryId)
     case 'cmon.restart-node':
       return run(own, body.cluster, body.nodeId, body.primaryId)
@@ -167,7 +175,7 @@ const elsewhere = (own: Inventory, { subject, body }: Order): void => {
     case 'infra.withdraw-names':
       return body.names.forEach((name) => own.remove(name, 'name'))
     case 'cmon.register-cluster':
-      return own.set('cluster', body.cluster.datastoreId, membersOf(body.cluster))
+      return own.set('cluster', body.cluster.datastoreId, `${membersOf(body.cluster)} ${parametersOf(body.cluster)}`)
     case 'cmon.forget-cluster':
       return own.remove(body.cluster.datastoreId, 'cluster')
     case 'infra.sweep':

@@ -33,6 +33,7 @@ const roomsStep: Step = {
 export const building: Saga = {
   kind: 'deploy-datastore',
   title: 'Build',
+  downtime: 'none',
   steps: [
     wallStep,
     roomsStep,
@@ -46,6 +47,7 @@ export const building: Saga = {
 export const razing: Saga = {
   kind: 'delete-datastore',
   title: 'Raze',
+  downtime: 'gone',
   steps: [
     { name: 'fence', title: 'Put up a fence', does: make('fence'), undo: unmake('fence'), ...limits },
     { name: 'blast', title: 'Blast', irreversible: true, does: unmake('wall'), ...limits },

@@ -1,6 +1,7 @@
 import { type Change, type Shape, changed, specAtWork } from '../../domain/datastore/changes/index.ts'
 import type { JobInput, JobKind } from '../../domain/datastore/messages.ts'
 import type { DatastoreSpec, NodePlan, NodeState } from '../../domain/datastore/spec.ts'
+import type { ParameterValues } from '../../domain/catalogue/parameters.ts'
 import { sealed } from './personal-data.ts'
 
 export const noon = '2030-01-01T12:00:00.000Z'
@@ -95,6 +96,21 @@ const guarding = (shape: Shape, readOnly: boolean): JobInput =>
   changeInput(shape, { kind: 'set-read-only', readOnly, because: 'the volume of db-1 is 91 % full' })
 
 const guarded = ({ spec, nodes }: Shape): Shape => ({ spec: { ...spec, readOnly: true }, nodes })
+/** A change of parameters, of which `slots` and `locks` take a restart and a replica needs as many as its primary. */
+const configuring = (shape: Shape, values: ParameterValues): JobInput =>
+  changeInput(shape, {
+    kind: 'change-parameters',
+    groupId: 'grp_1',
+    values,
+    restarts: ['slots', 'locks'],
+    replicaNeeds: { slots: 0, locks: 64 },
+  })
+
+/** The same datastore with parameters that were chosen before. */
+const configured = (shape: Shape, values: ParameterValues): Shape => ({
+  ...shape,
+  spec: { ...shape.spec, parameters: { groupId: 'grp_1', values } },
+})
 
 type Inputs = readonly (readonly [name: string, input: JobInput])[]
 
@@ -142,6 +158,18 @@ export const inputsOf: Readonly<Record<JobKind, Inputs>> = {
     ['on for 1', guarding(shapeOf(1), true)],
     ['off for 2 after a promotion', guarding(guarded(promoted(shapeOf(2), 2)), false)],
     ['on for 3', guarding(shapeOf(3), true)],
+  ],
+  'change-parameters': [
+    ['some that are read anew, of 1', configuring(shapeOf(1), { timeout: '5' })],
+    ['some that are read anew, of 3', configuring(configured(shapeOf(3), { timeout: '5', slots: '2' }), { slots: '2' })],
+    ['some that take a restart, of 1', configuring(shapeOf(1), { locks: '100' })],
+    ['more of what replicas need, of 2 after a promotion', configuring(promoted(shapeOf(2), 2), { locks: '100' })],
+    ['less of what replicas need, of 2', configuring(configured(shapeOf(2), { locks: '100' }), {})],
+    ['the same again, of 2', configuring(configured(shapeOf(2), { timeout: '5' }), { timeout: '5' })],
+    [
+      'more of the one and less of the other, of 3',
+      configuring(configured(shapeOf(3), { locks: '100', timeout: '5' }), { locks: '80', slots: '4' }),
+    ],
   ],
 }
 

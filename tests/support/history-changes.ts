@@ -51,6 +51,13 @@ const removeNodes = (own: World, { datastoreId, state }: Living): void => {
   if (node !== undefined) send(own, datastoreId, { kind: 'remove-nodes', nodeIds: [node.nodeId] })
 }
 
+const changeParameters = (own: World, { datastoreId }: Living): void => {
+  const count = ++own.clock.count
+  const values = { ...(own.roll() < 0.5 ? { slots: `${count}` } : {}), timeout: `${count}` }
+  const groupId = own.roll() < 0.5 ? null : `grp_${own.seed}_0`
+  send(own, datastoreId, { kind: 'change-parameters', groupId, values, restarts: ['slots'], replicaNeeds: { slots: 0 } })
+}
+
 const actOnNode = (own: World, { datastoreId, state }: Living): void => {
   const node = own.pick(state.spec.nodes)
   if (node === undefined) return
@@ -77,15 +84,33 @@ const stopJob = (own: World): void => {
   sendStore(own, { type: 'StopJob', data })
 }
 
-/** Changes one of the datastores: its settings, or its nodes or volumes by a job; or stops a job. Some of it is refused. */
+/** A job that came to nothing is asked for again; mostly of a datastore that never came up. */
+const retryJob = (own: World): void => {
+  const over = known(own).flatMap(({ datastoreId, state }) =>
+    [...state.past].flatMap(([retried, { end }]) => (end === 'finished' ? [] : [{ datastoreId, state, retried }])),
+  )
+  const found = own.pick(over.filter(({ state }) => state.status === 'deploy-failed')) ?? own.pick(over)
+  if (found === undefined) return
+  const { datastoreId, retried } = found
+  const jobId = `job_${own.seed}_${++own.clock.count}`
+  const fresh = Array.from({ length: NODES_MAX }, () => ++own.clock.count).map((n) => ({
+    nodeId: `${datastoreId}_nod_${n}`,
+    name: `db-${n}`,
+  }))
+  sendStore(own, { type: 'RetryJob', data: { datastoreId, jobId, retried, fresh, now: own.clock.now } })
+}
+
+/** Changes one of the datastores: its settings, or its nodes by a job; or stops a job. Some of it is refused. */
 export const changeSomething = (own: World): void => {
   const chance = own.roll()
-  if (chance > 0.88) return stopJob(own)
+  if (chance > 0.97) return retryJob(own)
+  if (chance > 0.86) return stopJob(own)
   const found = living(own)
   if (found === undefined) return
   if (chance < 0.2) changeSettings(own, found)
   else if (chance < 0.45) addNodes(own, found)
   else if (chance < 0.65) removeNodes(own, found)
-  else if (chance < 0.76) changeVolumes(own, found)
+  else if (chance < 0.73) changeVolumes(own, found)
+  else if (chance < 0.78) changeParameters(own, found)
   else actOnNode(own, found)
 }

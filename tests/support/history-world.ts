@@ -8,6 +8,7 @@ import type { JobCommand, JobEvent } from '../../domain/job/messages.ts'
 import type { EndedJob } from '../../domain/job/state.ts'
 import { type Command, type Decider, type Event, isRejection } from '../../domain/kernel/decider.ts'
 import type { Actor, NewEvent } from '../../domain/kernel/event-store.ts'
+import { organisation } from '../../domain/organisation/organisation.ts'
 import { webhook } from '../../domain/webhook/webhook.ts'
 import { sagas } from '../../sagas/index.ts'
 import { noon } from './examples.ts'
@@ -15,7 +16,7 @@ import { noon } from './examples.ts'
 export type Append = { readonly stream: string; readonly events: readonly NewEvent[] }
 
 /** Numbers from 0 to 1 that look random and are the same for the same seed (mulberry32). */
-const dice = (seed: number) => {
+export const dice = (seed: number) => {
   let state = seed
   return (): number => {
     state = (state + 0x6d2b79f5) | 0
@@ -69,6 +70,7 @@ export const world = (seed: number) => {
     jobs: aggregate(job(sagas), 'job', write),
     accounts: aggregate(account, 'account', write),
     webhooks: aggregate(webhook, 'webhook', write),
+    organisations: aggregate(organisation, 'organisation', write),
     /** Not answered yet. */
     orders: new Array<Ordered>(),
     /** What follows from events, not carried out yet. */

@@ -4,6 +4,7 @@ import type { EventStore, Revision } from '../../domain/kernel/event-store.ts'
 import { later } from '../../domain/kernel/time.ts'
 import { exampleSpec } from './examples.ts'
 import { changeSomething } from './history-changes.ts'
+import { convene, lockOut } from './history-organisations.ts'
 import { type Append, sendJob, sendStore, type World, world } from './history-world.ts'
 import { sealed } from './personal-data.ts'
 
@@ -73,9 +74,14 @@ const admit = ({ seed, accounts, clock }: World, n: number): void => {
   const about = { accountId: `acc_${seed}_${n}`, now: clock.now }
   const clientId = `cli_${seed}_${n}`
   const names = { login: sealed(`User${seed}.${n}@Example.com`), firstName: sealed('A'), lastName: sealed('B') }
-  const person = { ...names, isAdmin: n === 0 }
+  const himself = n % 2 === 1 ? { toConfirm: true as const, terms: ['PrivacyPolicyV1'] } : {}
+  const external = n === 2 ? { external: { issuer: 'portal', subject: sealed(`project-${seed}`) } } : {}
+  const person = { ...names, isAdmin: n === 0, ...himself, ...external }
   accounts.send(about.accountId, { type: 'RegisterAccount', data: { ...about, ...person } })
   accounts.send(about.accountId, { type: 'CreateClient', data: { ...about, clientId, name: sealed('tf'), expiresAt: null } })
+  accounts.send(about.accountId, { type: 'ConfirmLogin', data: about })
+  accounts.send(about.accountId, { type: 'ChangePassword', data: { ...about, by: n % 2 === 0 ? 'mail' : 'password' } })
+  accounts.send(about.accountId, { type: 'RotateClient', data: { ...about, clientId, previousUntil: clock.now } })
   if (n % 2 === 0) accounts.send(about.accountId, { type: 'RevokeClient', data: { ...about, clientId } })
   accounts.send(about.accountId, { type: 'OpenEventStream', data: about })
   if (n % 3 === 0) accounts.send(about.accountId, { type: 'CloseEventStream', data: about })
@@ -112,6 +118,8 @@ export const randomHistory = (seed: number, { datastores, moves }: {
   const { roll, clock, reactions, orders, appends } = own
   for (let n = 0; n < 5; n++) admit(own, n)
   for (let n = 0; n < 3; n++) subscribe(own, n)
+  for (let n = 0; n < 4; n++) convene(own, n)
+  for (let n = 0; n < 5; n++) lockOut(own, n)
   let created = 0
   for (let n = 0; n < moves; n++) {
     clock.now = later(clock.now, Math.floor(roll() * 900))

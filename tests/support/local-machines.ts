@@ -97,6 +97,8 @@ export type TenantClient = {
   readonly needs: readonly NeedName[]
   /** Keeps a value. */
   readonly write: (connection: Connection, value: number) => Promise<void>
+  /** Runs one statement of the engine's language and gives what it answers. */
+  readonly ask: (connection: Connection, statement: string) => Promise<string>
   /** All values kept, ascending. */
   readonly read: (connection: Connection) => Promise<readonly number[]>
   /** The members for whom the server keeps what they have not had yet, by name. */
@@ -134,6 +136,7 @@ const lines = (text: string): readonly string[] => text.split('\n').filter((line
 
 const postgresql: TenantClient = {
   needs: ['postgres'],
+  ask: async (to, statement) => psql(await testPrograms('postgres'), to, statement),
   async write(to, value) {
     const programs = await testPrograms('postgres')
     await psql(programs, to, 'create table if not exists kept (value int primary key)')

@@ -59,6 +59,10 @@ export const everyOrder: { readonly [S in OrderSubject]: Extract<Order, { readon
   'cmon.promote-replica': { subject: 'cmon.promote-replica', body: { cluster, nodeId: 'nod_2' } },
   'cmon.follow-primary': { subject: 'cmon.follow-primary', body: { cluster, nodeId: 'nod_1', primaryId: 'nod_2' } },
   'cmon.restart-node': { subject: 'cmon.restart-node', body: { cluster, nodeId: 'nod_2', primaryId: 'nod_1' } },
+  'cmon.apply-parameters': {
+    subject: 'cmon.apply-parameters',
+    body: { cluster: { ...cluster, parameters: { lock_timeout: '5' } }, nodeId: 'nod_2', primaryId: 'nod_1', restart: true },
+  },
   'cmon.create-account': {
     subject: 'cmon.create-account',
     body: { cluster, nodeId: 'nod_1', username: 'ccxadmin', database: 'ccxdb' },

@@ -74,13 +74,14 @@ export const typesOf = ({ chain }: WhyReply['fields'][number]) => chain.map((lin
  *
  * @param name used for nothing else at the same time
  * @param work does what is ordered
+ * @param clock the runner's; default: one that stands still
  */
-export const whyScene = async (name: string, work: Handle) => {
+export const whyScene = async (name: string, work: Handle, clock?: Parameters<typeof runnerScene>[1]) => {
   const server = await startPostgres(['fsync=off'])
   const readStore = await emptyReadStore(server.url, name)
   const store = memoryEventStore()
   const messaging = memoryMessaging({ ackWaitMs: 30_000 })
-  const scene = runnerScene({ store, messaging })
+  const scene = runnerScene({ store, messaging }, clock)
   const position = readPosition({ url: readStore.url })
   const projector = startProjector(store, readStore)
   const audit = await startAudit(store, readStore)
@@ -89,8 +90,12 @@ export const whyScene = async (name: string, work: Handle) => {
   const history = pastIn(store, readStore, audit, now)
   const commands = { store, catalogue, sagas, personal, domain: 'ccx.test', ttlSeconds: 15, now, traceparent: () => undefined }
   const secrets = { openPassword: async () => 'S3cret', openAuthority: async () => undefined }
-  const endpoints = [...commandEndpoints(commands), ...readApi({ db: readStore.db, catalogue, personal, history, ...secrets })]
-  const rest = await startRest(endpoints, { waitFor: (wanted) => position.waitFor(wanted, WAIT_MS) })
+  const queries = { db: readStore.db, catalogue, personal, history, version: '0.0.1', ...secrets }
+  const endpoints = [...commandEndpoints(commands), ...readApi(queries)]
+  const rest = await startRest(endpoints, {
+    waitFor: (wanted) => position.waitFor(wanted, WAIT_MS),
+    isBasic: (header) => header('authorization') === 'Basic the-machine',
+  })
   await projector.caughtUp
   scene.run()
   scene.work(work)

@@ -2,11 +2,12 @@ import type { Rejection } from '../../kernel/decider.ts'
 import type { DatastoreSpec } from '../spec.ts'
 import { addNodes, removeNodes } from './membership.ts'
 import { promoteReplica, rebootNode } from './node-actions.ts'
+import { changeParameters } from './parameters.ts'
 import { setReadOnly } from './read-only.ts'
-import type { Rule, Shape } from './rule.ts'
+import type { FreshNode, Rule, Shape } from './rule.ts'
 import { changeVolumeType, growVolumes } from './volumes.ts'
 
-export type { Shape } from './rule.ts'
+export type { FreshNode, Shape } from './rule.ts'
 
 /** What holds of each kind of change. */
 const rules = {
@@ -17,6 +18,7 @@ const rules = {
   'grow-volumes': growVolumes,
   'change-volume-type': changeVolumeType,
   'set-read-only': setReadOnly,
+  'change-parameters': changeParameters,
 }
 
 type Rules = typeof rules
@@ -54,3 +56,13 @@ export const refusalOf = <K extends ChangeKind>(
   shape: Shape,
   change: ChangeOf<K>,
 ): Rejection<ChangeRejection> | undefined => table[change.kind].refusal(shape, change)
+
+/** The same change asked for once more. A kind that brings nodes brings others, under ids and names that never were. */
+export const anew = (change: Change, fresh: readonly FreshNode[]): Change => {
+  switch (change.kind) {
+    case 'add-nodes':
+      return { ...change, nodes: change.nodes.map((node, n) => ({ ...node, ...fresh[n] })) }
+    default:
+      return change
+  }
+}

@@ -1,8 +1,11 @@
 import { type Rejection, reject } from '../../kernel/decider.ts'
-import type { DatastoreSpec, NodeState } from '../spec.ts'
+import type { DatastoreSpec, NodePlan, NodeState } from '../spec.ts'
 
 /** A datastore as far as changes go: what it is to be, and what is known of its nodes. */
 export type Shape = { readonly spec: DatastoreSpec; readonly nodes: readonly NodeState[] }
+
+/** An id and a name that no node ever had. */
+export type FreshNode = Pick<NodePlan, 'nodeId' | 'name'>
 
 /** What holds of one kind of change, whose body is `Body`. */
 export type Rule<Body, Code extends string = string> = {

@@ -3,8 +3,8 @@ import type { Layout } from './layout.ts'
 import type { Settings } from './settings.ts'
 import { REPLICATION_ROLE, SUPERUSER, slotOf } from './layout.ts'
 
-/** A value of postgresql.conf; also how conninfo strings go into it. */
-const quoted = (value: string): string => `'${value.replaceAll("'", "''")}'`
+/** A value of postgresql.conf; also how conninfo strings go into it. A backslash begins an escape there (manual, 20.1.2). */
+const quoted = (value: string): string => `'${value.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`
 
 /** Keyword/value connection string of libpq (manual, 34.1.1.1). Never holds a password: that is in the passfile. */
 export const conninfo = (parts: Readonly<Record<string, string | number>>): string =>
@@ -29,6 +29,8 @@ export const memberConninfo = (layout: Layout, self: Member, other: Member): str
 export type ServerConfig = {
   readonly layout: Layout
   readonly settings: Settings
+  /** What the tenant has chosen; what we set goes before it. */
+  readonly parameters: Readonly<Record<string, string>>
   readonly member: Member
   readonly address: string
   /** Whom to stream from while this node is a replica. */
@@ -37,11 +39,26 @@ export type ServerConfig = {
   readonly readOnly?: boolean
 }
 
+/** What the tenant has chosen of what we do not set ourselves. A line break would begin another setting. */
+const chosen = (parameters: Readonly<Record<string, string>>, ours: Settings): Settings =>
+  Object.fromEntries(
+    Object.entries(parameters).filter(
+      ([name, value]) => /^[a-z][a-z0-9_]*$/.test(name) && !/[\r\n\0]/.test(value) && !Object.hasOwn(ours, name),
+    ),
+  )
+
 /**
  * postgresql.conf. The file lies outside of the cluster's folder, so that a base backup does not bring another node's
  * along.
  */
-export const postgresqlConf = ({ layout, settings, member, address, upstream, readOnly = false }: ServerConfig): string => {
+export const postgresqlConf = (config: ServerConfig): string =>
+  Object.entries(settingsIn(config))
+    .map(([name, value]) => `${name} = ${typeof value === 'number' ? value : quoted(value)}\n`)
+    .join('')
+
+/** All that postgresql.conf sets. */
+export const settingsIn = (config: ServerConfig): Settings => {
+  const { layout, settings, parameters, member, address, upstream, readOnly = false } = config
   const fixed: Settings = {
     data_directory: layout.data,
     hba_file: layout.hba,
@@ -80,9 +97,7 @@ export const postgresqlConf = ({ layout, settings, member, address, upstream, re
       ? {}
       : { primary_conninfo: memberConninfo(layout, member, upstream), primary_slot_name: slotOf(member) }
   const guard: Settings = readOnly ? { default_transaction_read_only: 'on' } : {}
-  return Object.entries({ ...fixed, ...settings, ...streaming, ...guard })
-    .map(([name, value]) => `${name} = ${typeof value === 'number' ? value : quoted(value)}\n`)
-    .join('')
+  return { ...fixed, ...settings, ...chosen(parameters, { ...fixed, ...settings }), ...streaming, ...guard }
 }
 
 /**

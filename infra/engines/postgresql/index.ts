@@ -9,6 +9,7 @@ import { follow } from './follow.ts'
 import { forget } from './forget.ts'
 import { install } from './install.ts'
 import { join } from './join.ts'
+import { applyParameters } from './parameters.ts'
 import { probe } from './probe.ts'
 import { promote } from './promote.ts'
 import { hasCluster, start, stop } from './server.ts'
@@ -24,6 +25,7 @@ export const postgresql = {
   join,
   configure,
   endWriters,
+  applyParameters,
   createAccount,
   probe,
   catchUp,

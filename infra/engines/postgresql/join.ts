@@ -25,7 +25,9 @@ export const join: Engine['join'] = async (node, primary) => {
     clearAttempts(node),
   )
   if (made && !standby) throw new Error("a join does not overwrite a primary's data")
-  await together(configure(node, primary), made ? psqlAt(node, primary, slots([member])) : copy(node, primary))
+  await (made ? psqlAt(node, primary, slots([member])) : copy(node, primary))
+  // After the copy, which tells what the replica needs to have.
+  await configure(node, primary)
   note('starting the database server')
   await start(node, RECEIVES)
   await eventually(node.signal, () => streams(node, primary))

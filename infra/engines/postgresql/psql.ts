@@ -6,8 +6,14 @@ import { SUPERUSER, layoutOf } from './layout.ts'
 /** psql's exit code when there was no connection to be had. */
 const NO_CONNECTION = 2
 
-const QUIET = '-c log_min_error_statement=panic -c log_statement=none'
-const WRITER = '-c default_transaction_read_only=off'
+/**
+ * A statement is not to end up in the server's log, for what it may carry, nor to end before its time: whatever the tenant has
+ * chosen for everybody.
+ */
+const OWN = [
+  'log_min_error_statement=panic', 'log_statement=none', 'log_min_duration_statement=-1',
+  'statement_timeout=0', 'lock_timeout=0', 'idle_session_timeout=0', 'idle_in_transaction_session_timeout=0',
+].map((setting) => `-c ${setting}`).join(' ')
 
 const LOCAL = { user: SUPERUSER, dbname: 'postgres', connect_timeout: 5 } as const
 
@@ -32,8 +38,7 @@ export const psql = (
 ): Promise<string> =>
   host.run(command(conninfo({ ...LOCAL, host: layoutOf(host).socket, port: member.port })), {
     stdin: sql,
-    // A statement that fails is not to end up in the server's log, for what it may carry.
-    env: { LC_ALL: 'C.UTF-8', PGOPTIONS: as === 'writer' ? `${QUIET} ${WRITER}` : QUIET },
+    env: { LC_ALL: 'C.UTF-8', PGOPTIONS: as === 'writer' ? `${OWN} -c default_transaction_read_only=off` : OWN },
     timeoutMs,
     signal,
   })

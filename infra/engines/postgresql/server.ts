@@ -2,10 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
 import { CommandFailed } from '../../host.ts'
 import type { Member, NodeContext, ReachedNode } from '../engine.ts'
-import { pgHba, pgIdent, postgresqlConf } from './config.ts'
+import { pgHba, pgIdent, postgresqlConf, type ServerConfig, settingsIn } from './config.ts'
 import { ATTEMPT_PREFIX, layoutOf, unitOf } from './layout.ts'
+import { needed } from './needs.ts'
 import { psql, unanswered } from './psql.ts'
-import { settingsFor } from './settings.ts'
+import { type Settings, settingsFor } from './settings.ts'
 
 /** Its presence makes the server begin as a replica; the server removes it when it is promoted. */
 export const STANDBY_SIGNAL = 'standby.signal'
@@ -85,21 +86,35 @@ export const makeCluster = async (
   await run(['sh', '-c', FINISH, 'finish', folder, data, dataDir, ...signals])
 }
 
+const configOf = (
+  { host, member, instance, parameters, readOnly = false }: NodeContext,
+  upstream: Member | undefined,
+): ServerConfig => {
+  const settings = settingsFor(instance)
+  return { layout: layoutOf(host), settings, parameters, member, address: host.address, upstream, readOnly }
+}
+
+/** What a replica keeps although it would be given less, for its primary has, or had, as much. */
+export const keptOf = async (node: NodeContext, upstream: Member | undefined): Promise<Settings> =>
+  upstream === undefined ? {} : needed(node, settingsIn(configOf(node, upstream)))
+
+/** What postgresql.conf is to hold. */
+export const configurationOf = async (node: NodeContext, upstream: Member | undefined): Promise<string> => {
+  const config = configOf(node, upstream)
+  return postgresqlConf({ ...config, settings: { ...config.settings, ...(await keptOf(node, upstream)) } })
+}
+
 /** Writes all of the configuration; a server that runs must be told. */
 export const configure = async (node: NodeContext, upstream?: Member): Promise<void> => {
-  const { host, member, members, instance, readOnly = false } = node
+  const { host, members } = node
   const layout = layoutOf(host)
   const writeIdent = async (): Promise<void> => {
     const machineUser = (await host.run(['id', '--user', '--name'], { signal: node.signal })).trim()
     await host.write(layout.ident, pgIdent(machineUser), 0o600)
   }
-  const settings = settingsFor(instance)
+  const text = await configurationOf(node, upstream)
   await together(
-    host.write(
-      layout.config,
-      postgresqlConf({ layout, settings, member, address: host.address, upstream, readOnly }),
-      0o600,
-    ),
+    host.write(layout.config, text, 0o600),
     host.write(layout.hba, pgHba(members), 0o600),
     writeIdent(),
     ...(layout.socket.startsWith('@') ? [] : [host.run(['mkdir', '-p', layout.socket], { signal: node.signal })]),

@@ -65,6 +65,11 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'show messages that nobody could use; put one back where it came from',
     load: async () => (await import('./dead-letters.ts')).deadLetters,
   },
+  mail: {
+    usage: 'mail list | show [ID] | retry ID [--state DIR]',
+    summary: 'show the mails that wait or were given up; read one (without an id: the newest file); try one again',
+    load: async () => (await import('./mail.ts')).mail,
+  },
   events: {
     usage: 'events [--follow] [--from CURSOR] [--type T,…] [--subject S,…] [--organisation ID] [--json] [--state DIR]',
     summary: 'show what integrators are told, of all organisations or one; or follow it',
@@ -76,8 +81,8 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./rebuild.ts')).rebuild,
   },
   job: {
-    usage: 'job list DATASTORE | show DATASTORE JOB | cancel DATASTORE JOB [--state DIR]',
-    summary: 'show the jobs of a datastore, newest first; one with its steps and log; or stop one and undo it',
+    usage: 'job list DATASTORE | show|cancel|retry DATASTORE JOB [--state DIR]',
+    summary: 'show the jobs of a datastore, newest first; one with its steps and log; stop one, or try it once more',
     load: async () => (await import('./job.ts')).job,
   },
   why: {

@@ -143,9 +143,11 @@ const settingsOf = (state: State, binDirs: readonly string[]): Readonly<Record<s
   DNS_SERVER: `127.0.0.1:${state.port('dns')}`,
   DNS_TSIG_SECRET_FILE: state.secretFile('dns-tsig-key'),
   DNS_ZONE_FILE: join(state.dir, 'data', 'dns-zone.json'),
+  MAIL_DIR: join(state.dir, 'mail'),
   MACHINES_DIR: state.machinesDir,
   PROGRAM_DIRS: binDirs.join(':'),
   ADMIN_PASSWORD_FILE: state.secretFile('admin-password'),
+  ADMIN_BASIC_PASSWORD_FILE: state.secretFile('admin-basic-password'),
   ...(state.user === undefined ? {} : { RUN_AS: `${state.user.uid}:${state.user.gid}` }),
 })
 

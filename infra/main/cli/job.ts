@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { causeBy } from '../../../command-handlers/auth/register.ts'
 import { knownDatastore, sendToDatastore } from '../../../command-handlers/datastore-tools.ts'
+import { type Retrying, retryJob } from '../../../command-handlers/retry-job.ts'
 import { stopJob } from '../../../command-handlers/stop-job.ts'
 import { READ_SCHEMA } from '../../../projections/schema.ts'
 import { jobInFull, newestJobs } from '../../../read-api/jobs.ts'
@@ -12,7 +13,7 @@ import { type Command, parseOptions, UsageError } from './usage.ts'
 
 const JOBS_SHOWN = 50
 const WAIT_MS = 10_000
-const WANTS = 'job wants: list DATASTORE, show DATASTORE JOB, or cancel DATASTORE JOB'
+const WANTS = 'job wants: list DATASTORE, show DATASTORE JOB, cancel DATASTORE JOB, or retry DATASTORE JOB'
 
 type Listed = Awaited<ReturnType<typeof newestJobs>>[number]
 type Detailed = Awaited<ReturnType<typeof jobInFull>>
@@ -63,24 +64,42 @@ const cancel = async ({ store, position, now }: Stores, datastoreId: string, job
   return [STOPPED[state]]
 }
 
+const RETRIED = {
+  queued: 'It is asked for again, as the job',
+  resumed: 'What waited to be tried again is tried now, by the job',
+  running: 'It is at work, and nothing waits to be tried again: the job',
+} as const
+
+const retry = async ({ store, position, now }: Stores, datastoreId: string, jobId: string): Promise<readonly string[]> => {
+  const { state: known } = await knownDatastore({ store }, datastoreId, undefined)
+  const cause = causeBy(OPERATOR, known.spec.ownerId)
+  const retrying: Retrying = { store, sagas, now, send: sendToDatastore({ store }) }
+  const causeOf = async (commandId: string) => ({ ...cause, commandId })
+  const done = await retryJob(retrying, known, { jobId, commandId: cause.commandId }, causeOf)
+  if (done.position !== undefined) await position.waitFor(done.position, WAIT_MS)
+  return [`${RETRIED[done.state]} ${done.job_id}.`]
+}
+
 const linesFor = async (stores: Stores, [verb, text, job]: readonly (string | undefined)[]): Promise<readonly string[]> => {
   const { store, personal } = stores
   const jobId = job === undefined ? undefined : idOf(job)
   const { one } = await datastoreMeant(stores, text ?? '')
   const { datastoreId: uuid } = one
   if (verb === 'cancel' && jobId !== undefined) return cancel(stores, uuid, jobId)
+  if (verb === 'retry' && jobId !== undefined) return retry(stores, uuid, jobId)
   const { ownerId } = (await knownDatastore({ store }, uuid, undefined)).state.spec
   const queries = { db: stores.db.withSchema(READ_SCHEMA), personal }
   if (jobId !== undefined) return jobInFullLines(await jobInFull(queries, { uuid, ownerId, jobId }))
   return (await newestJobs(queries, { uuid, ownerId }, JOBS_SHOWN)).flatMap(jobLines)
 }
 
-/** Shows an operator the jobs of any datastore, and stops one. */
+/** Shows an operator the jobs of any datastore, stops one, or tries one once more. */
 export const job: Command = async (args) => {
   const { values, positionals } = parseOptions(args, { options: { state: { type: 'string' } }, allowPositionals: true })
   const [verb, ...words] = positionals
   const wanted = verb === 'list' ? 1 : 2
-  if (verb === undefined || !['list', 'show', 'cancel'].includes(verb) || words.length !== wanted) throw new UsageError(WANTS)
+  const isKnown = verb !== undefined && ['list', 'show', 'cancel', 'retry'].includes(verb)
+  if (!isKnown || words.length !== wanted) throw new UsageError(WANTS)
   await onStores(values.state, async (stores) => {
     for (const line of await linesFor(stores, positionals)) console.log(line)
   })

@@ -1,15 +1,21 @@
 import { authenticator } from '../../../command-handlers/auth/authenticator.ts'
+import { rolesIn } from '../../../command-handlers/organisations/membership.ts'
 import type { Endpoint } from '../../../domain/kernel/endpoint.ts'
 import { projections } from '../../../projections/index.ts'
 import { READ_SCHEMA } from '../../../projections/schema.ts'
+import { readSecretFile } from '../../config.ts'
 import { authStore } from '../../auth/auth-store.ts'
 import { directory } from '../../auth/directory.ts'
+import { basicGuard } from '../../http/basic.ts'
 import { httpServer } from '../../http/server.ts'
 import { ensureTables } from '../../read-store/tables.ts'
 import { readiness } from '../../telemetry/health.ts'
 import type { Base, Part } from '../base.ts'
 
 type Calls = (base: Base) => Promise<readonly Endpoint[]>
+
+const basicAccount = ({ adminBasic: { username, passwordFile } }: Base['config']) =>
+  passwordFile === undefined ? undefined : { username, password: readSecretFile(passwordFile) }
 
 /**
  * Serves endpoints over HTTP, behind the authentication.
@@ -26,13 +32,20 @@ export const httpPart =
     await ensureTables(pool, { schema: READ_SCHEMA, projections })
     const auth = authStore({ pool, now })
     await auth.migrate()
+    const roleIn = rolesIn(events)
     const checks = { eventStore: events.ping, ccxDb: () => pool.query('select 1') }
     const all = async (calls: readonly Calls[]) => (await Promise.all(calls.map((call) => call(base)))).flat()
     const server = await httpServer({
       ...config.http,
       endpoints: await all(serves),
       elsewhere: await all(elsewhere),
-      authenticate: authenticator({ sessions: auth.sessions, directory: directory({ db, personal: await personal() }) }),
+      authenticate: authenticator({
+        sessions: auth.sessions,
+        directory: directory({ db, personal: await personal() }),
+        roleIn,
+      }),
+      roleIn,
+      isBasic: basicGuard(basicAccount(config)),
       waitFor: readPosition().waitFor,
       ready: () => readiness(checks),
       metricsHandler,

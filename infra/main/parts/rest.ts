@@ -1,3 +1,4 @@
+import manifest from '../../../package.json' with { type: 'json' }
 import { commandEndpoints } from '../../../command-handlers/datastores.ts'
 import type { Endpoint } from '../../../domain/kernel/endpoint.ts'
 import { READ_SCHEMA } from '../../../projections/schema.ts'
@@ -43,6 +44,7 @@ export const queryCalls = async (base: Base): Promise<readonly Endpoint[]> => {
     personal: await personal(),
     catalogue: readCatalogue(config.catalogueFile),
     history: await historyOf(base),
+    version: manifest.version,
     openPassword: opened('admin-password'),
     openAuthority: opened('ca-certificate'),
   })

@@ -190,15 +190,11 @@ const neededVolume = async (folder: string, nodeId: string): Promise<VolumeKind>
 }
 
 const volumeVerbs = (parts: Parts): VolumeVerbs => ({
-  async createVolume({ nodeId, type, sizeGib, iops }) {
+  async createVolume({ nodeId, ...kind }) {
     const { ground, options, store } = parts
     await needed(parts, nodeId)
     const folder = store.folderOf(nodeId)
-    const volume = (await readRecord(volumeFile(folder), VolumeRecord)) ?? {
-      type,
-      sizeGib,
-      ...(iops === undefined ? {} : { iops }),
-    }
+    const volume = (await readRecord(volumeFile(folder), VolumeRecord)) ?? VolumeRecord.parse(kind)
     await writeRecord(volumeFile(folder), volume)
     await mkdir(volumeOf(folder), { recursive: true })
     await ground.mount(folder, volume.sizeGib)

@@ -1,0 +1,37 @@
+import { randomBytes } from 'node:crypto'
+import { organisationEndpoints } from '../../../command-handlers/organisations/endpoints.ts'
+import type { Endpoint } from '../../../domain/kernel/endpoint.ts'
+import { READ_SCHEMA } from '../../../projections/schema.ts'
+import { organisations } from '../../../read-api/organisations.ts'
+import { mailDb, outbox } from '../../mail/outbox.ts'
+import { knownOrganisations } from '../../organisations/known.ts'
+import { traceparent } from '../../telemetry/tracing.ts'
+import type { Base } from '../base.ts'
+import { counted } from './counted.ts'
+
+const TOKEN_BYTES = 32
+
+/** The calls about organisations and who belongs to them. */
+export const organisationCalls = async (base: Base): Promise<readonly Endpoint[]> => {
+  const { config, metrics, now, store, ccxDb } = base
+  const { db, pool } = ccxDb()
+  const sealed = await base.secrets()
+  const personal = await base.personal()
+  return [
+    ...organisationEndpoints({
+      store: store(),
+      personal,
+      organisations: knownOrganisations({ db, personal }),
+      tokens: {
+        ensure: (ref) => sealed.ensure(ref, async () => randomBytes(TOKEN_BYTES).toString('base64url')),
+        destroySubject: sealed.destroySubject,
+      },
+      outbox: outbox({ db: await mailDb(pool), personal, now }),
+      publicUrl: config.http.publicUrl,
+      now,
+      traceparent,
+      around: (send) => counted(metrics, send),
+    }),
+    ...organisations({ db: db.withSchema(READ_SCHEMA), personal }),
+  ]
+}
