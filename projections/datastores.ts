@@ -143,6 +143,8 @@ const autoscaleOf = ({ enabled, thresholdPercent, stepPercent, maxGib }: Autosca
 /** What clients are to read of a change before it is done. */
 const targetOf = (change: Change): Partial<Targeted> | undefined => {
   switch (change.kind) {
+    case 'resize-instances':
+      return { instance_size: change.instance.code }
     case 'grow-volumes':
       return { volume_size_gib: change.sizeGib }
     case 'change-volume-type': {

@@ -31,22 +31,35 @@ const nodesOf = (change: Change): readonly string[] => {
     case 'promote-replica':
     case 'reboot-node':
       return [change.nodeId]
-    case 'grow-volumes':
-    case 'change-volume-type':
-    case 'set-read-only':
-    case 'change-parameters':
+    default:
+      return []
+  }
+}
+
+/** The database or user that a change is about, by the name its owner gave it: still sealed. */
+const aboutOf = (change: Change): readonly string[] => {
+  switch (change.kind) {
+    case 'create-database':
+      return [`“${change.database.name}”`]
+    case 'create-user':
+      return [`“${change.user.name}”`]
+    case 'drop-database':
+    case 'drop-user':
+      return [`“${change.name}”`]
+    default:
       return []
   }
 }
 
 const ofChange = (change: Change, { node }: Names): string =>
-  [kindOf(change.kind), [...nodesOf(change).map(node), ...detailsOf(change)].join(', ')].join(' ').trim()
+  [kindOf(change.kind), [...nodesOf(change).map(node), ...aboutOf(change), ...valuesOf(change)].join(', ')].join(' ').trim()
 
-/** What a change says beside its kind and its nodes. */
-const detailsOf = (change: Change): readonly string[] => {
+const valuesOf = (change: Change): readonly string[] => {
   switch (change.kind) {
     case 'change-parameters':
       return Object.entries(change.values).map(([name, value]) => `${name} = ${value}`)
+    case 'resize-instances':
+      return [`to ${change.instance.code}`]
     case 'grow-volumes':
       return [`to ${change.sizeGib} GiB`, ...(change.because === undefined ? [] : [`because ${change.because}`])]
     case 'change-volume-type':

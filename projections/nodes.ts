@@ -68,7 +68,8 @@ export const nodes = projection<NodesRow>({
         return { ...row, nodes: [...row.nodes, ...toCome(data)] }
       case 'DatastoreChanged': {
         const left = without(row.nodes, data.change.kind === 'remove-nodes' ? data.change.nodeIds : [])
-        return { ...row, ...volumeAfter(data.change), nodes: left.map((node) => found(node, data.nodes)) }
+        const told = left.map((node) => found(sizedBy(node, data.change), data.nodes))
+        return { ...row, ...volumeAfter(data.change), nodes: told }
       }
       // What was to come has left nothing behind; a change that was never begun had made no entries.
       case 'ChangeAbandoned': {
@@ -117,6 +118,8 @@ const volumeAfter = (change: Change): Partial<NodesRow> => {
       return {}
   }
 }
+const sizedBy = (node: NodeEntry, change: Change): NodeEntry =>
+  change.kind === 'resize-instances' ? { ...node, instance_size: change.instance.code } : node
 
 const without = (nodes: readonly NodeEntry[], nodeIds: readonly string[]): readonly NodeEntry[] =>
   nodes.filter(({ node_id }) => !nodeIds.includes(node_id))

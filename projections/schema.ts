@@ -11,7 +11,7 @@ import type { Segment } from '../domain/usage/meter.ts'
 import type { PauseReason } from '../domain/webhook/messages.ts'
 
 /** What a job leads to that clients read before it is done. */
-export type Targeted = Pick<DatastoreRow, 'volume_type' | 'volume_size_gib' | 'volume_iops'>
+export type Targeted = Pick<DatastoreRow, 'instance_size' | 'volume_type' | 'volume_size_gib' | 'volume_iops'>
 
 export type DatastoreRow = {
   readonly datastore_id: string

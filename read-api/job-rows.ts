@@ -17,7 +17,14 @@ const TYPES: Readonly<Record<Job['kind'], JobReply['type']>> = {
   'grow-volumes': 'JOB_TYPE_SCALE_VOLUME',
   'change-volume-type': 'JOB_TYPE_CHANGE_VOLUME_TYPE',
   'set-read-only': 'JOB_TYPE_SET_READ_ONLY',
+  'resize-instances': 'JOB_TYPE_RESIZE_INSTANCE',
   'change-parameters': 'JOB_TYPE_MODIFYDBCONFIG',
+  'create-database': 'JOB_TYPE_CREATE_DATABASE',
+  'drop-database': 'JOB_TYPE_DROP_DATABASE',
+  'create-user': 'JOB_TYPE_CREATE_USER',
+  'change-user': 'JOB_TYPE_CHANGE_USER',
+  'drop-user': 'JOB_TYPE_DROP_USER',
+  'change-admin': 'JOB_TYPE_CHANGE_ADMIN',
 }
 
 // A client polls until it reads one of the last two, so a job that waits for its turn is running too.

@@ -34,7 +34,7 @@ export const datastoreReplyOf = (
   const operable = row.status === 'STARTED'
   const text = statusText(row)
   const host = row.deployed ? row.primary_host : null
-  const volume = targeted(row)
+  const target = targeted(row)
   return {
     uuid: row.datastore_id,
     cluster_name: row.name,
@@ -48,10 +48,10 @@ export const datastoreReplyOf = (
     database_endpoint: host,
     cloud_provider: row.cloud,
     region: regionOf(catalogue, row.cloud, row.region),
-    instance_size: row.instance_size,
-    disk_size: volume.volume_size_gib,
-    disk_type: volume.volume_type,
-    iops: volume.volume_iops,
+    instance_size: target.instance_size,
+    disk_size: target.volume_size_gib,
+    disk_type: target.volume_type,
+    iops: target.volume_iops,
     operable,
     not_operable_reason: operable && row.read_only_because === null ? '' : text,
     ssl_enabled: true,

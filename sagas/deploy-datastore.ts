@@ -1,4 +1,6 @@
+import type { JobInput } from '../domain/datastore/messages.ts'
 import type { Saga } from '../domain/job/saga.ts'
+import { accessSteps } from './access.ts'
 import {
   clusterOf,
   everyNode,
@@ -13,7 +15,7 @@ import { bootStep, checkStep, eraseNode, ids, machineSteps, replicaStep, softwar
 import { sideBySide } from './side-by-side.ts'
 
 /** From nothing to a database that a tenant can connect to. */
-export const deployDatastore: Saga = {
+export const deployDatastore = ({ spec }: JobInput): Saga => ({
   kind: 'deploy-datastore',
   title: 'Deploy the datastore',
   downtime: 'none',
@@ -77,6 +79,7 @@ export const deployDatastore: Saga = {
         timeoutMs: 60_000, attemptsMax: 5, backoffMs: 1_000,
       },
     ]),
+    ...accessSteps(spec, firstNode),
     checkStep(firstNode),
     {
       name: 'endpoint',
@@ -86,4 +89,4 @@ export const deployDatastore: Saga = {
       timeoutMs: 60_000, attemptsMax: 8, backoffMs: 1_000,
     },
   ],
-}
+})

@@ -2,17 +2,20 @@ import type { Sagas } from '../domain/job/saga.ts'
 import { addNodes } from './add-nodes.ts'
 import { changeVolumeType } from './change-volume-type.ts'
 import { changeParameters } from './change-parameters.ts'
+import { createDatabase, dropDatabase } from './databases.ts'
 import { deleteDatastore } from './delete-datastore.ts'
 import { deployDatastore } from './deploy-datastore.ts'
 import { growVolumes } from './grow-volumes.ts'
 import { promoteReplica } from './promote-replica.ts'
 import { rebootNode } from './reboot-node.ts'
 import { removeNodes } from './remove-nodes.ts'
+import { resizeInstances } from './resize-instances.ts'
+import { changeAdmin, changeUser, createUser, dropUser } from './users.ts'
 import { setReadOnly } from './set-read-only.ts'
 
 /** Every kind of job and its plan. */
 export const sagas: Sagas = {
-  'deploy-datastore': () => deployDatastore,
+  'deploy-datastore': deployDatastore,
   'delete-datastore': () => deleteDatastore,
   'add-nodes': () => addNodes,
   'remove-nodes': () => removeNodes,
@@ -21,5 +24,12 @@ export const sagas: Sagas = {
   'change-volume-type': changeVolumeType,
   'set-read-only': setReadOnly,
   'reboot-node': rebootNode,
+  'resize-instances': resizeInstances,
   'change-parameters': changeParameters,
+  'create-database': createDatabase,
+  'drop-database': dropDatabase,
+  'create-user': createUser,
+  'change-user': changeUser,
+  'drop-user': dropUser,
+  'change-admin': () => changeAdmin,
 }

@@ -1,6 +1,7 @@
 import { type Catalogue, type Cloud, type Region, vendorNamed } from '../catalogue/catalogue.ts'
 import { type Rejection, reject } from '../kernel/decider.ts'
 import { type Change, type ChangeKind, type Shape, changed } from './changes/index.ts'
+import { nodesToResize } from './changes/resize.ts'
 import { type PlanRejection, nameRefusal, tagsRefusal } from './plan.ts'
 import { planVolumeSize, planVolumeType } from './plan-volume.ts'
 import type { DatastoreSpec, NodePlan, Wording } from './spec.ts'
@@ -83,13 +84,11 @@ export type ChangeContext = {
 /** Undefined where the request does not ask for this kind of change. */
 export type Planner = (request: ChangeRequest, context: ChangeContext) => Change | Refused | undefined
 
-const notYet = (field: string): Refused => reject('not-offered', `${field}: this cannot be changed here`)
-
 /** What is asked for in one request is done in this order: nodes come before others go. */
 const planners: readonly Planner[] = [
   planVolumeType,
   planVolumeSize,
-  ({ instanceSize }) => (instanceSize === undefined ? undefined : notYet('new_instance_size')),
+  (request, context) => planSize(request, context),
   (request, context) => planMoreNodes(request, context),
   (request) => planFewerNodes(request),
 ]
@@ -115,7 +114,8 @@ export const planChanges = (
     changes.push(change)
     last = changed(last, change)
   }
-  return (changes.length === 0 ? undefined : sizeRefusal(given.catalogue, last)) ?? changes
+  const isSameSize = last.spec.nodes.length === shape.spec.nodes.length
+  return (isSameSize ? undefined : sizeRefusal(given.catalogue, last)) ?? changes
 }
 
 const sizeRefusal = (catalogue: Catalogue, { spec: { vendor, nodes } }: Shape): Refused | undefined => {
@@ -125,6 +125,17 @@ const sizeRefusal = (catalogue: Catalogue, { spec: { vendor, nodes } }: Shape): 
   return between && !sizes.includes(nodes.length)
     ? reject('not-offered', `the datastore would have ${nodes.length} nodes; it can have one of: ${sizes.join(', ')}`)
     : undefined
+}
+
+/** All nodes alike, by the catalogue of today. A client repeats with every change what it set long ago: that is no change. */
+const planSize: Planner = ({ instanceSize }, { catalogue, shape: { spec } }) => {
+  if (instanceSize === undefined) return undefined
+  const cloud = catalogue.clouds.find(({ code }) => code === spec.cloud)
+  // One that is not offered any more can still be had where it is.
+  const own = spec.instance.code === instanceSize ? spec.instance : undefined
+  const instance = (cloud && instanceOf(cloud, instanceSize)) ?? own
+  if (instance === undefined) return notAmong('new_instance_size', cloud?.instances ?? [])
+  return nodesToResize(spec, { instance }).length === 0 ? undefined : { kind: 'resize-instances', instance }
 }
 
 /** Of the size of the datastore, in the zones that have the fewest of its nodes, unless the tenant says otherwise. */

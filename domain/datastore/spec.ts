@@ -1,6 +1,7 @@
 import type { ParameterValues } from '../catalogue/parameters.ts'
 import type { Instance } from '../job/orders.ts'
 import type { Sealed } from '../kernel/sealed.ts'
+import type { DatabasePlan, UserPlan } from './access.ts'
 
 /** A node as it was planned; it keeps its id and name for life. */
 export type NodePlan = {
@@ -46,7 +47,16 @@ export type DatastoreSpec = Wording<Sealed> & {
   readonly domain: string
   readonly ttlSeconds: number
   /** The tenant's first database and its administrator. */
-  readonly account: { readonly username: string; readonly database: string }
+  readonly account: {
+    readonly username: string
+    readonly database: string
+    /** Names the administrator's password in the vault, once it has been changed. */
+    readonly vaultId?: string
+  }
+  /** Those beside the first one that the tenant has made. */
+  readonly databases?: readonly DatabasePlan[]
+  /** Those beside the administrator that the tenant has made. */
+  readonly users?: readonly UserPlan[]
   /** `dayOfWeek` 1 is Monday; hours in UTC. */
   readonly maintenance: { readonly dayOfWeek: number; readonly startHour: number; readonly endHour: number }
   /** What is chosen of the servers' parameters, and the group it comes from; absent: nothing ever was. */

@@ -1,4 +1,5 @@
 import type { ParameterValues } from '../catalogue/parameters.ts'
+import type { Sealed } from '../kernel/sealed.ts'
 import type { Instant } from '../kernel/time.ts'
 
 export type Instance = { readonly code: string; readonly cpu: number; readonly ramGb: number }
@@ -20,11 +21,37 @@ export type ClusterRef = {
   readonly ownerId: string
   readonly engine: string
   readonly version: string
+  /** The size of the datastore: what all its members must have alike follows from it. Absent in orders of long ago. */
+  readonly instance?: Instance
   readonly nodes: readonly NodeRef[]
   /** Its tenants may read and not write. */
   readonly readOnly?: boolean
   /** What the tenant has chosen of the servers' parameters; absent: nothing. */
   readonly parameters?: ParameterValues
+}
+
+export type DatabaseRef = {
+  readonly name: Sealed
+  /** The user it belongs to. */
+  readonly owner: Sealed | { readonly administrator: string }
+  readonly mark: string
+}
+
+export type UserRef = {
+  readonly name: Sealed
+  /** The other name that may hold for him. */
+  readonly second: Sealed
+  /** The administrator whose rights he has as well; null: he has only his own. */
+  readonly as: string | null
+  /** The datastore's administrator, whose future tables those may read who may read. */
+  readonly administrator: string
+  readonly grants: readonly { readonly database: Sealed; readonly privilege: 'read' | 'write' | 'ddl' | 'all' }[]
+  readonly logins: readonly {
+    readonly slot: 'first' | 'second'
+    readonly vaultId: string
+    readonly until: Instant | null
+  }[]
+  readonly mark: string
 }
 
 export type Names = { readonly name: string; readonly addresses: readonly string[]; readonly ttlSeconds: number }
@@ -55,6 +82,8 @@ export type OrderBodies = {
   'infra.change-volume': { provider: string; datastoreId: string; nodeId: string; type: string; iops?: number }
   'infra.delete-volume': { provider: string; datastoreId: string; nodeId: string }
   'infra.boot-machine': { provider: string; datastoreId: string; nodeId: string }
+  /** Gives a machine another size, which takes it down and brings it up again; its address and its volume stay. */
+  'infra.resize-machine': { provider: string; datastoreId: string; nodeId: string; instance: Instance }
   'infra.publish-names': { datastoreId: string; names: readonly Names[] }
   'infra.withdraw-names': { datastoreId: string; names: readonly string[] }
   /** Looks for anything still tagged with the datastore and removes it: the proof that nothing is left. */
@@ -73,12 +102,29 @@ export type OrderBodies = {
   'cmon.follow-primary': { cluster: ClusterRef; nodeId: string; primaryId: string }
   /** Stops and starts a node in place, and waits until it does its part again. */
   'cmon.restart-node': { cluster: ClusterRef; nodeId: string; primaryId: string }
+  /** Starts a member that was stopped, set up anew for the machine it has, and waits until it does its part again. */
+  'cmon.resume-node': { cluster: ClusterRef; nodeId: string; primaryId: string }
   /**
    * Has a member's server take over the cluster's parameters, and no others; `restart`: also those for which it must be
    * started anew, if there are any. Waits until it does its part again.
    */
   'cmon.apply-parameters': { cluster: ClusterRef; nodeId: string; primaryId: string; restart: boolean }
-  'cmon.create-account': { cluster: ClusterRef; nodeId: string; username: string; database: string }
+  'cmon.create-account': { cluster: ClusterRef; nodeId: string; username: string; database: string; vaultId?: string }
+  /** Gives the administrator the password that the vault has under `vaultId`; null: the one of the beginning. */
+  'cmon.set-admin': { cluster: ClusterRef; nodeId: string; username: string; vaultId: string | null }
+  /** Makes a database, unless it was made under this mark before. */
+  'cmon.put-database': { cluster: ClusterRef; nodeId: string; database: DatabaseRef }
+  /** Takes back what was made under this mark, and nothing that somebody else made. */
+  'cmon.unmake-database': { cluster: ClusterRef; nodeId: string; database: DatabaseRef }
+  /** Lets nobody in any more and sees those out who are. */
+  'cmon.close-database': { cluster: ClusterRef; nodeId: string; name: Sealed }
+  'cmon.open-database': { cluster: ClusterRef; nodeId: string; name: Sealed }
+  'cmon.drop-database': { cluster: ClusterRef; nodeId: string; name: Sealed }
+  /** Makes a user, or changes one that was made under this mark, into what is said here. */
+  'cmon.put-user': { cluster: ClusterRef; nodeId: string; user: UserRef }
+  'cmon.unmake-user': { cluster: ClusterRef; nodeId: string; user: UserRef }
+  /** What he owns becomes `heir`'s. */
+  'cmon.drop-user': { cluster: ClusterRef; nodeId: string; logins: readonly Sealed[]; heir: string }
   'cmon.check-cluster': { cluster: ClusterRef; primaryId: string }
   'cmon.stop-node': { cluster: ClusterRef; nodeId: string }
   'cmon.start-node': { cluster: ClusterRef; nodeId: string }

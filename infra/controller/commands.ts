@@ -1,7 +1,9 @@
 import type { ClusterRef, Order, OrderResult, PlacedOrder } from '../../domain/job/orders.ts'
+import type { PersonalData } from '../../domain/kernel/sealed.ts'
 import type { NodeContext, ReachedNode, Role } from '../engines/engine.ts'
 import type { ControllerStore } from '../controller-store/controller-store.ts'
 import { Failure, type Work } from '../messaging/worker.ts'
+import { type AccessOrder, accessCommand, isAccessOrder } from './access-commands.ts'
 import type { Credentials } from './credentials.ts'
 import type { Nodes } from './nodes.ts'
 import { revive } from './revive.ts'
@@ -12,17 +14,25 @@ const FORGET_TIMEOUT_MS = 10_000
 export type Parts = {
   readonly nodes: Nodes
   readonly credentials: Credentials
+  readonly personal: Pick<PersonalData, 'open'>
   readonly store: ControllerStore
   readonly now: () => string
 }
 
 /** Carries an order out, idempotently, without looking into the journal. */
 export const carryOut = async (parts: Parts, { order, notAfter }: PlacedOrder, work: Work): Promise<OrderResult> => {
+  if (isAccessOrder(order)) {
+    await accessCommand(parts, order, work)
+    return {}
+  }
   switch (order.subject) {
     case 'cmon.check-cluster':
       return { roles: await check(parts, { ...order.body, notAfter }, work) }
     case 'cmon.restart-node':
       await restart(parts, { ...order.body, notAfter }, work)
+      return {}
+    case 'cmon.resume-node':
+      await resume(parts, { ...order.body, notAfter }, work)
       return {}
     case 'cmon.apply-parameters':
       await applyParameters(parts, { ...order.body, notAfter }, work)
@@ -65,10 +75,13 @@ const open = async ({ nodes, credentials }: Parts, { cluster, nodeId }: NodeOf, 
   return { ...reached, certificate, secrets }
 }
 
-type NodeOrder = Exclude<Order, ClusterOrder | { subject: 'cmon.check-cluster' | 'cmon.restart-node' | 'cmon.apply-parameters' }>
+type WaitingOrder = {
+  subject: 'cmon.check-cluster' | 'cmon.restart-node' | 'cmon.apply-parameters' | 'cmon.resume-node'
+}
+type NodeOrder = Exclude<Order, AccessOrder | ClusterOrder | WaitingOrder>
 
 const ofNode = async (parts: Parts, order: NodeOrder, work: Work): Promise<void> => {
-  const { nodes, credentials, store } = parts
+  const { nodes, store } = parts
   switch (order.subject) {
     case 'cmon.install-node': {
       const { cluster, nodeId } = order.body
@@ -89,14 +102,6 @@ const ofNode = async (parts: Parts, order: NodeOrder, work: Work): Promise<void>
       const { cluster, nodeId, primaryId } = order.body
       const node = await open(parts, { cluster, nodeId }, work)
       return nodes.engine(cluster).configure(node, nodes.member(cluster, primaryId))
-    }
-    case 'cmon.create-account': {
-      const { cluster, nodeId, username, database } = order.body
-      const [password, node] = await Promise.all([
-        credentials.adminPassword(cluster),
-        open(parts, { cluster, nodeId }, work),
-      ])
-      return nodes.engine(cluster).createAccount(node, { username, password, database })
     }
     case 'cmon.catch-up':
     case 'cmon.promote-replica':
@@ -155,6 +160,20 @@ const restart = async (
   await store.intend(nodeId, { shutDown: false })
   await untilOneIsWhole({ nodes, now }, { cluster, primaryId, notAfter, node }, work)
   work.note(`${name} does its part again`)
+}
+
+/** Sets a node up for the machine it has, starts it, and waits until it does its part again. */
+const resume = async (
+  parts: Parts,
+  { cluster, nodeId, primaryId, notAfter }: NodeOf & { readonly primaryId: string; readonly notAfter: string },
+  work: Work,
+): Promise<void> => {
+  const { nodes, store } = parts
+  const node = await open(parts, { cluster, nodeId }, work)
+  await nodes.engine(cluster).configure(node, nodes.member(cluster, primaryId))
+  await store.intend(nodeId, { shutDown: false })
+  await untilOneIsWhole(parts, { cluster, primaryId, notAfter, node }, work)
+  work.note(`${node.member.name} does its part again`)
 }
 
 /** Has a node take over the cluster's parameters, and waits until it takes writes, or streams from the primary, again. */

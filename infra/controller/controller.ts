@@ -1,5 +1,6 @@
 import type { OrderResult, OrderSubject, PlacedOrder } from '../../domain/job/orders.ts'
 import type { AlarmKey, ControllerStore } from '../controller-store/controller-store.ts'
+import type { PersonalData } from '../../domain/kernel/sealed.ts'
 import { CannotServe, type Engine } from '../engines/engine.ts'
 import { Failure, type Handle } from '../messaging/worker.ts'
 import type { Provider } from '../providers/provider.ts'
@@ -14,6 +15,8 @@ export type ControllerOptions = {
   readonly providers: readonly Provider[]
   readonly store: ControllerStore
   readonly secrets: Secrets
+  /** Opens the names of databases and users. */
+  readonly personal: Pick<PersonalData, 'open'>
   readonly log: Log
   readonly now?: () => string
 }
@@ -27,11 +30,12 @@ export const controller = ({
   providers,
   store,
   secrets,
+  personal,
   log,
   now = () => new Date().toISOString(),
 }: ControllerOptions): Handle => {
   const kept = credentials(secrets)
-  const parts = { nodes: nodes({ engines, providers }), credentials: kept, store, now }
+  const parts = { nodes: nodes({ engines, providers }), credentials: kept, personal, store, now }
 
   return async (order, { signal, note }) => {
     const entry = await store.ended(order.orderId)
@@ -111,6 +115,15 @@ const WORDS: Readonly<Partial<Record<OrderSubject, string>>> = {
   'cmon.configure-node': 'The list of members could not be changed',
   'cmon.apply-parameters': 'The parameters could not be applied',
   'cmon.create-account': 'The database user could not be created',
+  'cmon.set-admin': "The administrator's password could not be changed",
+  'cmon.put-database': 'The database could not be created',
+  'cmon.unmake-database': 'The database could not be taken back',
+  'cmon.close-database': 'The database could not be closed',
+  'cmon.open-database': 'The database could not be opened again',
+  'cmon.drop-database': 'The database could not be dropped',
+  'cmon.put-user': 'The user could not be set up',
+  'cmon.unmake-user': 'The user could not be taken back',
+  'cmon.drop-user': 'The user could not be deleted',
   'cmon.catch-up': 'The replica could not be made ready for its promotion',
   'cmon.promote-replica': 'The replica could not be promoted',
   'cmon.follow-primary': 'The former primary could not be made a replica',

@@ -14,7 +14,10 @@ export type Credentials = {
   /** The datastore's certificate authority, made at the first call. */
   readonly authority: (cluster: ClusterRef) => Promise<Authority>
   readonly engineSecrets: (cluster: ClusterRef) => Promise<EngineSecrets>
-  readonly adminPassword: (cluster: ClusterRef) => Promise<string>
+  /** The one of the beginning, made at the first call, or the one that was put into the vault since. */
+  readonly adminPassword: (cluster: ClusterRef, vaultId: string | null) => Promise<string>
+  /** A password that was put into the vault when it was asked for. */
+  readonly kept: (cluster: ClusterRef, vaultId: string) => Promise<string | undefined>
   /**
    * The node's certificate for its name, the datastore's names and its address; issued anew only when it no longer
    * serves.
@@ -52,7 +55,14 @@ export const credentials = (secrets: Secrets): Credentials => {
       return { superuserPassword, replicationPassword }
     },
 
-    adminPassword: (cluster) => password(cluster, 'admin-password'),
+    adminPassword: async (cluster, vaultId) => {
+      if (vaultId === null) return password(cluster, 'admin-password')
+      const changed = await secrets.open(refOf(cluster, vaultId))
+      if (changed === undefined) throw new Error("the administrator's password is not in the vault")
+      return changed
+    },
+
+    kept: (cluster, vaultId) => secrets.open(refOf(cluster, vaultId)),
 
     async nodeCertificate(cluster, node) {
       const certificate = refOf(cluster, `node-certificate/${node.nodeId}`)

@@ -41,6 +41,7 @@ export const nodes = ({
       version: cluster.version,
       instance: ref.instance,
       readOnly: cluster.readOnly === true,
+      common: cluster.instance ?? ref.instance,
       parameters: cluster.parameters ?? {},
       signal: work.signal,
       note: work.note,

@@ -1,7 +1,7 @@
 import type { Handle } from '../messaging/worker.ts'
 import { allocateAddress, releaseAddress } from './address.ts'
 import type { Means } from './context.ts'
-import { bootMachine, createMachine, deleteMachine } from './machine.ts'
+import { bootMachine, createMachine, deleteMachine, resizeMachine } from './machine.ts'
 import { publishNames, withdrawNames } from './names.ts'
 import { createNetwork, deleteNetwork } from './network.ts'
 import { sweep } from './sweep.ts'
@@ -41,6 +41,8 @@ export const deployer =
         return deleteVolume(means, order.body, work)
       case 'infra.boot-machine':
         return bootMachine(means, order.body, work)
+      case 'infra.resize-machine':
+        return resizeMachine(means, order.body, work)
       case 'infra.publish-names':
         return publishNames(means, order.body, work)
       case 'infra.withdraw-names':

@@ -42,3 +42,17 @@ export const bootMachine = async (
   work.note('The machine is up')
   return {}
 }
+
+export const resizeMachine = async (
+  means: Means,
+  { provider: name, instance, ...node }: Body<'infra.resize-machine'>,
+  work: Work,
+): Promise<OrderResult> => {
+  const provider = providerOf(means, name)
+  await attempt(work, 'resize the machine', async () => {
+    await ownMachine(provider, node)
+    await provider.resize(node.nodeId, instance)
+  })
+  work.note(`The machine is up with the size ${instance.code}: ${instance.cpu} CPU, ${instance.ramGb} GiB of memory`)
+  return {}
+}

@@ -34,6 +34,8 @@ export type NodeContext = {
   readonly members: readonly Member[]
   readonly version: string
   readonly instance: { readonly cpu: number; readonly ramGb: number }
+  /** The size of the datastore: what all members must have alike follows from it, whatever the size of each. */
+  readonly common: { readonly cpu: number; readonly ramGb: number }
   /** Whether tenants may only read. */
   readonly readOnly?: boolean
   /** What the tenant has chosen of the server's parameters. What the engine sets itself goes before it. */
@@ -56,6 +58,41 @@ export type EngineSecrets = {
 }
 
 export type Account = { readonly username: string; readonly password: string; readonly database: string }
+
+/** A database beside the first one. `mark` tells what was made here from what somebody made by himself. */
+export type MadeDatabase = { readonly name: string; readonly owner: string; readonly mark: string }
+
+/** A user as he is to be, with his passwords opened for the time of one verb. */
+export type MadeUser = {
+  readonly name: string
+  /** The other name that may hold for him: whoever comes under it is he. */
+  readonly second: string
+  /** An administrator whose rights he has as well, and makes users and databases; null: he has only his own. */
+  readonly as: string | null
+  readonly administrator: string
+  /** Each privilege holds what those before it hold: read, write, ddl, all. Also of tables to come. */
+  readonly grants: readonly { readonly database: string; readonly privilege: 'read' | 'write' | 'ddl' | 'all' }[]
+  /** What holds for him; a name that is not here lets nobody in. `until`: an instant, or null. */
+  readonly logins: readonly { readonly slot: 'first' | 'second'; readonly password: string; readonly until: string | null }[]
+  readonly mark: string
+}
+
+/** What a server says of its databases and users. Our own are left out. */
+export type Inhabitants = {
+  readonly databases: readonly {
+    readonly name: string
+    readonly owner: string
+    readonly sizeBytes: number
+    /** Null where they could not be counted. */
+    readonly tables: number | null
+  }[]
+  readonly users: readonly {
+    readonly name: string
+    /** For people: what he may do everywhere, then for each database what he may do there. */
+    readonly grants: string
+    readonly authPlugin: string
+  }[]
+}
 
 /**
  * What makes a machine a database. Every verb looks first, acts, waits until the effect is observable,
@@ -93,7 +130,23 @@ export type Engine = {
     options: { readonly restart: boolean },
   ) => Promise<void>
   /** The tenant's first database and its administrator, on the primary. */
-  readonly createAccount: (node: NodeContext, account: Account) => Promise<void>
+  readonly createAccount: (node: ReachedNode, account: Account) => Promise<void>
+  /** Gives a user who is there another password. */
+  readonly setPassword: (node: ReachedNode, account: Pick<Account, 'username' | 'password'>) => Promise<void>
+  /** @throws CannotServe when somebody else made one of this name, or there is no such owner */
+  readonly putDatabase: (node: ReachedNode, database: MadeDatabase) => Promise<void>
+  /** Removes what was made under this mark, and nothing else. */
+  readonly unmakeDatabase: (node: ReachedNode, database: MadeDatabase) => Promise<void>
+  /** Lets nobody in any more, and ends the sessions that do not end by themselves. */
+  readonly closeDatabase: (node: ReachedNode, name: string) => Promise<void>
+  readonly openDatabase: (node: ReachedNode, name: string) => Promise<void>
+  readonly dropDatabase: (node: ReachedNode, name: string) => Promise<void>
+  /** @throws CannotServe when somebody else made one of this name, or a database that is granted is not there */
+  readonly putUser: (node: ReachedNode, user: MadeUser) => Promise<void>
+  readonly unmakeUser: (node: ReachedNode, user: Omit<MadeUser, 'logins'>) => Promise<void>
+  /** Ends the sessions of these names and removes them; what they own becomes the heir's. */
+  readonly dropUser: (node: ReachedNode, leaving: { readonly logins: readonly string[]; readonly heir: string }) => Promise<void>
+  readonly inhabitants: (node: ReachedNode) => Promise<Inhabitants>
   readonly probe: (node: ReachedNode) => Promise<Health>
   /**
    * Waits until a replica has received all that `former` has written, a primary that was stopped cleanly.

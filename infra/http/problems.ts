@@ -5,6 +5,7 @@ import type { IdempotencyRejection } from '../../command-handlers/answer-once.ts
 import type { IntegrationRejection } from '../../command-handlers/integration.ts'
 import type { OrganisationEdgeRejection } from '../../command-handlers/organisations/tools.ts'
 import type { WebhookEdgeRejection } from '../../command-handlers/webhook-ports.ts'
+import type { AccessRejection } from '../../command-handlers/access-tools.ts'
 import type { AccountRejection } from '../../domain/account/account.ts'
 import type { DatastoreRejection } from '../../domain/datastore/messages.ts'
 import type { PlanRejection } from '../../domain/datastore/plan.ts'
@@ -36,6 +37,7 @@ export type QueryRejection = 'datastore-not-deployed' | 'instant-not-reached' | 
 
 export type ProblemCode =
   | AccountRejection
+  | AccessRejection
   | AuthRejection
   | DatastoreRejection
   | EdgeRejection
@@ -71,6 +73,13 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
   'body-too-large': { status: 413, means: 'The request has more than 1 MiB.' },
   'client-not-found': { status: 404, means: 'The account has no such OAuth2 client.' },
   'cursor-ahead': { status: 422, means: 'A replay goes back. The webhook has not come so far yet.' },
+  'access-unknown': {
+    status: 503,
+    means: 'The datastore could not be asked which databases and users it has. Nothing was done; try again.',
+  },
+  'change-failed': { status: 409, means: 'The job ended without success, and all of it is undone. The message says why.' },
+  'database-exists': { status: 409, means: 'The datastore has a database of this name already.' },
+  'database-not-found': { status: 404, means: 'The datastore has no such database.' },
   'datastore-not-deployed': { status: 409, means: 'The datastore is not deployed yet, or never will be.' },
   'datastore-not-running': {
     status: 409,
@@ -115,6 +124,7 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
   'malformed-header': { status: 400, means: 'A header does not have its form. The message names it.' },
   'malformed-idempotency-key': { status: 400, means: 'An idempotency key has 1 to 255 visible ASCII characters.' },
   'malformed-name': { status: 400, means: 'The name is empty or too long.' },
+  'malformed-password': { status: 400, means: 'The password is too short, too long, or not of printable ASCII alone.' },
   'malformed-request': { status: 400, means: 'A field is missing or of the wrong type or form. `field` names it.' },
   'malformed-tags': { status: 400, means: 'The tags are too many, too long, empty or repeated.' },
   'method-not-allowed': {
@@ -127,6 +137,7 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
     means: 'The node is the primary: it is promoted already, and removed only once another one is.',
   },
   'node-limit-reached': { status: 409, means: 'The datastore would have more nodes than the catalogue allows.' },
+  'name-protected': { status: 403, means: 'The database or user belongs to the system and is not removed.' },
   'node-not-found': { status: 404, means: 'The datastore has no such node.' },
   'no-password': { status: 409, means: 'The account has no password: it signs in by way of an issuer of tokens.' },
   'not-found': { status: 404, means: 'There is nothing at this path.' },
@@ -142,6 +153,11 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
     means: 'A number is outside of what the catalogue offers. The message names the bounds.',
   },
   'read-only-already': { status: 409, means: 'The datastore takes writes, or takes none, as it is to already.' },
+  'reserved-name': { status: 400, means: 'The name is one that the system needs for itself.' },
+  'rotation-at-work': {
+    status: 409,
+    means: 'The login before the present one holds still. The message says until when; it can be ended at once.',
+  },
   'timed-out': {
     status: 503,
     means: 'It took too long. It may still happen; an idempotency key makes it safe to ask again.',
@@ -153,6 +169,12 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
   unauthenticated: { status: 401, means: 'Nobody is signed in: no session or token was presented, or it is over.' },
   'unknown-field': { status: 400, means: 'A datastore has no such field. The message lists those it has.' },
   'unsupported-encoding': { status: 415, means: 'A body must come without a content encoding.' },
+  'user-exists': { status: 409, means: 'The datastore has a user of this name already.' },
+  'user-not-found': { status: 404, means: 'The datastore has no such user.' },
+  'user-not-managed': {
+    status: 409,
+    means: 'The user was made by SQL, and is changed by SQL. Here he can only be deleted.',
+  },
   'volume-cannot-shrink': { status: 409, means: 'A volume only grows. The message tells how large it is.' },
   'volume-limit-reached': { status: 409, means: 'A volume of this kind may not be so large. The message tells the limit.' },
   'webhook-limit-reached': { status: 422, means: 'An organisation has only so many webhooks. The message tells how many.' },

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { OrderBodies, OrderOutcome, OrderSubject, PlacedOrder } from '../../domain/job/orders.ts'
+import { accessBodies } from './access-messages.ts'
 
 // A member that a newer sender adds is dropped here, not refused: services are upgraded one after the other.
 
@@ -24,6 +25,7 @@ const cluster = z.object({
   ownerId: id,
   engine: id,
   version: id,
+  instance: Instance.exactOptional(),
   nodes: z.array(NodeRef),
   readOnly: z.boolean().exactOptional(),
   parameters: z.record(z.string(), z.string()).exactOptional(),
@@ -53,6 +55,7 @@ const bodies = {
   'infra.change-volume': onNode.extend({ type: id, iops: count.exactOptional() }),
   'infra.delete-volume': onNode,
   'infra.boot-machine': onNode,
+  'infra.resize-machine': onNode.extend({ instance: Instance }),
   'infra.publish-names': z.object({ datastoreId: id, names: z.array(Names) }),
   'infra.withdraw-names': z.object({ datastoreId: id, names: z.array(id) }),
   'infra.sweep': z.object({ provider: id, datastoreId: id, suffix: id }),
@@ -66,8 +69,10 @@ const bodies = {
   'cmon.promote-replica': atNode,
   'cmon.follow-primary': atNode.extend({ primaryId: id }),
   'cmon.restart-node': atNode.extend({ primaryId: id }),
+  'cmon.resume-node': atNode.extend({ primaryId: id }),
   'cmon.apply-parameters': atNode.extend({ primaryId: id, restart: z.boolean() }),
-  'cmon.create-account': atNode.extend({ username: id, database: id }),
+  'cmon.create-account': atNode.extend({ username: id, database: id, vaultId: id.exactOptional() }),
+  ...accessBodies(atNode),
   'cmon.check-cluster': z.object({ cluster, primaryId: id }),
   'cmon.stop-node': atNode,
   'cmon.start-node': atNode,
@@ -91,6 +96,7 @@ const Order = z.discriminatedUnion('subject', [
   told('infra.change-volume'),
   told('infra.delete-volume'),
   told('infra.boot-machine'),
+  told('infra.resize-machine'),
   told('infra.publish-names'),
   told('infra.withdraw-names'),
   told('infra.sweep'),
@@ -104,8 +110,18 @@ const Order = z.discriminatedUnion('subject', [
   told('cmon.promote-replica'),
   told('cmon.follow-primary'),
   told('cmon.restart-node'),
+  told('cmon.resume-node'),
   told('cmon.apply-parameters'),
   told('cmon.create-account'),
+  told('cmon.set-admin'),
+  told('cmon.put-database'),
+  told('cmon.unmake-database'),
+  told('cmon.close-database'),
+  told('cmon.open-database'),
+  told('cmon.drop-database'),
+  told('cmon.put-user'),
+  told('cmon.unmake-user'),
+  told('cmon.drop-user'),
   told('cmon.check-cluster'),
   told('cmon.stop-node'),
   told('cmon.start-node'),

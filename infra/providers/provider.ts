@@ -27,6 +27,8 @@ export type Machine = {
   /** The provider's own name for it. */
   readonly machineId: string
   readonly zone: string
+  /** The size it has. */
+  readonly instance: MachineSpec['instance']
   readonly privateAddress: string
 }
 
@@ -67,6 +69,11 @@ export type Provider = {
   readonly deleteVolume: (nodeId: string) => Promise<void>
   /** Powers the machine on and waits until it takes commands; every enabled unit is started. */
   readonly boot: (nodeId: string) => Promise<void>
+  /**
+   * Gives the machine another size and waits until it is up with that: a machine of another size is powered off for it, and
+   * one that has it already is only booted. Its address and its volume stay; every enabled unit is started.
+   */
+  readonly resize: (nodeId: string, instance: MachineSpec['instance']) => Promise<void>
   /** Powers the machine off: nothing of it runs or is held on its host. Its volume stays, and `boot` brings it back. */
   readonly halt: (nodeId: string) => Promise<void>
   readonly host: (nodeId: string) => Promise<Host>

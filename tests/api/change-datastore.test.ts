@@ -226,7 +226,7 @@ changes('nothing is done when any part of a request is malformed or refused', as
   const refusals: readonly (readonly [object, number, string, RegExp])[] = [
     [{ new_volume_size: 101 }, 400, 'out-of-range', /^new_volume_size must be between 1 and 100/],
     [{ new_volume_size: 1, change_volume: { new_volume_size: 3 } }, 409, 'volume-cannot-shrink', /^new_volume_size .* 3 GiB/],
-    [{ new_instance_size: 'medium' }, 400, 'not-offered', /^new_instance_size/],
+    [{ new_instance_size: 'huge' }, 400, 'not-offered', /^new_instance_size must be one of: nano/],
     [{ change_volume: { new_volume_type: 'fast', new_volume_iops: 0 } }, 400, 'not-offered', /^change_volume\.new_volume_type /],
     [{ change_volume: { new_volume_iops: 3000 } }, 400, 'not-offered', /^change_volume\.new_volume_iops/],
     [{ change_volume: { new_volume_size: 101 } }, 400, 'out-of-range', /^change_volume\.new_volume_size/],

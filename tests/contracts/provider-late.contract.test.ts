@@ -23,6 +23,7 @@ const verbsOf = (provider: Provider, ids: Ids) => {
     volume: () => provider.createVolume({ nodeId, datastoreId, type: 'local', sizeGib: 1 }),
     address: () => provider.allocateAddress(nodeId),
     boot: () => provider.boot(nodeId),
+    resize: () => provider.resize(nodeId, { code: 'small', cpu: 2, ramGb: 2 }),
     kinds: async () => (await provider.list(datastoreId)).map(({ kind }) => kind).toSorted(),
   }
 }
@@ -32,11 +33,11 @@ const contract = (provider: Provider): void => {
 
   test('what was deleted is not made again', async () => {
     const ids = idsOf()
-    const { network, machine, volume, address, boot, kinds } = verbsOf(provider, ids)
+    const { network, machine, volume, address, boot, resize, kinds } = verbsOf(provider, ids)
     for (const make of [network, machine, volume, address, boot]) await make()
     assert.equal(await kinds(), ['address', 'machine', 'network', 'volume'])
     await provider.deleteMachine(ids.nodeId)
-    for (const make of [machine, volume, address, boot]) {
+    for (const make of [machine, volume, address, boot, resize]) {
       assert.instance(await make().catch((error: unknown) => error), CannotProvide)
     }
     assert.equal(await kinds(), ['network'])

@@ -319,6 +319,21 @@ const contract = (provider: Provider, { folder }: Bench): void => {
     assert.is(await host.read(join(host.dataDir, 'kept')), 'kept')
   })
 
+  test('a resized machine has its size, its address, its data and its enabled units', async (ids) => {
+    await up(provider, ids)
+    const [before, host] = await Promise.all([provider.find(ids.nodeId), provider.host(ids.nodeId)])
+    await host.start(sleeper)
+    const larger = { code: 'small', cpu: 2, ramGb: 2 }
+    await provider.resize(ids.nodeId, larger)
+    const after = await until(() => pidOf(ids.nodeId), { withinMs: 10_000 })
+    await provider.resize(ids.nodeId, larger)
+    assert.is(pidOf(ids.nodeId), after, 'a machine that has the size already is left alone')
+    assert.equal(await provider.find(ids.nodeId), { ...before, instance: larger })
+    await provider.halt(ids.nodeId)
+    await provider.resize(ids.nodeId, larger)
+    assert.ok(await host.running(sleeper), 'one that was cut off with the machine off is finished')
+  })
+
   test('what is in the volume survives a boot', async (ids) => {
     await up(provider, ids)
     const host = await provider.host(ids.nodeId)

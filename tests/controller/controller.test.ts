@@ -8,6 +8,7 @@ import type { Engine } from '../../infra/engines/engine.ts'
 import { type Handle, Failure } from '../../infra/messaging/worker.ts'
 import { controllerWorld, placed, work } from '../support/controller-world.ts'
 import { keptLog } from '../support/log.ts'
+import { openPersonalData } from '../support/personal-data.ts'
 
 const test = suite('the controller')
 const world = await controllerWorld('0198d0ac', ['db-a', 'db-b'])
@@ -24,7 +25,7 @@ const counted = (verb: 'bootstrap' | 'createAccount' | 'install'): Partial<Engin
 const counting: Engine = { ...engine, ...counted('bootstrap'), ...counted('createAccount'), ...counted('install') }
 
 const handler = (change: { readonly store?: ControllerStore; readonly engines?: readonly Engine[] } = {}): Handle =>
-  controller({ engines: [counting], providers: [machines.provider], store, secrets, log, ...change })
+  controller({ engines: [counting], providers: [machines.provider], store, secrets, personal: openPersonalData, log, ...change })
 const handle = handler()
 const fulfil = (order: Order): Promise<OrderResult> => handle(placed(order), work())
 const failure = async (promise: Promise<unknown>): Promise<Failure> => {
@@ -217,6 +218,36 @@ test('a restart is over when the node does its part again; of a primary it is an
   }
   assert.equal(announced, ['db-a is the primary: the datastore takes no writes until it is back'])
   await fulfil({ subject: 'cmon.check-cluster', body: { cluster, primaryId: 'db-a' } })
+})
+
+test('a node that is resumed has the settings of the machine and the datastore it is told of', async () => {
+  const sized = (ramGb: number) => {
+    const instance = { code: 'other', cpu: 1, ramGb }
+    const nodes = cluster.nodes.map((node) => (node.nodeId === 'db-b' ? { ...node, instance } : node))
+    return { ...cluster, instance, nodes }
+  }
+  const resumed = async (as: typeof cluster, nodeId: string): Promise<void> => {
+    await fulfil({ subject: 'cmon.stop-node', body: { cluster, nodeId } })
+    const order = placed({ subject: 'cmon.resume-node', body: { cluster: as, nodeId, primaryId: 'db-a' } })
+    assert.equal([await handle(order, work()), await handle(order, work())], [{}, {}])
+    await fulfil({ subject: 'cmon.check-cluster', body: { cluster, primaryId: 'db-a' } })
+  }
+  const told = async (nodeId: string) =>
+    (await machines.provider.host(nodeId)).read(`${(await machines.provider.host(nodeId)).dataDir}/etc/postgresql.conf`)
+  const of = async (nodeId: string) => {
+    const text = (await told(nodeId)) ?? ''
+    return ['max_connections', 'shared_buffers'].map((name) => new RegExp(`^${name} = (.*)$`, 'm').exec(text)?.[1])
+  }
+  await resumed(sized(4), 'db-b')
+  assert.equal(await of('db-b'), ['200', "'1024MB'"])
+  await resumed(sized(4), 'db-a')
+  assert.equal(await of('db-a'), ['200', "'256MB'"])
+  // Before the primary allows for less, a replica that did would not start.
+  await resumed(sized(1), 'db-b')
+  assert.equal(await of('db-b'), ['200', "'256MB'"])
+  await resumed(sized(1), 'db-a')
+  await resumed(sized(1), 'db-b')
+  assert.equal([await of('db-a'), await of('db-b')], [['100', "'256MB'"], ['100', "'256MB'"]])
 })
 
 test('a node stops, starts and is erased, again and again, also when its machine is gone', async () => {

@@ -11,12 +11,13 @@ import { cutPower } from '../../infra/providers/process-host/units.ts'
 import { controllerWorld, placed, work } from '../support/controller-world.ts'
 import { keptLog } from '../support/log.ts'
 import { until } from '../support/until.ts'
+import { openPersonalData } from '../support/personal-data.ts'
 
 const test = suite('the watch over the clusters')
 const world = await controllerWorld('0198d0ad', ['db-a', 'db-b'])
 const { cluster, machines, secrets, store } = world
 const { log } = keptLog()
-const handle = controller({ engines, providers: [machines.provider], store, secrets, log })
+const handle = controller({ engines, providers: [machines.provider], store, secrets, personal: openPersonalData, log })
 const fulfil = (order: Order): Promise<unknown> => handle(placed(order), work())
 
 const stop = new AbortController()

@@ -62,6 +62,20 @@ test('nodes come before others go, and each node goes once', () => {
   assert.equal(changes[1], { kind: 'remove-nodes', nodeIds: ['nod_2'] })
 })
 
+test('an instance size is that of all nodes, by its code or the name of the cloud; the one that they have is no change', () => {
+  const big = { kind: 'resize-instances', instance: { code: 'big', cpu: 2, ramGb: 8 } }
+  for (const instanceSize of ['big', 'm1.big']) assert.equal(planned({ instanceSize }, context(2)), [big])
+  assert.equal(planned({ instanceSize: 'tiny' }, context(2)), [])
+  const { shape } = context(2)
+  const nodes = shape.spec.nodes.map((node, n) => (n === 0 ? node : { ...node, instance: big.instance }))
+  const uneven = { ...shape, spec: { ...shape.spec, nodes } }
+  const even = [{ kind: 'resize-instances', instance: tiny }]
+  assert.equal(planned({ instanceSize: 'tiny' }, context(2, { shape: uneven })), even)
+  const grown = planned({ instanceSize: 'big', addNodes: [{}, {}] }, context(1))
+  const codes = grown.flatMap((change) => (change.kind === 'add-nodes' ? change.nodes.map(({ instance: { code } }) => code) : []))
+  assert.equal(codes, ['big', 'big'])
+})
+
 test('a request for nothing is no change', () => assert.equal(planned({}, context(2)), []))
 
 test('what was taken from the same request is not planned again', () => {

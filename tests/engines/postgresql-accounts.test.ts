@@ -25,6 +25,7 @@ const node: NodeContext = {
   version: '15',
   parameters: {},
   instance: { cpu: 1, ramGb: 1 },
+  common: { cpu: 1, ramGb: 1 },
   certificate: await issue(authority, {
     commonName: hostname,
     dnsNames: [hostname],

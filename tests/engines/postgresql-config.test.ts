@@ -26,7 +26,7 @@ const layout = layoutOf({ dataDir: '/data' })
 test('a replica of a 2 GiB machine is configured so', () => {
   const text = postgresqlConf({
     layout,
-    settings: settingsFor({ ramGb: 2 }),
+    settings: settingsFor({ ramGb: 2 }, { ramGb: 2 }),
     parameters: {},
     member: replica,
     address: replica.address,
@@ -81,7 +81,7 @@ primary_slot_name = 'db_b'
 })
 
 test('a primary is told of no upstream', () => {
-  const settings = settingsFor({ ramGb: 2 })
+  const settings = settingsFor({ ramGb: 2 }, { ramGb: 2 })
   const given = { layout, settings, parameters: {}, member: primary, address: primary.address }
   const text = postgresqlConf({ ...given, upstream: undefined })
   assert.not.match(text, /primary_/)
@@ -92,7 +92,8 @@ test('what the tenant has chosen is set unless we set it ourselves, and cannot s
     lock_timeout: '5', port: '1', shared_buffers: '1TB', search_path: "a'b\\c",
     'jit = off\nport': '1', jit: "on'\nport = '1",
   }
-  const given = { layout, settings: settingsFor({ ramGb: 2 }), member: primary, address: primary.address, upstream: undefined }
+  const settings = settingsFor({ ramGb: 2 }, { ramGb: 2 })
+  const given = { layout, settings, member: primary, address: primary.address, upstream: undefined }
   const plain = postgresqlConf({ ...given, parameters: {} }).split('\n')
   const added = postgresqlConf({ ...given, parameters }).split('\n').filter((line) => !plain.includes(line))
   assert.equal(added, ["lock_timeout = '5'", "search_path = 'a''b\\\\c'"])
@@ -142,7 +143,7 @@ test('a passfile and a connection string keep what they are given, whatever it h
 
 test('settings follow the memory', () => {
   const of = (ramGb: number): readonly unknown[] => {
-    const s = settingsFor({ ramGb })
+    const s = settingsFor({ ramGb }, { ramGb })
     return [s.max_connections, s.shared_buffers, s.effective_cache_size, s.work_mem, s.maintenance_work_mem]
   }
   assert.equal(of(0.0625), [100, '16MB', '48MB', '1MB', '16MB'])
@@ -152,6 +153,15 @@ test('settings follow the memory', () => {
   assert.equal(of(16), [400, '4096MB', '12288MB', '40MB', '1024MB'])
   assert.equal(of(32), [800, '8192MB', '24576MB', '40MB', '2047MB'])
   assert.equal(of(64), [1000, '16384MB', '49152MB', '65MB', '2047MB'])
+})
+
+test('all members allow for the connections of the datastore', () => {
+  const of = (...sizes: Parameters<typeof settingsFor>): readonly unknown[] => {
+    const s = settingsFor(...sizes)
+    return [s.max_connections, s.shared_buffers, s.work_mem]
+  }
+  assert.equal(of({ ramGb: 16 }, { ramGb: 2 }), [100, '4096MB', '163MB'])
+  assert.equal(of({ ramGb: 2 }, { ramGb: 16 }), [400, '512MB', '5MB'])
 })
 
 test('a socket too deep for its folder gets an abstract name', () => {

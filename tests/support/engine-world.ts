@@ -65,6 +65,7 @@ export const engineWorld = async (engine: Engine, datastoreId: string, network?:
         host, member, members, secrets,
         version: engine.versions[0] ?? '',
         instance: { cpu: 1, ramGb: 1 },
+        common: { cpu: 1, ramGb: 1 },
         parameters: {},
         certificate: await issue(authority, request),
         signal: AbortSignal.timeout(10 * VERB_LIMIT_MS),

@@ -1,4 +1,5 @@
 import type { ClusterRef, Order } from '../../domain/job/orders.ts'
+import { onAccess } from './estate-access.ts'
 
 /** Everything that orders have made, by what it is (`machine nod_1`), with what can differ about it. */
 export type Things = Readonly<Record<string, string>>
@@ -30,6 +31,7 @@ const inventory = (before: Things) => {
   const set = (kind: string, id: string, value = 'there'): void => void there.set(`${kind} ${id}`, value)
   return {
     has,
+    get: (kind: string, id: string): string | undefined => there.get(`${kind} ${id}`),
     is: (kind: string, id: string, value: string): boolean => there.get(`${kind} ${id}`) === value,
     /** What is one's becomes another's. */
     move: (kind: string, from: string, to: string): void => {
@@ -42,6 +44,11 @@ const inventory = (before: Things) => {
     alter: (kind: string, id: string, change: (words: readonly string[]) => readonly string[]): void =>
       set(kind, id, change((there.get(`${kind} ${id}`) ?? '').split(' ')).join(' ')),
     remove: (id: string, ...kinds: readonly string[]): void => kinds.forEach((kind) => there.delete(`${kind} ${id}`)),
+    /** The size is what a machine's zone is followed by. */
+    resize: (nodeId: string, size: string): void => {
+      const [zone] = (there.get(`machine ${nodeId}`) ?? '').split(' ')
+      set('machine', nodeId, `${zone} ${size}`)
+    },
     needs: (kind: string, id: string): void => {
       if (!has(kind, id)) throw new Error(`there is no ${kind} of ${id}`)
     },
@@ -55,15 +62,22 @@ const inventory = (before: Things) => {
 }
 const speedOf = ({ iops }: { readonly iops?: number }): readonly string[] => (iops === undefined ? [] : [`${iops} IOPS`])
 
-type Inventory = ReturnType<typeof inventory>
+export type Inventory = ReturnType<typeof inventory>
 
 const membersOf = ({ nodes }: ClusterRef): string => list(nodes.map(({ nodeId, address }) => `${nodeId}@${address}`))
+
+const sizesOf = ({ nodes }: ClusterRef): string => list(nodes.map(({ nodeId, instance }) => `${nodeId}: ${instance.code}`))
 
 const otherIds = ({ nodes }: ClusterRef, nodeId: string): readonly string[] =>
   nodes.map((node) => node.nodeId).filter((other) => other !== nodeId)
 
+/** What a server is set up for: the size of its machine, and that of the datastore. */
+const settingsOf = ({ nodes, instance }: ClusterRef, nodeId: string): string =>
+  `${nodes.find((node) => node.nodeId === nodeId)?.instance.code} among ${instance?.code}`
+
 const run = (own: Inventory, cluster: ClusterRef, nodeId: string, primaryId: string): void => {
   own.needs('software', nodeId)
+  own.set('settings', nodeId, settingsOf(cluster, nodeId))
   own.set('server', nodeId, 'runs')
   const mode = cluster.readOnly === true ? ', and only read from' : ''
   own.set('members', nodeId, `${membersOf(cluster)}, of which ${primaryId} is followed${mode}`)
@@ -78,7 +92,9 @@ const needsStopped = (own: Inventory, nodeId: string): void => {
 const parametersOf = ({ parameters = {} }: ClusterRef): string =>
   list(Object.entries(parameters).map(([name, value]) => `${name}=${value}`))
 
-const ON_A_VOLUME = ['software', 'data', 'server', 'members', 'parameters', 'kept', 'account']
+const ON_A_VOLUME = [
+  'software', 'settings', 'data', 'server', 'members', 'parameters', 'kept', 'account', 'databases', 'users',
+]
 
 const onNode = (own: Inventory, order: Order): void => {
   const { subject, body } = order
@@ -105,7 +121,7 @@ const onNode = (own: Inventory, order: Order): void => {
       for (const other of otherIds(body.cluster, body.nodeId)) {
         // Whoever keeps something for others is, or was, the primary.
         if (own.has('kept', other)) needsStopped(own, other)
-        own.move('account', other, body.nodeId)
+        for (const kind of ['account', 'databases', 'users']) own.move(kind, other, body.nodeId)
       }
       return own.keep(body.nodeId, () => otherIds(body.cluster, body.nodeId))
     case 'cmon.follow-primary':
@@ -117,13 +133,24 @@ const onNode = (own: Inventory, order: Order): void => {
       own.needs('data', body.primaryId)
       return run(own, body.cluster, body.nodeId, body.primaryId)
     case 'cmon.restart-node':
+    case 'cmon.resume-node':
       return run(own, body.cluster, body.nodeId, body.primaryId)
     case 'cmon.end-writers':
     case 'cmon.revive-node':
       return own.needs('data', body.nodeId)
     case 'cmon.create-account':
       own.needs('data', body.nodeId)
-      return own.set('account', body.nodeId, `${body.username} ${body.database}`)
+      return own.set('account', body.nodeId, `${body.username} ${body.vaultId ?? 'as it was made'}`)
+    case 'cmon.set-admin':
+    case 'cmon.put-database':
+    case 'cmon.unmake-database':
+    case 'cmon.close-database':
+    case 'cmon.open-database':
+    case 'cmon.drop-database':
+    case 'cmon.put-user':
+    case 'cmon.unmake-user':
+    case 'cmon.drop-user':
+      return onAccess(own, order)
     case 'cmon.stop-node':
     case 'cmon.start-node':
       if (own.has('data', body.nodeId)) own.set('server', body.nodeId, subject === 'cmon.stop-node' ? 'is stopped' : 'runs')
@@ -170,12 +197,19 @@ const elsewhere = (own: Inventory, { subject, body }: Order): void => {
     case 'infra.boot-machine':
       own.needs('volume', body.nodeId)
       return own.set('system', body.nodeId)
+    case 'infra.resize-machine':
+      own.needs('system', body.nodeId)
+      return own.resize(body.nodeId, body.instance.code)
     case 'infra.publish-names':
       return body.names.forEach(({ name, addresses }) => own.set('name', name, list(addresses)))
     case 'infra.withdraw-names':
       return body.names.forEach((name) => own.remove(name, 'name'))
     case 'cmon.register-cluster':
-      return own.set('cluster', body.cluster.datastoreId, `${membersOf(body.cluster)} ${parametersOf(body.cluster)}`)
+      return own.set(
+        'cluster',
+        body.cluster.datastoreId,
+        [membersOf, sizesOf, parametersOf].map((of) => of(body.cluster)).join('; '),
+      )
     case 'cmon.forget-cluster':
       return own.remove(body.cluster.datastoreId, 'cluster')
     case 'infra.sweep':

@@ -2,6 +2,7 @@ import { type Change, type Shape, changed, specAtWork } from '../../domain/datas
 import type { JobInput, JobKind } from '../../domain/datastore/messages.ts'
 import type { DatastoreSpec, NodePlan, NodeState } from '../../domain/datastore/spec.ts'
 import type { ParameterValues } from '../../domain/catalogue/parameters.ts'
+import { ada, bob, exampleDatabase, exampleUser, inhabited } from './examples-access.ts'
 import { sealed } from './personal-data.ts'
 
 export const noon = '2030-01-01T12:00:00.000Z'
@@ -96,6 +97,20 @@ const guarding = (shape: Shape, readOnly: boolean): JobInput =>
   changeInput(shape, { kind: 'set-read-only', readOnly, because: 'the volume of db-1 is 91 % full' })
 
 const guarded = ({ spec, nodes }: Shape): Shape => ({ spec: { ...spec, readOnly: true }, nodes })
+const resizing = (shape: Shape, code: string, ramGb: number): JobInput =>
+  changeInput(shape, { kind: 'resize-instances', instance: { code, cpu: 2, ramGb } })
+
+/** The same datastore with a node of another size. */
+const uneven = ({ spec, nodes }: Shape, number: number): Shape => ({
+  spec: {
+    ...spec,
+    nodes: spec.nodes.map((node, n) =>
+      n + 1 === number ? { ...node, instance: { code: 'small', cpu: 2, ramGb: 4 } } : node,
+    ),
+  },
+  nodes,
+})
+
 /** A change of parameters, of which `slots` and `locks` take a restart and a replica needs as many as its primary. */
 const configuring = (shape: Shape, values: ParameterValues): JobInput =>
   changeInput(shape, {
@@ -111,6 +126,11 @@ const configured = (shape: Shape, values: ParameterValues): Shape => ({
   ...shape,
   spec: { ...shape.spec, parameters: { groupId: 'grp_1', values } },
 })
+/** What a job is given that concerns the databases and users of a datastore of two after a promotion. */
+const accessing = (change: Change): JobInput => changeInput(inhabited(promoted(shapeOf(2), 2)), change)
+
+const later = '2030-01-02T12:00:00.000Z'
+const nextLogin = { slot: 'second', vaultId: 'vlt_next', until: null } as const
 
 type Inputs = readonly (readonly [name: string, input: JobInput])[]
 
@@ -120,7 +140,10 @@ const deployedOnes: Inputs = sizes.map((size) => [`a deployed datastore of ${siz
 
 /** What a job of each kind may be given. The last is the fullest. */
 export const inputsOf: Readonly<Record<JobKind, Inputs>> = {
-  'deploy-datastore': newOnes,
+  'deploy-datastore': [
+    ...newOnes,
+    ['one with databases and users', { ...newInput(2), spec: inhabited(shapeOf(2)).spec }],
+  ],
   'delete-datastore': [...newOnes, ...deployedOnes],
   'add-nodes': [
     ['1 of 1', adding(1, shapeOf(1))],
@@ -137,12 +160,20 @@ export const inputsOf: Readonly<Record<JobKind, Inputs>> = {
   'promote-replica': [
     ['the replica of 2', promoting(shapeOf(2), 2)],
     ['the first of 2 after a promotion', promoting(promoted(shapeOf(2), 2), 1)],
+    ['a replica of 2 with databases and users', promoting(inhabited(shapeOf(2)), 2)],
     ['a replica of 3', promoting(shapeOf(3), 3)],
   ],
   'reboot-node': [
     ['the only one', rebooting(shapeOf(1), 1)],
     ['the primary of 3', rebooting(shapeOf(3), 1)],
     ['a replica of 3', rebooting(shapeOf(3), 2)],
+  ],
+  'resize-instances': [
+    ['the only one', resizing(shapeOf(1), 'small', 4)],
+    ['both of 2, to less', resizing(shapeOf(2), 'nano', 1)],
+    ['a replica that is larger than the rest', resizing(uneven(shapeOf(2), 2), 'tiny', 2)],
+    ['both of 2 after a promotion', resizing(promoted(shapeOf(2), 2), 'small', 4)],
+    ['all of 3, of which one has the size', resizing(uneven(shapeOf(3), 2), 'small', 4)],
   ],
   'grow-volumes': [
     ['of 1', growing(shapeOf(1), 20)],
@@ -170,6 +201,38 @@ export const inputsOf: Readonly<Record<JobKind, Inputs>> = {
       'more of the one and less of the other, of 3',
       configuring(configured(shapeOf(3), { locks: '100', timeout: '5' }), { locks: '80', slots: '4' }),
     ],
+  ],
+  'create-database': [
+    ['the first of a datastore', changeInput(shapeOf(1), { kind: 'create-database', database: exampleDatabase('new') })],
+    ["a user's own", accessing({ kind: 'create-database', database: exampleDatabase('new', ada) })],
+  ],
+  'drop-database': [
+    ['one that nobody knew', accessing({ kind: 'drop-database', databaseId: 'dab_by_hand', name: sealed('by_hand') })],
+    ['one that others may write into', accessing({ kind: 'drop-database', databaseId: 'dab_shop', name: sealed('shop') })],
+  ],
+  'create-user': [
+    ['the first of a datastore', changeInput(shapeOf(1), { kind: 'create-user', user: exampleUser('eve') })],
+    ['one beside others', accessing({ kind: 'create-user', user: exampleUser('eve', [exampleDatabase('stock')]) })],
+  ],
+  'change-user': [
+    ['his privileges', accessing({ kind: 'change-user', userId: bob.userId, to: { grants: [] } })],
+    [
+      'his login, for a while beside the one before',
+      accessing({
+        kind: 'change-user',
+        userId: ada.userId,
+        to: { logins: [...ada.logins.map((login) => ({ ...login, until: later })), nextLogin] },
+      }),
+    ],
+    ['his login at once', accessing({ kind: 'change-user', userId: ada.userId, to: { logins: [nextLogin] } })],
+  ],
+  'drop-user': [
+    ['one whom nobody knew', accessing({ kind: 'drop-user', userId: 'usr_by_hand', name: sealed('by_hand') })],
+    ['one who owns a database', accessing({ kind: 'drop-user', userId: ada.userId, name: ada.name })],
+  ],
+  'change-admin': [
+    ['for the first time', changeInput(shapeOf(1), { kind: 'change-admin', vaultId: 'vlt_new' })],
+    ['on a promoted one', accessing({ kind: 'change-admin', vaultId: 'vlt_new' })],
   ],
 }
 

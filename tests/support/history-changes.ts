@@ -2,6 +2,7 @@ import type { Change } from '../../domain/datastore/changes/index.ts'
 import type { Datastore } from '../../domain/datastore/datastore.ts'
 import type { Settings } from '../../domain/datastore/messages.ts'
 import { exampleSpec } from './examples.ts'
+import { exampleDatabase, exampleUser } from './examples-access.ts'
 import { sendStore, type World } from './history-world.ts'
 import { sealed } from './personal-data.ts'
 
@@ -49,6 +50,11 @@ const addNodes = (own: World, { datastoreId }: Living): void => {
 const removeNodes = (own: World, { datastoreId, state }: Living): void => {
   const node = own.pick(state.spec.nodes)
   if (node !== undefined) send(own, datastoreId, { kind: 'remove-nodes', nodeIds: [node.nodeId] })
+}
+
+const resize = (own: World, { datastoreId }: Living): void => {
+  const ramGb = own.pick([1, 2, 4]) ?? 2
+  send(own, datastoreId, { kind: 'resize-instances', instance: { code: `size-${ramGb}`, cpu: 2, ramGb } })
 }
 
 const changeParameters = (own: World, { datastoreId }: Living): void => {
@@ -100,6 +106,31 @@ const retryJob = (own: World): void => {
   sendStore(own, { type: 'RetryJob', data: { datastoreId, jobId, retried, fresh, now: own.clock.now } })
 }
 
+/** Databases and users come, change and go; some have names that are taken, or are gone already. */
+const actOnAccess = (own: World, { datastoreId, state: { spec } }: Living): void => {
+  const count = ++own.clock.count
+  const [database, user] = [own.pick(spec.databases ?? []), own.pick(spec.users ?? [])]
+  const chance = own.roll()
+  if (chance < 0.2) send(own, datastoreId, { kind: 'change-admin', vaultId: `vlt_${count}` })
+  else if (chance < 0.4) {
+    send(own, datastoreId, { kind: 'create-database', database: exampleDatabase(`d${count % 5}`, user ?? null) })
+  } else if (chance < 0.6) {
+    const known = database === undefined ? [] : [database]
+    send(own, datastoreId, { kind: 'create-user', user: exampleUser(`u${count % 5}`, known) })
+  } else if (chance < 0.7 && database !== undefined) {
+    send(own, datastoreId, { kind: 'drop-database', databaseId: database.databaseId, name: database.name })
+  } else if (user !== undefined) {
+    const { userId, name, logins } = user
+    const old = logins.map((login) => ({ ...login, until: own.clock.now }))
+    const next = { slot: 'second', vaultId: `vlt_${count}`, until: null } as const
+    send(
+      own,
+      datastoreId,
+      chance < 0.85 ? { kind: 'change-user', userId, to: { logins: [...old, next] } } : { kind: 'drop-user', userId, name },
+    )
+  }
+}
+
 /** Changes one of the datastores: its settings, or its nodes by a job; or stops a job. Some of it is refused. */
 export const changeSomething = (own: World): void => {
   const chance = own.roll()
@@ -109,8 +140,10 @@ export const changeSomething = (own: World): void => {
   if (found === undefined) return
   if (chance < 0.2) changeSettings(own, found)
   else if (chance < 0.45) addNodes(own, found)
-  else if (chance < 0.65) removeNodes(own, found)
-  else if (chance < 0.73) changeVolumes(own, found)
-  else if (chance < 0.78) changeParameters(own, found)
-  else actOnNode(own, found)
+  else if (chance < 0.59) removeNodes(own, found)
+  else if (chance < 0.65) resize(own, found)
+  else if (chance < 0.7) changeVolumes(own, found)
+  else if (chance < 0.76) changeParameters(own, found)
+  else if (chance < 0.8) actOnNode(own, found)
+  else actOnAccess(own, found)
 }

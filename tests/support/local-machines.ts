@@ -132,11 +132,22 @@ const stay: TenantClient['stay'] = async (to) => {
   }
 }
 
+/** Names go by the environment, so they may be any. */
+const ask: TenantClient['ask'] = async (to, statements) => {
+  const programs = await testPrograms('postgres')
+  const env = {
+    PGHOST: to.hostname, PGHOSTADDR: to.address, PGPORT: String(to.port), PGUSER: to.username, PGDATABASE: to.database,
+    PGPASSWORD: to.password, PGSSLMODE: 'verify-full', PGSSLROOTCERT: to.authorityFile, LC_ALL: 'C.UTF-8',
+    HOME: '/nonexistent',
+  }
+  const { stdout } = await run(programs.bin('psql'), ['-XqAt', '-v', 'ON_ERROR_STOP=1', '-c', statements], { env })
+  return stdout.trim()
+}
+
 const lines = (text: string): readonly string[] => text.split('\n').filter((line) => line !== '')
 
 const postgresql: TenantClient = {
   needs: ['postgres'],
-  ask: async (to, statement) => psql(await testPrograms('postgres'), to, statement),
   async write(to, value) {
     const programs = await testPrograms('postgres')
     await psql(programs, to, 'create table if not exists kept (value int primary key)')
@@ -148,6 +159,7 @@ const postgresql: TenantClient = {
     const sql = `select replace(slot_name, '_', '-') from pg_replication_slots order by 1`
     return lines(await psql(await testPrograms('postgres'), to, sql))
   },
+  ask,
   stay,
 }
 

@@ -1,4 +1,7 @@
-import type { ClusterRef, Order, OrderOutcome, OrderSubject, PlacedOrder } from '../../domain/job/orders.ts'
+import type {
+  ClusterRef, DatabaseRef, Order, OrderOutcome, OrderSubject, PlacedOrder, UserRef,
+} from '../../domain/job/orders.ts'
+import { sealed } from './personal-data.ts'
 
 const datastoreId = 'dst_1'
 const provider = 'provider-x'
@@ -10,6 +13,7 @@ export const cluster: ClusterRef = {
   ownerId: 'own_1',
   engine: 'engine-x',
   version: '15',
+  instance,
   nodes: [
     {
       nodeId: 'nod_1',
@@ -21,6 +25,17 @@ export const cluster: ClusterRef = {
       instance,
     },
   ],
+}
+
+const database: DatabaseRef = { name: sealed('shop'), owner: { administrator: 'ccxadmin' }, mark: 'mark_1' }
+const user: UserRef = {
+  name: sealed('ada'),
+  second: sealed('ada_b'),
+  as: null,
+  administrator: 'ccxadmin',
+  grants: [{ database: sealed('shop'), privilege: 'write' }],
+  logins: [{ slot: 'first', vaultId: 'vlt_1', until: '2030-01-01T12:00:00.000Z' }],
+  mark: 'mark_2',
 }
 
 /** One order of every kind there is. */
@@ -43,6 +58,7 @@ export const everyOrder: { readonly [S in OrderSubject]: Extract<Order, { readon
   'infra.change-volume': { subject: 'infra.change-volume', body: { ...node, type: 'fast', iops: 3000 } },
   'infra.delete-volume': { subject: 'infra.delete-volume', body: node },
   'infra.boot-machine': { subject: 'infra.boot-machine', body: node },
+  'infra.resize-machine': { subject: 'infra.resize-machine', body: { ...node, instance } },
   'infra.publish-names': {
     subject: 'infra.publish-names',
     body: { datastoreId, names: [{ name: 'dst-1.ccx.test', addresses: ['127.0.10.1'], ttlSeconds: 15 }] },
@@ -59,6 +75,7 @@ export const everyOrder: { readonly [S in OrderSubject]: Extract<Order, { readon
   'cmon.promote-replica': { subject: 'cmon.promote-replica', body: { cluster, nodeId: 'nod_2' } },
   'cmon.follow-primary': { subject: 'cmon.follow-primary', body: { cluster, nodeId: 'nod_1', primaryId: 'nod_2' } },
   'cmon.restart-node': { subject: 'cmon.restart-node', body: { cluster, nodeId: 'nod_2', primaryId: 'nod_1' } },
+  'cmon.resume-node': { subject: 'cmon.resume-node', body: { cluster, nodeId: 'nod_2', primaryId: 'nod_1' } },
   'cmon.apply-parameters': {
     subject: 'cmon.apply-parameters',
     body: { cluster: { ...cluster, parameters: { lock_timeout: '5' } }, nodeId: 'nod_2', primaryId: 'nod_1', restart: true },
@@ -66,6 +83,18 @@ export const everyOrder: { readonly [S in OrderSubject]: Extract<Order, { readon
   'cmon.create-account': {
     subject: 'cmon.create-account',
     body: { cluster, nodeId: 'nod_1', username: 'ccxadmin', database: 'ccxdb' },
+  },
+  'cmon.set-admin': { subject: 'cmon.set-admin', body: { cluster, nodeId: 'nod_1', username: 'ccxadmin', vaultId: null } },
+  'cmon.put-database': { subject: 'cmon.put-database', body: { cluster, nodeId: 'nod_1', database } },
+  'cmon.unmake-database': { subject: 'cmon.unmake-database', body: { cluster, nodeId: 'nod_1', database } },
+  'cmon.close-database': { subject: 'cmon.close-database', body: { cluster, nodeId: 'nod_1', name: sealed('shop') } },
+  'cmon.open-database': { subject: 'cmon.open-database', body: { cluster, nodeId: 'nod_1', name: sealed('shop') } },
+  'cmon.drop-database': { subject: 'cmon.drop-database', body: { cluster, nodeId: 'nod_1', name: sealed('shop') } },
+  'cmon.put-user': { subject: 'cmon.put-user', body: { cluster, nodeId: 'nod_1', user } },
+  'cmon.unmake-user': { subject: 'cmon.unmake-user', body: { cluster, nodeId: 'nod_1', user } },
+  'cmon.drop-user': {
+    subject: 'cmon.drop-user',
+    body: { cluster, nodeId: 'nod_1', logins: [sealed('ada'), sealed('ada_b')], heir: 'ccxadmin' },
   },
   'cmon.check-cluster': { subject: 'cmon.check-cluster', body: { cluster, primaryId: 'nod_1' } },
   'cmon.stop-node': { subject: 'cmon.stop-node', body: { cluster, nodeId: 'nod_1' } },

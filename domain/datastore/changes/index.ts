@@ -1,10 +1,13 @@
 import type { Rejection } from '../../kernel/decider.ts'
 import type { DatastoreSpec } from '../spec.ts'
+import { createDatabase, dropDatabase } from './databases.ts'
 import { addNodes, removeNodes } from './membership.ts'
 import { promoteReplica, rebootNode } from './node-actions.ts'
 import { changeParameters } from './parameters.ts'
 import { setReadOnly } from './read-only.ts'
+import { resizeInstances } from './resize.ts'
 import type { FreshNode, Rule, Shape } from './rule.ts'
+import { changeAdmin, changeUser, createUser, dropUser } from './users.ts'
 import { changeVolumeType, growVolumes } from './volumes.ts'
 
 export type { FreshNode, Shape } from './rule.ts'
@@ -18,7 +21,14 @@ const rules = {
   'grow-volumes': growVolumes,
   'change-volume-type': changeVolumeType,
   'set-read-only': setReadOnly,
+  'resize-instances': resizeInstances,
   'change-parameters': changeParameters,
+  'create-database': createDatabase,
+  'drop-database': dropDatabase,
+  'create-user': createUser,
+  'change-user': changeUser,
+  'drop-user': dropUser,
+  'change-admin': changeAdmin,
 }
 
 type Rules = typeof rules

@@ -25,5 +25,11 @@ select ${owned} where not exists (select from pg_database where datname = ${lite
   )
 }
 
-const isName = (text: string): boolean =>
+/** The verifier of the new password; whoever is connected stays so. */
+export const setPassword: Engine['setPassword'] = async (node, { username, password }) => {
+  await psql(node, `alter role ${name(username)} password ${literal(await scramVerifier(password))};`)
+}
+
+/** Whether the server takes it: 1 to 63 bytes. */
+export const isName = (text: string): boolean =>
   text !== '' && !text.includes('\0') && Buffer.byteLength(text) <= NAME_BYTES_MAX

@@ -14,8 +14,9 @@ const TOLD = ['primary_conninfo', 'primary_slot_name', 'default_transaction_read
  *
  * @returns a query that gives one JSON array of names
  */
-export const driftQuery = ({ host, member, instance, parameters }: ReachedNode): string => {
-  const config = { layout: layoutOf(host), settings: settingsFor(instance), member, address: host.address, upstream: undefined }
+export const driftQuery = ({ host, member, instance, common, parameters }: ReachedNode): string => {
+  const settings = settingsFor(instance, common)
+  const config = { layout: layoutOf(host), settings, member, address: host.address, upstream: undefined }
   const ours = settingsIn({ ...config, parameters: {} })
   const chosen = Object.fromEntries(Object.entries(parameters).filter(([name]) => !Object.hasOwn(ours, name)))
   const names = [...Object.keys(ours), ...Object.keys(chosen), ...TOLD, ...REPLICA_NEEDS].map(literal).join(', ')

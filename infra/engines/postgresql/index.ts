@@ -1,18 +1,21 @@
 import type { Engine } from '../engine.ts'
-import { createAccount } from './accounts.ts'
+import { createAccount, setPassword } from './accounts.ts'
 import { bootstrap } from './bootstrap.ts'
 import { catchUp } from './catch-up.ts'
 import { configure } from './configure.ts'
+import { closeDatabase, dropDatabase, openDatabase, putDatabase, unmakeDatabase } from './databases.ts'
 import { endWriters } from './end-writers.ts'
 import { erase } from './erase.ts'
 import { follow } from './follow.ts'
 import { forget } from './forget.ts'
+import { inhabitants } from './inhabitants.ts'
 import { install } from './install.ts'
 import { join } from './join.ts'
 import { applyParameters } from './parameters.ts'
 import { probe } from './probe.ts'
 import { promote } from './promote.ts'
 import { hasCluster, start, stop } from './server.ts'
+import { dropUser, putUser, unmakeUser } from './users.ts'
 
 /** PostgreSQL with streaming replication. */
 export const postgresql = {
@@ -27,6 +30,16 @@ export const postgresql = {
   endWriters,
   applyParameters,
   createAccount,
+  setPassword,
+  putDatabase,
+  unmakeDatabase,
+  closeDatabase,
+  openDatabase,
+  dropDatabase,
+  putUser,
+  unmakeUser,
+  dropUser,
+  inhabitants,
   probe,
   catchUp,
   promote,

@@ -87,10 +87,10 @@ export const makeCluster = async (
 }
 
 const configOf = (
-  { host, member, instance, parameters, readOnly = false }: NodeContext,
+  { host, member, instance, common, parameters, readOnly = false }: NodeContext,
   upstream: Member | undefined,
 ): ServerConfig => {
-  const settings = settingsFor(instance)
+  const settings = settingsFor(instance, common)
   return { layout: layoutOf(host), settings, parameters, member, address: host.address, upstream, readOnly }
 }
 

@@ -19,11 +19,18 @@ const clamp = (value: number, least: number, most: number): number => Math.min(M
  * cache (PostgreSQL manual, 20.4 and 20.7), the rest shared among the connections. The least values keep a very small
  * machine usable.
  *
- * @param instance.ramGb memory in GiB; fractions are allowed
+ * A replica must allow for as many connections as its primary does, or it replays nothing (manual, 27.4.3), and any replica
+ * may become the primary: so their number follows from the size of the datastore, not from that of one machine.
+ *
+ * @param instance.ramGb memory of this machine in GiB; fractions are allowed
+ * @param common.ramGb memory of a machine of the datastore's size
  */
-export const settingsFor = ({ ramGb }: { readonly ramGb: number }): Settings => {
+export const settingsFor = (
+  { ramGb }: { readonly ramGb: number },
+  common: { readonly ramGb: number },
+): Settings => {
   const ramMb = ramGb * MB_PER_GB
-  const connections = CONNECTIONS.find(({ belowGb }) => ramGb < belowGb)?.connections ?? CONNECTIONS_MAX
+  const connections = CONNECTIONS.find(({ belowGb }) => common.ramGb < belowGb)?.connections ?? CONNECTIONS_MAX
   return {
     max_connections: connections,
     shared_buffers: `${clamp(ramMb / 4, 16, 256 * MB_PER_GB)}MB`,

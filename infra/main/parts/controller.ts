@@ -11,14 +11,14 @@ import { checkOffered } from './offered.ts'
 
 /** Carries out the orders on database nodes, and watches every datastore. */
 export const controllerPart = async ({
-  config, log, metrics, signal, now, messaging, secrets,
+  config, log, metrics, signal, now, messaging, secrets, personal,
 }: Base): Promise<Part> => {
   checkOffered(readCatalogue(config.catalogueFile), 'engine', engines.map(({ name }) => name))
   const store = controllerStore({ url: required(config.cmonDbUrl, 'CMON_DB_URL') })
   await store.migrate()
   const broker = await messaging()
   const providers = providersOf(config)
-  const handle = controller({ engines, providers, store, secrets: await secrets(), log, now })
+  const handle = controller({ engines, providers, store, secrets: await secrets(), personal: await personal(), log, now })
   const working = workOn({
     messaging: broker, family: 'cmon', concurrency: config.workerConcurrency, signal, handle, now, log, metrics,
   })

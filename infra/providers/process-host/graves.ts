@@ -16,6 +16,7 @@ type Verbs = Pick<
   | 'createVolume'
   | 'allocateAddress'
   | 'boot'
+  | 'resize'
 >
 
 /** One empty file for each id that was deleted, under a name that does not tell the id. */
@@ -85,5 +86,6 @@ export const onceOnly = (verbs: Verbs, folder: string): Verbs => {
     createVolume: (spec) => ofNode(spec.nodeId, () => verbs.createVolume(spec)),
     allocateAddress: (nodeId) => ofNode(nodeId, () => verbs.allocateAddress(nodeId)),
     boot: (nodeId) => ofNode(nodeId, () => verbs.boot(nodeId)),
+    resize: (nodeId, instance) => ofNode(nodeId, () => verbs.resize(nodeId, instance)),
   }
 }

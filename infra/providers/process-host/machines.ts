@@ -23,6 +23,8 @@ export type Machines = {
   readonly folderOf: (nodeId: string) => string
   readonly read: (nodeId: string) => Promise<MachineRecord | undefined>
   readonly create: (record: MachineRecord) => Promise<void>
+  /** Puts another tag in the place of that of a machine that is there. */
+  readonly rewrite: (record: MachineRecord) => Promise<void>
   /** Removes the folder and all in it, or what is left of one. Nothing may be mounted in it any more. */
   readonly remove: (nodeId: string) => Promise<void>
   /** Every machine, half-made and half-removed ones included. */
@@ -74,6 +76,7 @@ export const machines = (machinesDir: string): Machines => {
 
   return {
     folderOf,
+    rewrite: (record) => writeRecord(join(folderOf(record.nodeId), 'machine.json'), record),
     read,
 
     async create(record) {

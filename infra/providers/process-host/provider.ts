@@ -1,15 +1,15 @@
-import { chown, chmod, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { CannotProvide } from '../provider.ts'
-import type { LinkFaults, Machine, MachineSpec, Provider, Resource, VolumeKind } from '../provider.ts'
+import type { LinkFaults, Machine, MachineSpec, Provider, Resource } from '../provider.ts'
 import { claims, type Claims, type Holder } from './claims.ts'
 import { onceOnly } from './graves.ts'
 import { processHost } from './index.ts'
 import { machines, type MachineRecord } from './machines.ts'
 import { eraseRecord, readRecord, writeRecord } from './records.ts'
-import { isRoot, volumeOf, type Site, type User } from './site.ts'
+import type { Site, User } from './site.ts'
 import { cutPower, startEnabled } from './units.ts'
+import { neededVolume, volumeIn, volumeVerbs } from './volumes.ts'
 
 /** Somebody else on this machine uses the network that was chosen. Another attempt chooses another one. */
 export class NetworkTaken extends Error {
@@ -53,17 +53,11 @@ export type Ground = Pick<Provider, 'name' | 'capabilities' | 'unavailable'> & {
   readonly unmount: (folder: string) => Promise<void>
 }
 
-const VolumeRecord = z.object({
-  type: z.string(),
-  sizeGib: z.number().int().positive(),
-  iops: z.number().int().nonnegative().exactOptional(),
-})
 const AddressRecord = z.object({ publicAddress: z.string() })
 
-const volumeFile = (folder: string): string => join(folder, 'volume.json')
 const addressFile = (folder: string): string => join(folder, 'address.json')
 
-type Parts = {
+export type Parts = {
   readonly options: LocalOptions
   readonly ground: Ground
   readonly store: ReturnType<typeof machines>
@@ -71,11 +65,12 @@ type Parts = {
   readonly networks: Claims
 }
 
-const machineOf = ({ nodeId, datastoreId, zone, privateAddress }: MachineRecord): Machine => ({
+const machineOf = ({ nodeId, datastoreId, zone, instance, privateAddress }: MachineRecord): Machine => ({
   nodeId,
   datastoreId,
   machineId: nodeId,
   zone,
+  instance,
   privateAddress,
 })
 
@@ -136,7 +131,37 @@ const createMachine = async (parts: Parts, spec: MachineSpec): Promise<Machine> 
   return machineOf(record)
 }
 
-type MachineVerbs = Pick<Provider, 'createMachine' | 'deleteMachine' | 'find' | 'boot' | 'halt' | 'host'>
+const boot = async (parts: Parts, nodeId: string): Promise<void> => {
+  const { ground, store } = parts
+  const record = await needed(parts, nodeId)
+  const network = await networkOf(parts, record.networkId)
+  await ground.raiseNetwork(record.networkId, network)
+  await ground.plug(record, network)
+  const { sizeGib } = await neededVolume(store, nodeId)
+  await ground.mount(store.folderOf(nodeId), sizeGib)
+  await startEnabled(siteOf(parts, record))
+}
+
+const halt = async ({ ground, store }: Parts, nodeId: string): Promise<void> => {
+  const folder = store.folderOf(nodeId)
+  await cutPower(folder)
+  await ground.unplug(nodeId)
+  await ground.detach(folder)
+  const record = await store.read(nodeId)
+  if (record !== undefined) await ground.lowerNetwork(record.networkId)
+}
+
+const resize = async (parts: Parts, nodeId: string, { code, cpu, ramGb }: MachineSpec['instance']): Promise<void> => {
+  const record = await needed(parts, nodeId)
+  const { instance } = record
+  if (instance.code !== code || instance.cpu !== cpu || instance.ramGb !== ramGb) {
+    await halt(parts, nodeId)
+    await parts.store.rewrite({ ...record, instance: { code, cpu, ramGb } })
+  }
+  await boot(parts, nodeId)
+}
+
+type MachineVerbs = Pick<Provider, 'createMachine' | 'deleteMachine' | 'find' | 'boot' | 'resize' | 'halt' | 'host'>
 
 const machineVerbs = (parts: Parts): MachineVerbs => ({
   createMachine: (spec) => createMachine(parts, spec),
@@ -156,76 +181,10 @@ const machineVerbs = (parts: Parts): MachineVerbs => ({
     return record === undefined ? undefined : machineOf(record)
   },
 
-  async boot(nodeId) {
-    const { ground, store } = parts
-    const record = await needed(parts, nodeId)
-    const network = await networkOf(parts, record.networkId)
-    await ground.raiseNetwork(record.networkId, network)
-    await ground.plug(record, network)
-    const folder = store.folderOf(nodeId)
-    const { sizeGib } = await neededVolume(folder, nodeId)
-    await ground.mount(folder, sizeGib)
-    await startEnabled(siteOf(parts, record))
-  },
-
-  async halt(nodeId) {
-    const { ground, store } = parts
-    const folder = store.folderOf(nodeId)
-    await cutPower(folder)
-    await ground.unplug(nodeId)
-    await ground.detach(folder)
-    const record = await store.read(nodeId)
-    if (record !== undefined) await ground.lowerNetwork(record.networkId)
-  },
-
+  boot: (nodeId) => boot(parts, nodeId),
+  resize: (nodeId, instance) => resize(parts, nodeId, instance),
+  halt: (nodeId) => halt(parts, nodeId),
   host: async (nodeId) => processHost(siteOf(parts, await needed(parts, nodeId))),
-})
-
-type VolumeVerbs = Pick<Provider, 'createVolume' | 'volume' | 'growVolume' | 'changeVolume' | 'deleteVolume'>
-
-const neededVolume = async (folder: string, nodeId: string): Promise<VolumeKind> => {
-  const volume = await readRecord(volumeFile(folder), VolumeRecord)
-  if (volume === undefined) throw new Error(`the machine ${nodeId} has no volume`)
-  return volume
-}
-
-const volumeVerbs = (parts: Parts): VolumeVerbs => ({
-  async createVolume({ nodeId, ...kind }) {
-    const { ground, options, store } = parts
-    await needed(parts, nodeId)
-    const folder = store.folderOf(nodeId)
-    const volume = (await readRecord(volumeFile(folder), VolumeRecord)) ?? VolumeRecord.parse(kind)
-    await writeRecord(volumeFile(folder), volume)
-    await mkdir(volumeOf(folder), { recursive: true })
-    await ground.mount(folder, volume.sizeGib)
-    await chmod(volumeOf(folder), 0o700)
-    if (options.user !== undefined && isRoot()) await chown(volumeOf(folder), options.user.uid, options.user.gid)
-    return { volumeId: nodeId }
-  },
-
-  volume: (nodeId) => readRecord(volumeFile(parts.store.folderOf(nodeId)), VolumeRecord),
-
-  async growVolume(nodeId, sizeGib) {
-    const folder = parts.store.folderOf(nodeId)
-    const volume = await neededVolume(folder, nodeId)
-    // Before it is so: a boot makes good what was cut off.
-    if (volume.sizeGib < sizeGib) await writeRecord(volumeFile(folder), { ...volume, sizeGib })
-    await parts.ground.grow(folder, Math.max(volume.sizeGib, sizeGib))
-  },
-
-  async changeVolume(nodeId, kind) {
-    const folder = parts.store.folderOf(nodeId)
-    const { sizeGib } = await neededVolume(folder, nodeId)
-    await writeRecord(volumeFile(folder), { ...kind, sizeGib })
-  },
-
-  async deleteVolume(nodeId) {
-    const folder = parts.store.folderOf(nodeId)
-    if ((await parts.store.read(nodeId)) === undefined) return
-    await cutPower(folder)
-    await parts.ground.unmount(folder)
-    await eraseRecord(volumeFile(folder))
-  },
 })
 
 const addressVerbs = (parts: Parts): Pick<Provider, 'allocateAddress' | 'releaseAddress'> => ({
@@ -245,7 +204,7 @@ const resourcesOf = async ({ store }: Parts, holder: Holder): Promise<readonly R
   const { ownerId: nodeId, datastoreId } = holder
   const folder = store.folderOf(nodeId)
   const resource = { resourceId: nodeId, nodeId, datastoreId }
-  const volume = await readRecord(volumeFile(folder), VolumeRecord)
+  const volume = await volumeIn(folder)
   const address = await readRecord(addressFile(folder), AddressRecord)
   return [
     ...(address === undefined ? [] : [{ ...resource, kind: 'address' as const, resourceId: address.publicAddress }]),
