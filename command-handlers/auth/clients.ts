@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { type Endpoint, endpoint, type Principal, Refused } from '../../domain/kernel/endpoint.ts'
 import type { EventStore } from '../../domain/kernel/event-store.ts'
 import type { PersonalData } from '../../domain/kernel/sealed.ts'
-import type { Instant } from '../../domain/kernel/time.ts'
+import { type Instant, later } from '../../domain/kernel/time.ts'
 import { causeOf } from '../cause.ts'
 import { freshId } from '../ids.ts'
 import type { ClientView, Credentials, Directory, Sessions } from './ports.ts'
@@ -37,6 +37,8 @@ const NewClient = z.object({
   name: z.string(),
   expires_at: instant.nullable(),
 })
+
+const Rotated = z.object({ client_id: z.uuid(), client_secret: z.string(), previous_until: instant })
 
 /** A token that leaked must not be able to make more of its kind. */
 const refuseClients = ({ kind }: Principal): void => {
@@ -95,6 +97,37 @@ const create = (options: Clients): Endpoint =>
     },
   })
 
+/** How long the secret before goes on to hold: time to bring the new one to where it is used. */
+const GRACE_SECONDS = 24 * 60 * 60
+const GRACE_SECONDS_MAX = 30 * GRACE_SECONDS
+
+/** Takes no idempotency key: a recorded reply would hold the secret. */
+const rotate = (options: Clients): Endpoint =>
+  endpoint({
+    method: 'POST',
+    path: `${PATH}/:client_id/rotate`,
+    summary: 'Give an OAuth2 client another secret, told this once; the one before holds for a while',
+    tag,
+    access: 'user',
+    params: z.object({ client_id: z.uuid().toLowerCase() }),
+    body: z.object({ grace_seconds: z.int().min(0).max(GRACE_SECONDS_MAX).default(GRACE_SECONDS) }).optional(),
+    replies: { 200: { description: 'The new secret.', schema: Rotated } },
+    handle: async (request) => {
+      refuseClients(request.principal)
+      const { client_id: clientId } = request.params
+      const now = options.now()
+      const previousUntil = later(now, (request.body?.grace_seconds ?? GRACE_SECONDS) * 1000)
+      const data = { accountId: request.principal.userId, clientId, previousUntil, now }
+      const cause = await causeOf(request, freshId(), { seal: options.personal.seal, traceparent: options.traceparent() })
+      const outcome = await sendToAccount(options)({ type: 'RotateClient', data }, cause)
+      if ('rejection' in outcome) throw new Refused(outcome.rejection)
+      const secret = await options.credentials.rotate(clientId, previousUntil)
+      if (secret === undefined) throw new Refused({ rejected: 'client-not-found', because: 'there is no such client' })
+      const body = { client_id: clientId, client_secret: secret, previous_until: previousUntil }
+      return { status: 200, body, position: outcome.position }
+    },
+  })
+
 const revoke = (options: Clients): Endpoint =>
   endpoint({
     method: 'DELETE',
@@ -120,5 +153,6 @@ const revoke = (options: Clients): Endpoint =>
 export const clientEndpoints = (options: Clients): readonly Endpoint[] => [
   list(options),
   create(options),
+  rotate(options),
   revoke(options),
 ]

@@ -32,19 +32,23 @@ export type NewAccount = {
   readonly firstName: string
   readonly lastName: string
   readonly isAdmin: boolean
+  /** He registers himself, and nobody knows yet whether the login is his. */
+  readonly toConfirm?: true
+  /** What he accepted by it. */
+  readonly terms?: readonly string[]
 }
 
 /**
  * Registers an account: the event first, then the password. An account whose password was never kept, because something
  * ended this in between, gets it now.
  *
- * @param actor who registers it
+ * @param by who registers it
  * @returns the account's id, or `login-taken` when it exists and has a password
  */
 export const registerAccount = async (
   { store, credentials, personal, now }: Registry,
-  { login, password, firstName, lastName, isAdmin }: NewAccount,
-  actor: Actor,
+  { login, password, firstName, lastName, ...rest }: NewAccount,
+  by: Actor | 'himself',
 ): Promise<Refusal | { readonly accountId: string; readonly position: Position | undefined }> => {
   const accountId = accountIdOf(login)
   const sealed = (text: string) => personal.seal(accountId, text)
@@ -53,9 +57,10 @@ export const registerAccount = async (
     login: await sealed(login.trim().normalize('NFC')),
     firstName: await sealed(firstName),
     lastName: await sealed(lastName),
-    isAdmin,
+    ...rest,
     now: now(),
   }
+  const actor: Actor = by === 'himself' ? { kind: 'user', id: accountId, role: 'owner' } : by
   const outcome = await sendToAccount({ store })({ type: 'RegisterAccount', data }, causeBy(actor, accountId))
   const isNew = await credentials.keep(accountId, password)
   if ('rejection' in outcome) return isNew ? { accountId, position: undefined } : outcome
