@@ -8,8 +8,10 @@ const COMMON: ReadonlySet<string> = new Set([
   'changemenow', 'changemeplease', 'letmein', 'letmeinletmein', 'letmeinplease', 'welcome', 'welcomewelcome', 'welcomeback',
   'administrator', 'administrador', 'iloveyou', 'iloveyouiloveyou', 'iloveyousomuch', 'qwerty', 'qwertyqwerty', 'qwertyuiop',
   'qwertyuiopasdfghjkl', 'qwertyuiopasdfghjklzxcvbnm', 'asdfghjkl', 'asdfghjklasdfghjkl', 'zxcvbnm', 'azerty', 'azertyuiop',
-  'qazwsxedc', 'qazwsxedcrfv', 'onetwothreefour', 'abcdefghijkl', 'abcdefghijklmnop', 'abcdefghijklmnopqrstuvwxyz', 'abcabcabcabc',
-  'correcthorsebatterystaple', 'trustno', 'trustnoone', 'sunshine', 'princess', 'footballfootball', 'baseballbaseball',
+  'qazwsxedc', 'qazwsxedcrfv', 'onetwothreefour', 'abcdefghijkl', 'abcdefghijklmnop', 'abcdefghijklmnopqrstuvwxyz',
+  'abcabcabcabc',
+  'correcthorsebatterystaple',
+  'trustno', 'trustnoone', 'sunshine', 'princess', 'footballfootball', 'baseballbaseball',
   'superman', 'supersecret', 'topsecret', 'secretsecret', 'mysecretpassword', 'testtesttest', 'testpassword', 'databasepassword',
   'postgrespostgres', 'rootrootroot', 'adminadminadmin', 'useruseruser', 'defaultpassword', 'temporarypassword', 'opensesame',
 ])

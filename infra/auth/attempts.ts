@@ -85,7 +85,8 @@ const discount = async ({ db }: Options, keys: readonly Buffer[]): Promise<void>
 
 const keysOf = (who: string, address: string) => {
   const [login, place] = [loginOf(who), placeOf(address)]
-  return { pair: keyOf(login, place), login: keyOf('login', login), address: keyOf('address', place), known: keyOf('known', login, place) }
+  const [pair, known] = [keyOf('pair', login, place), keyOf('known', login, place)]
+  return { pair, known, login: keyOf('login', login), address: keyOf('address', place) }
 }
 
 /** Counts attempts in Postgres, so that all instances count together. An attempt is counted before it is made. */

@@ -58,7 +58,8 @@ test('from one network of IPv6 counts as from one address', async () => {
   const guesses = Array.from({ length: 40 }, (_, n) => [`six@example.com`, `2001:db8:1:2:${n.toString(16)}::1`] as const)
   assert.is(await heldOf(guesses), 40 - PATIENCE.pair.free)
   assert.is(await guess('six@example.com', '2001:db8:1:3::1'), false)
-  assert.ok((await guess('mapped@example.com', '::ffff:192.0.2.1')) === false)
+  for (let n = 0; n < PATIENCE.pair.free; n++) await guess('mapped@example.com', '::ffff:192.0.2.1')
+  assert.is(await guess('mapped@example.com', '192.0.2.1'), true)
 })
 
 test('is forgotten after an hour of quiet, and the wait has an end', async () => {

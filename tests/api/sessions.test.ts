@@ -12,7 +12,9 @@ const other = { login: 'grace@example.com', password: 'seven tired geese' }
 
 const Listed = z.object({
   sessions: z.array(
-    z.object({ id: z.string(), address: z.string().nullable(), user_agent: z.string().nullable(), current: z.boolean(), created_at: z.string() }),
+    z.object({
+      id: z.string(), address: z.string().nullable(), user_agent: z.string().nullable(), current: z.boolean(),
+    }),
   ),
 })
 

@@ -7,7 +7,8 @@ import { openPersonalData, sealed } from '../support/personal-data.ts'
 
 const test = suite('what an event says of who asked')
 
-const account = { accountId: 'acc_1', login: 'me@example.test', firstName: '', lastName: '', createdAt: noon, suspended: false, toConfirm: false, terms: null }
+const names = { login: 'me@example.test', firstName: '', lastName: '' }
+const account = { accountId: 'acc_1', ...names, createdAt: noon, suspended: false, toConfirm: false, terms: null }
 const client = {
   clientId: 'cli_1', accountId: 'acc_1', organisationId: null, role: null, name: 'ci', createdAt: noon, expiresAt: null,
 }

@@ -25,19 +25,24 @@ test('is not made of the login', () => {
 })
 
 test('is none of those that anyone would try first', () => {
-  const tried = ['password1234', 'Password1234!', 'p-a-s-s-w-o-r-d 2026', 'qwertyuiop123', 'ILoveYou123456', 'administrator', '2026welcome2026']
+  const tried = [
+    'password1234', 'Password1234!', 'p-a-s-s-w-o-r-d 2026', 'qwertyuiop123', 'ILoveYou123456', 'administrator',
+    '2026welcome2026', '2026-11-23 19:35', '!"#$%&/()=?+*',
+  ]
   for (const password of tried) assert.match(faultOf(password) ?? '', 'anyone', password)
 })
 
 test('is not one character or run over and over', () => {
-  for (const password of ['aaaaaaaaaaaa', 'abababababab', '111122223333', 'cdefghijklmnop', '987654321098'.slice(0, 9).padEnd(12, '0')]) {
+  for (const password of ['aaaaaaaaaaaa', 'abababababab', '111122223333', 'cdefghijklmnop']) {
     assert.ok(faultOf(password), password)
   }
   assert.ok(faultOf('123456789012'))
 })
 
 test('may be a few words that have nothing to do with it', () => {
-  for (const password of ['correct horse', 'battery staple', 'seven tired geese', 'x7#kQ2!mZp9$']) assert.is(faultOf(password), undefined, password)
+  for (const password of ['correct horse', 'battery staple', 'seven tired geese', 'x7#kQ2!mZp9$']) {
+    assert.is(faultOf(password), undefined, password)
+  }
 })
 
 test.run()

@@ -21,15 +21,16 @@ export const authCalls = (service: () => AuthService) => {
     by,
     register: (who: Who, more: object = {}) =>
       ask('POST', '/api/auth/register', { body: { ...who, firstName: 'Ada', lastName: 'L', ...more } }),
-    signIn: (who: Who, headers: Readonly<Record<string, string>> = {}) => ask('POST', '/api/v2/auth/login', { body: who, headers }),
+    signIn: (who: Who, headers: Readonly<Record<string, string>> = {}) =>
+      ask('POST', '/api/v2/auth/login', { body: who, headers }),
     whoIs: async (cookie: string): Promise<number> => (await ask('GET', '/api/auth/check', by(cookie))).status,
     newClient: async (cookie: string) =>
       z
         .object({ client_id: z.string(), client_secret: z.string() })
         .parse((await ask('POST', '/api/v2/auth/oauth2/clients', by(cookie, { name: 'ci' }))).body),
-    tokenBy: (client: { readonly client_id: string; readonly client_secret: string }) =>
-      ask('POST', '/api/auth/oauth2/token', {
-        raw: new URLSearchParams({ grant_type: 'client_credentials', client_id: client.client_id, client_secret: client.client_secret }).toString(),
-      }),
+    tokenBy: ({ client_id, client_secret }: { readonly client_id: string; readonly client_secret: string }) => {
+      const fields = new URLSearchParams({ grant_type: 'client_credentials', client_id, client_secret })
+      return ask('POST', '/api/auth/oauth2/token', { raw: fields.toString() })
+    },
   }
 }
