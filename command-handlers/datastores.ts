@@ -88,6 +88,7 @@ const remove = (options: CommandEndpoints): Endpoint => {
     summary: 'Delete a datastore',
     tag,
     access: 'user',
+    needs: 'administer',
     params: datastoreParams,
     query: dryRunQuery,
     replies: {

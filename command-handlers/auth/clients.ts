@@ -52,6 +52,7 @@ const list = ({ directory, credentials }: Clients): Endpoint =>
     summary: 'List OAuth2 clients',
     tag,
     access: 'user',
+    needs: 'administer',
     replies: {
       200: { description: 'The clients of the one who asks.', schema: z.object({ clients: z.array(Client) }) },
     },
@@ -77,6 +78,7 @@ const create = (options: Clients): Endpoint =>
     summary: 'Make an OAuth2 client; its secret is told this once',
     tag,
     access: 'user',
+    needs: 'administer',
     body: z.object({
       name: z.string().trim().min(1).max(100),
       expires_at: instant.nullish().transform((at) => (at ? new Date(at).toISOString() : null)),
@@ -135,6 +137,7 @@ const revoke = (options: Clients): Endpoint =>
     summary: 'Revoke an OAuth2 client and its tokens',
     tag,
     access: 'user',
+    needs: 'administer',
     params: z.object({ client_id: z.uuid().toLowerCase() }),
     replies: { 200: { description: 'It is revoked.', schema: z.object({}) } },
     handle: async (request) => {

@@ -104,6 +104,7 @@ const check = (
     summary: 'Who is signed in',
     tag,
     access: 'user',
+    needs: 'self',
     replies: { 200: { description: 'The one who asks, and his scopes.', schema } },
     handle: async ({ principal }) => {
       const account = await directory.accountById(principal.userId)
@@ -120,6 +121,7 @@ const logout = ({ sessions, secure }: SignIn): Endpoint =>
     summary: 'Sign out',
     tag,
     access: 'user',
+    needs: 'self',
     replies: { 204: { description: 'The session or token that was presented is over.' } },
     handle: async ({ header }) => {
       const token = presentedToken(header)
