@@ -72,7 +72,12 @@ const get = (queries: DatastoreQueries): Endpoint =>
     access: 'user',
     params: datastoreParams,
     query: asOfQuery,
-    replies: { 200: { description: 'The datastore. No password is told of the past, nor to whoever may only look.', schema: datastoreReply } },
+    replies: {
+      200: {
+        description: 'The datastore. No password is told of the past, nor to whoever may only look.',
+        schema: datastoreReply,
+      },
+    },
     handle: async ({ params: { uuid }, query: { asOf }, principal: { ownerId, role } }) => {
       const past = asOf && (await pastOf(queries.history, { uuid, ownerId, asOf }))
       const { row, jobs, password } = await (past === undefined ? present(queries, uuid, { ownerId, role }) : asItWas(past))
