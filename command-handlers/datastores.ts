@@ -39,6 +39,7 @@ const create = (options: CommandEndpoints): Endpoint => {
     summary: 'Create a datastore',
     tag,
     access: 'user',
+    confirmed: true,
     body: createBody,
     replies: { 201: { description: 'The datastore; a job deploys it.', schema: createdBody } },
     handle: async (request) => {
@@ -87,6 +88,7 @@ const remove = (options: CommandEndpoints): Endpoint => {
     summary: 'Delete a datastore',
     tag,
     access: 'user',
+    needs: 'administer',
     params: datastoreParams,
     query: dryRunQuery,
     replies: {

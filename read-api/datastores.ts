@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { Catalogue } from '../domain/catalogue/catalogue.ts'
-import { type Endpoint, endpoint } from '../domain/kernel/endpoint.ts'
+import { type Endpoint, endpoint, type Principal } from '../domain/kernel/endpoint.ts'
+import { may } from '../domain/kernel/roles.ts'
 import type { PersonalData } from '../domain/kernel/sealed.ts'
 import type { ReadSchema } from '../projections/schema.ts'
 import { datastoreParams, noDatastore, pageQuery } from './asked.ts'
@@ -34,6 +35,7 @@ const list = ({ db, catalogue, personal, history }: DatastoreQueries): Endpoint 
     summary: 'List the datastores, newest first, as they are or were',
     tag,
     access: 'user',
+    needs: 'audit',
     query: pageQuery(50).extend(asOfQuery.shape),
     replies: { 200: { description: 'A part of the list, and how many there are in all.', schema: datastoresReply } },
     handle: async ({ query: { asOf, ...part }, principal: { ownerId, ownerNamed } }) => {
@@ -70,16 +72,26 @@ const get = (queries: DatastoreQueries): Endpoint =>
     access: 'user',
     params: datastoreParams,
     query: asOfQuery,
-    replies: { 200: { description: 'The datastore. Of the past no password is told.', schema: datastoreReply } },
-    handle: async ({ params: { uuid }, query: { asOf }, principal: { ownerId } }) => {
+    replies: {
+      200: {
+        description: 'The datastore. No password is told of the past, nor to whoever may only look.',
+        schema: datastoreReply,
+      },
+    },
+    handle: async ({ params: { uuid }, query: { asOf }, principal: { ownerId, role } }) => {
       const past = asOf && (await pastOf(queries.history, { uuid, ownerId, asOf }))
-      const { row, jobs, password } = await (past === undefined ? present(queries, uuid, ownerId) : asItWas(past))
+      const { row, jobs, password } = await (past === undefined ? present(queries, uuid, { ownerId, role }) : asItWas(past))
       const [opened = row] = await worded(queries.personal.open, [row])
       return { status: 200, body: datastoreReplyOf(queries.catalogue, opened, jobs, password ?? null) }
     },
   })
 
-const present = async ({ db, openPassword }: DatastoreQueries, uuid: string, ownerId: string): Promise<Found> => {
+/** Whoever may only look at a datastore is not told how to write into it. */
+const present = async (
+  { db, openPassword }: DatastoreQueries,
+  uuid: string,
+  { ownerId, role }: Pick<Principal, 'ownerId' | 'role'>,
+): Promise<Found> => {
   const row = await db
     .selectFrom('datastores')
     .selectAll()
@@ -89,7 +101,7 @@ const present = async ({ db, openPassword }: DatastoreQueries, uuid: string, own
   if (row === undefined) throw noDatastore(uuid)
   const [jobs, password] = await Promise.all([
     openJobs(db, [row]),
-    row.deployed ? openPassword(row) : Promise.resolve(undefined),
+    row.deployed && may(role, 'operate') ? openPassword(row) : Promise.resolve(undefined),
   ])
   return { row, jobs, password }
 }
