@@ -11,6 +11,7 @@ import { derivedId, freshId, nodesOf } from './ids.ts'
 import { nodeActionEndpoints } from './node-actions.ts'
 import { retryJobEndpoint } from './retry-job.ts'
 import { stopJobEndpoint } from './stop-job.ts'
+import { upgradeEndpoint } from './upgrade.ts'
 
 const tag = 'Datastores'
 
@@ -25,6 +26,7 @@ export const commandEndpoints = (options: CommandEndpoints): readonly Endpoint[]
   remove(options),
   ...changeEndpoints(options),
   ...nodeActionEndpoints(options),
+  upgradeEndpoint(options),
   stopJobEndpoint(options),
   ...adminDatastoreEndpoints(options),
   retryJobEndpoint(options),
@@ -39,6 +41,7 @@ const create = (options: CommandEndpoints): Endpoint => {
     summary: 'Create a datastore',
     tag,
     access: 'user',
+    confirmed: true,
     body: createBody,
     replies: { 201: { description: 'The datastore; a job deploys it.', schema: createdBody } },
     handle: async (request) => {
@@ -87,6 +90,7 @@ const remove = (options: CommandEndpoints): Endpoint => {
     summary: 'Delete a datastore',
     tag,
     access: 'user',
+    needs: 'administer',
     params: datastoreParams,
     query: dryRunQuery,
     replies: {

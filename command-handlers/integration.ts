@@ -101,6 +101,7 @@ export const integrationEndpoints = (options: Integration): readonly Endpoint[] 
     summary: 'Make credentials for the stream of your events; those before them hold no more',
     tag,
     access: 'user',
+    needs: 'administer',
     replies: { 201: { description: 'The credentials. They read this one stream and nothing else.', schema: credentials } },
     handle: async (request) => {
       refuseClients(request)
@@ -148,6 +149,7 @@ export const integrationEndpoints = (options: Integration): readonly Endpoint[] 
     summary: 'Take the credentials for the stream of your events back',
     tag,
     access: 'user',
+    needs: 'administer',
     replies: {
       200: { description: 'Nobody reads the stream any more; it goes on when it is opened again.', schema: z.object({}) },
     },

@@ -52,6 +52,7 @@ const create = (options: WebhookEndpoints, { once, send, cause }: WebhookTools):
     summary: 'Create a webhook; its signing secret is told this once',
     tag,
     access: 'user',
+    needs: 'administer',
     body: createBody,
     replies: { 201: { description: 'The webhook, and the secret that its requests are signed with.', schema: createdBody } },
     handle: async (request) => {
@@ -98,6 +99,7 @@ const change = (options: WebhookEndpoints, { once, send, cause, own }: WebhookTo
     summary: 'Change where a webhook goes, what it is for, or what it is told of',
     tag,
     access: 'user',
+    needs: 'administer',
     params,
     body: patchBody,
     replies: { 200: { description: 'It is changed, and what has failed is tried at once.', schema: noBody } },
@@ -130,6 +132,7 @@ const remove = ({ secrets, deliveries, now }: WebhookEndpoints, { send, cause, o
     summary: 'Delete a webhook with its secret and its log',
     tag,
     access: 'user',
+    needs: 'administer',
     params,
     replies: { 204: { description: 'It is deleted.' } },
     handle: async (request) => {
@@ -154,6 +157,7 @@ const rotate = (options: WebhookEndpoints, { send, cause, once, own }: WebhookTo
     summary: 'Make a new signing secret; the one before it signs as well for a day',
     tag,
     access: 'user',
+    needs: 'administer',
     params,
     replies: { 200: { description: 'The new secret, told this once.', schema: rotatedBody } },
     handle: async (request) => {

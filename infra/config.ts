@@ -75,6 +75,10 @@ const Environment = z.object({
   /** The machine account of operators, by HTTP Basic; without a password file it does not exist. */
   ADMIN_BASIC_USERNAME: z.string().regex(/^[^:\p{C}]{1,254}$/u).default('ccx-admin'),
   ADMIN_BASIC_PASSWORD_FILE: z.string().optional(),
+  /** Whether accounts are made by operators alone, so that nobody registers himself. */
+  DISABLE_USER_MANAGEMENT: z.stringbool().default(false),
+  /** Whether one who registered himself makes nothing before he has confirmed his address. */
+  REQUIRE_EMAIL_VERIFICATION: z.stringbool().default(false),
   /** Whether webhooks may go over plain http, for tests and closed networks. */
   WEBHOOK_ALLOW_HTTP: z.stringbool().default(false),
   /** Blocks of addresses that webhooks may go to although they are not public, separated by commas: `10.1.0.0/16`. */
@@ -146,6 +150,7 @@ const structured = (env: Environment) => ({
   watchIntervalMs: env.WATCH_INTERVAL_MS,
   admin: { login: env.ADMIN_LOGIN, passwordFile: env.ADMIN_PASSWORD_FILE },
   adminBasic: { username: env.ADMIN_BASIC_USERNAME, passwordFile: env.ADMIN_BASIC_PASSWORD_FILE },
+  accounts: { registrationOpen: !env.DISABLE_USER_MANAGEMENT, requireConfirmed: env.REQUIRE_EMAIL_VERIFICATION },
   webhooks: { allowHttp: env.WEBHOOK_ALLOW_HTTP, allowed: env.WEBHOOK_ALLOWED_TARGETS },
   mail: {
     smtpUrl: env.SMTP_URL,

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { regionReply } from './places.ts'
+import { upgradeReply } from './upgrade-reply.ts'
 
 const instant = z.iso.datetime()
 
@@ -60,11 +61,14 @@ export const datastoreReply = z.object({
 
 export type DatastoreReply = z.infer<typeof datastoreReply>
 
+/** The same with what is said of it at this moment, by the catalogue of today. */
+export const datastoreNowReply = datastoreReply.extend(upgradeReply.shape)
+
 /** In one shape for those who name an owner, in another for those who do not. */
 export const datastoresReply = z.union([
   z.object({
     pagination: z.object({ page: z.int(), per_page: z.int(), total: z.int() }),
-    data_stores: z.array(datastoreReply),
+    data_stores: z.array(datastoreNowReply),
   }),
-  z.object({ total: z.int(), datastores: z.array(datastoreReply) }),
+  z.object({ total: z.int(), datastores: z.array(datastoreNowReply) }),
 ])

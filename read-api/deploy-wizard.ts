@@ -11,6 +11,7 @@ export const deployWizard = (catalogue: Catalogue): Endpoint => {
     summary: 'Read what can be deployed',
     tag: 'Catalogue',
     access: 'user',
+    needs: 'self',
     replies: { 200: { description: 'Vendors, clouds, sizes, volumes, networks, zones.', schema: deployWizardReply } },
     handle: async () => ({ status: 200, body }),
   })

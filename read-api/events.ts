@@ -67,6 +67,7 @@ const feedOf = (feed: Feed): Endpoint =>
     summary: 'Read the events of your organisation, in the order of the log, from any place of it',
     tag,
     access: 'user',
+    needs: 'audit',
     query,
     replies: {
       200: {

@@ -43,6 +43,7 @@ const list = (queries: JobQueries): Endpoint =>
     summary: 'List the jobs of a datastore, newest first, as they are or were',
     tag,
     access: 'user',
+    needs: 'audit',
     params: datastoreParams,
     query: pageQuery(10).extend(asOfQuery.shape),
     replies: { 200: { description: 'A part of the list, and how many there are in all.', schema: jobsReply } },

@@ -23,6 +23,7 @@ export const nodes = ({ db, catalogue, history }: NodeQueries): Endpoint =>
     summary: 'List the nodes of a datastore',
     tag: 'Datastores',
     access: 'user',
+    needs: 'audit',
     params: datastoreParams,
     query: asOfQuery,
     replies: { 200: { description: 'The nodes, the first one planned first.', schema: nodesReply } },

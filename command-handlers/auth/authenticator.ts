@@ -32,10 +32,13 @@ export const authenticator =
     sessions,
     directory,
     roleIn,
+    requireConfirmed = false,
   }: {
     readonly sessions: Pick<Sessions, 'find'>
     readonly directory: Pick<Directory, 'accountById' | 'clientById'>
     readonly roleIn: RoleIn
+    /** Whether those who have yet to confirm their address are told so. */
+    readonly requireConfirmed?: boolean
   }) =>
   async (header: (name: string) => string | undefined): Promise<Principal | undefined> => {
     const token = presentedToken(header)
@@ -56,6 +59,7 @@ export const authenticator =
       ...(session.clientId === null ? {} : { clientId: session.clientId }),
       login: account.login,
       isAdmin,
+      ...(requireConfirmed && account.toConfirm ? { toConfirm: true as const } : {}),
       ...scope,
       ownerNamed: false,
     }

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { type Endpoint, endpoint, type Principal, Refused } from '../../domain/kernel/endpoint.ts'
 import type { EventStore } from '../../domain/kernel/event-store.ts'
 import type { PersonalData } from '../../domain/kernel/sealed.ts'
-import type { Instant } from '../../domain/kernel/time.ts'
+import { type Instant, later } from '../../domain/kernel/time.ts'
 import { causeOf } from '../cause.ts'
 import { freshId } from '../ids.ts'
 import type { ClientView, Credentials, Directory, Sessions } from './ports.ts'
@@ -38,6 +38,8 @@ const NewClient = z.object({
   expires_at: instant.nullable(),
 })
 
+const Rotated = z.object({ client_id: z.uuid(), client_secret: z.string(), previous_until: instant })
+
 /** A token that leaked must not be able to make more of its kind. */
 const refuseClients = ({ kind }: Principal): void => {
   if (kind === 'client') throw forbidden('clients are managed by the one they act for, not by clients')
@@ -50,6 +52,7 @@ const list = ({ directory, credentials }: Clients): Endpoint =>
     summary: 'List OAuth2 clients',
     tag,
     access: 'user',
+    needs: 'administer',
     replies: {
       200: { description: 'The clients of the one who asks.', schema: z.object({ clients: z.array(Client) }) },
     },
@@ -75,6 +78,7 @@ const create = (options: Clients): Endpoint =>
     summary: 'Make an OAuth2 client; its secret is told this once',
     tag,
     access: 'user',
+    needs: 'administer',
     body: z.object({
       name: z.string().trim().min(1).max(100),
       expires_at: instant.nullish().transform((at) => (at ? new Date(at).toISOString() : null)),
@@ -95,6 +99,37 @@ const create = (options: Clients): Endpoint =>
     },
   })
 
+/** How long the secret before goes on to hold: time to bring the new one to where it is used. */
+const GRACE_SECONDS = 24 * 60 * 60
+const GRACE_SECONDS_MAX = 30 * GRACE_SECONDS
+
+/** Takes no idempotency key: a recorded reply would hold the secret. */
+const rotate = (options: Clients): Endpoint =>
+  endpoint({
+    method: 'POST',
+    path: `${PATH}/:client_id/rotate`,
+    summary: 'Give an OAuth2 client another secret, told this once; the one before holds for a while',
+    tag,
+    access: 'user',
+    params: z.object({ client_id: z.uuid().toLowerCase() }),
+    body: z.object({ grace_seconds: z.int().min(0).max(GRACE_SECONDS_MAX).default(GRACE_SECONDS) }).optional(),
+    replies: { 200: { description: 'The new secret.', schema: Rotated } },
+    handle: async (request) => {
+      refuseClients(request.principal)
+      const { client_id: clientId } = request.params
+      const now = options.now()
+      const previousUntil = later(now, (request.body?.grace_seconds ?? GRACE_SECONDS) * 1000)
+      const data = { accountId: request.principal.userId, clientId, previousUntil, now }
+      const cause = await causeOf(request, freshId(), { seal: options.personal.seal, traceparent: options.traceparent() })
+      const outcome = await sendToAccount(options)({ type: 'RotateClient', data }, cause)
+      if ('rejection' in outcome) throw new Refused(outcome.rejection)
+      const secret = await options.credentials.rotate(clientId, previousUntil)
+      if (secret === undefined) throw new Refused({ rejected: 'client-not-found', because: 'there is no such client' })
+      const body = { client_id: clientId, client_secret: secret, previous_until: previousUntil }
+      return { status: 200, body, position: outcome.position }
+    },
+  })
+
 const revoke = (options: Clients): Endpoint =>
   endpoint({
     method: 'DELETE',
@@ -102,6 +137,7 @@ const revoke = (options: Clients): Endpoint =>
     summary: 'Revoke an OAuth2 client and its tokens',
     tag,
     access: 'user',
+    needs: 'administer',
     params: z.object({ client_id: z.uuid().toLowerCase() }),
     replies: { 200: { description: 'It is revoked.', schema: z.object({}) } },
     handle: async (request) => {
@@ -120,5 +156,6 @@ const revoke = (options: Clients): Endpoint =>
 export const clientEndpoints = (options: Clients): readonly Endpoint[] => [
   list(options),
   create(options),
+  rotate(options),
   revoke(options),
 ]

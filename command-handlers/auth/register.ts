@@ -1,9 +1,15 @@
-import { account, type AccountCommand, type AccountRejection } from '../../domain/account/account.ts'
-import type { Rejection } from '../../domain/kernel/decider.ts'
+import {
+  account,
+  type Account,
+  type AccountCommand,
+  type AccountEvent,
+  type AccountRejection,
+} from '../../domain/account/account.ts'
+import { reject, type Rejection } from '../../domain/kernel/decider.ts'
 import type { Actor, Cause, EventStore, Position } from '../../domain/kernel/event-store.ts'
 import type { PersonalData } from '../../domain/kernel/sealed.ts'
 import type { Instant } from '../../domain/kernel/time.ts'
-import { handle } from '../handle.ts'
+import { fold, handle } from '../handle.ts'
 import { accountIdOf, freshId } from '../ids.ts'
 import type { Credentials } from './ports.ts'
 
@@ -32,19 +38,29 @@ export type NewAccount = {
   readonly firstName: string
   readonly lastName: string
   readonly isAdmin: boolean
+  /** He registers himself, and nobody knows yet whether the login is his. */
+  readonly toConfirm?: true
+  /** What he accepted by it. */
+  readonly terms?: readonly string[]
+}
+
+/** Where an account came to be that may have a password; undefined for one that may not. */
+const openSince = async ({ store }: Pick<Registry, 'store'>, accountId: string): Promise<Position | undefined> => {
+  const { state, position } = await fold<AccountEvent, Account>({ store }, account, `account-${accountId}`)
+  return state.status === 'registered' && !state.isExternal ? position : undefined
 }
 
 /**
  * Registers an account: the event first, then the password. An account whose password was never kept, because something
  * ended this in between, gets it now.
  *
- * @param actor who registers it
+ * @param by who registers it
  * @returns the account's id, or `login-taken` when it exists and has a password
  */
 export const registerAccount = async (
   { store, credentials, personal, now }: Registry,
-  { login, password, firstName, lastName, isAdmin }: NewAccount,
-  actor: Actor,
+  { login, password, firstName, lastName, ...rest }: NewAccount,
+  by: Actor | 'himself',
 ): Promise<Refusal | { readonly accountId: string; readonly position: Position | undefined }> => {
   const accountId = accountIdOf(login)
   const sealed = (text: string) => personal.seal(accountId, text)
@@ -53,13 +69,17 @@ export const registerAccount = async (
     login: await sealed(login.trim().normalize('NFC')),
     firstName: await sealed(firstName),
     lastName: await sealed(lastName),
-    isAdmin,
+    ...rest,
     now: now(),
   }
+  const actor: Actor = by === 'himself' ? { kind: 'user', id: accountId, role: 'owner' } : by
   const outcome = await sendToAccount({ store })({ type: 'RegisterAccount', data }, causeBy(actor, accountId))
-  const isNew = await credentials.keep(accountId, password)
-  if ('rejection' in outcome) return isNew ? { accountId, position: undefined } : outcome
-  return { accountId, position: outcome.position }
+  // One that was closed has no password either, and gets none.
+  const position = 'rejection' in outcome ? await openSince({ store }, accountId) : outcome.position
+  if ('rejection' in outcome && position === undefined) return outcome
+  // Of several at once, the account is the one's whose password is kept.
+  if (!(await credentials.keep(accountId, password))) return { rejection: reject('login-taken', 'this login is taken') }
+  return { accountId, position }
 }
 
 /**

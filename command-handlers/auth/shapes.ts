@@ -51,7 +51,7 @@ export const nestedOf = (account: AccountView): z.infer<typeof Nested> => ({
   scopes: scopesOf(account),
 })
 
-export const flatOf = ({ accountId, login, firstName, lastName, createdAt }: AccountView): z.infer<typeof Flat> => {
+export const flatOf = ({ accountId, login, firstName, lastName, createdAt, terms }: AccountView): z.infer<typeof Flat> => {
   const atMs = Date.parse(createdAt)
   const at = { seconds: Math.floor(atMs / 1000), nanos: (atMs % 1000) * 1_000_000 }
   return {
@@ -59,8 +59,11 @@ export const flatOf = ({ accountId, login, firstName, lastName, createdAt }: Acc
     login,
     firstName,
     lastName,
-    // An account is made by an operator, who has settled the terms with its owner.
-    termsAccepted: { TermsAndConditionsV1: true, PrivacyPolicyV1: true },
+    // Whoever registered somebody else has settled the terms with him.
+    termsAccepted: {
+      TermsAndConditionsV1: terms?.includes('TermsAndConditionsV1') ?? true,
+      PrivacyPolicyV1: terms?.includes('PrivacyPolicyV1') ?? true,
+    },
     origin: 'ccx',
     createdAt: at,
     updatedAt: at,

@@ -1,23 +1,19 @@
 import { z } from 'zod'
-import { type Endpoint, endpoint, type Reply, type Request } from '../../domain/kernel/endpoint.ts'
+import { type Endpoint, endpoint, type Request } from '../../domain/kernel/endpoint.ts'
 import type { JsonValue } from '../../domain/kernel/json.ts'
-import { type Instant, later } from '../../domain/kernel/time.ts'
+import { type Opening, openSession } from './opening.ts'
 import type { AccountView, Attempts, Credentials, Directory, Sessions } from './ports.ts'
 import { presentedToken, sessionCookie } from './presented.ts'
-import { invalidCredentials, tooManyAttempts } from './refusals.ts'
+import { forbidden, invalidCredentials, tooManyAttempts } from './refusals.ts'
 import { Flat, FlatCheck, flatOf, Nested, nestedOf, scopesOf } from './shapes.ts'
 
-export type SignIn = {
+export type SignIn = Opening & {
   readonly directory: Directory
-  readonly credentials: Credentials
+  readonly credentials: Pick<Credentials, 'verify'>
   readonly sessions: Sessions
   readonly attempts: Attempts
-  readonly now: () => Instant
-  /** Whether clients come by https. */
-  readonly secure: boolean
 }
 
-const SESSION_SECONDS = 365 * 24 * 60 * 60
 const tag = 'Authentication'
 
 const LoginBody = z.object({ login: z.string().min(1).max(254), password: z.string().min(1).max(1024) })
@@ -30,28 +26,18 @@ type LoginBody = z.infer<typeof LoginBody>
 const accountOf = async (
   { directory, credentials, attempts }: SignIn,
   { body: { login, password }, address }: Pick<Request<unknown, unknown, LoginBody>, 'body' | 'address'>,
+  isWanted: (account: AccountView) => boolean = () => true,
+  because?: string,
 ): Promise<AccountView> => {
   const waitSeconds = await attempts.begin(login, address)
   if (waitSeconds !== undefined) throw tooManyAttempts(waitSeconds)
   const account = await directory.accountByLogin(login)
   const isRight = await credentials.verify(account?.accountId, password)
-  if (account === undefined || !isRight) throw invalidCredentials()
+  // One that is not wanted is refused as a wrong one is, and counted so.
+  if (account === undefined || !isRight || !isWanted(account)) throw invalidCredentials(because)
   await attempts.succeed(login, address)
+  if (account.suspended) throw forbidden('this account is suspended')
   return account
-}
-
-const opened = async (
-  { sessions, now, secure }: SignIn,
-  { accountId }: AccountView,
-  body: JsonValue,
-): Promise<Reply> => {
-  const expiresAt = later(now(), SESSION_SECONDS * 1000)
-  const token = await sessions.open({ accountId, kind: 'session', clientId: null, expiresAt })
-  return {
-    status: 200,
-    body,
-    headers: { 'Set-Cookie': sessionCookie(token, { secure, maxAgeSeconds: SESSION_SECONDS }) },
-  }
 }
 
 const login = (
@@ -78,7 +64,7 @@ const login = (
     replies: { 200: { description: 'Signed in; the cookie `ccx-session` is set.', schema } },
     handle: async (request) => {
       const account = await accountOf(options, request)
-      return opened(options, account, tell(account))
+      return { status: 200, body: tell(account), headers: await openSession(options, account, request) }
     },
   })
 
@@ -94,9 +80,9 @@ const adminLogin = (options: SignIn): Endpoint =>
     body: LoginBody,
     replies: { 200: { description: 'Signed in; the cookie `ccx-session` is set.', schema: AdminLogin } },
     handle: async (request) => {
-      const account = await accountOf(options, request)
-      if (!account.isAdmin) throw invalidCredentials('login failed')
-      return opened(options, account, { id: account.accountId, login: account.login })
+      const account = await accountOf(options, request, (found) => found.isAdmin, 'login failed')
+      const body = { id: account.accountId, login: account.login }
+      return { status: 200, body, headers: await openSession(options, account, request) }
     },
   })
 
@@ -118,6 +104,7 @@ const check = (
     summary: 'Who is signed in',
     tag,
     access: 'user',
+    needs: 'self',
     replies: { 200: { description: 'The one who asks, and his scopes.', schema } },
     handle: async ({ principal }) => {
       const account = await directory.accountById(principal.userId)
@@ -134,6 +121,7 @@ const logout = ({ sessions, secure }: SignIn): Endpoint =>
     summary: 'Sign out',
     tag,
     access: 'user',
+    needs: 'self',
     replies: { 204: { description: 'The session or token that was presented is over.' } },
     handle: async ({ header }) => {
       const token = presentedToken(header)

@@ -49,6 +49,8 @@ const clientOf = async (
   const isRight = await credentials.verify(known?.clientId, secret)
   if (known === undefined || !isRight) return undefined
   if (known.expiresAt !== null && reached(known.expiresAt, now())) return undefined
+  const account = await directory.accountById(known.accountId)
+  if (account === undefined || account.suspended) return undefined
   return known
 }
 

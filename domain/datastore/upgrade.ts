@@ -43,11 +43,11 @@ export const upgradeDue = (
 export const upgradeDueInWindow = (
   { nodes, upgradeInWindow }: Pick<DatastoreSpec, 'nodes' | 'upgradeInWindow'>,
   built: Built,
-): readonly string[] => (upgradeInWindow === undefined ? [] : those(nodes, built, (builtAt) => builtAt < upgradeInWindow))
+): readonly string[] => (typeof upgradeInWindow !== 'string' ? [] : those(nodes, built, (builtAt) => builtAt < upgradeInWindow))
 
 /**
- * One change for each node, oldest replica first and the primary last, so that the role moves once. Each is a job of its own: what
- * one of them cannot do leaves the datastore whole, and the rest go on.
+ * One change for each node, oldest replica first and the primary last, so that the role moves once. Each is a job of its own:
+ * what one of them cannot do leaves the datastore whole, and the rest go on.
  *
  * @param nodeIds those to replace, from `upgradeDue`
  * @param fresh at least as many as there are nodes
@@ -72,8 +72,8 @@ export const planUpgrade = (
 }
 
 /**
- * A node that does not do its part, with another one in its place: of its size, in its zone. The only node that there is holds all
- * the data, and is started again where it is.
+ * A node that does not do its part, with another one in its place: of its size, in its zone. The only node that there is
+ * holds all the data, and is started again where it is.
  *
  * @param fresh one more than there are nodes
  */

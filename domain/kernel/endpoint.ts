@@ -12,6 +12,8 @@ export type Principal = {
   readonly clientId?: string
   readonly login: string
   readonly isAdmin: boolean
+  /** He has not confirmed his address, and this installation asks for it. */
+  readonly toConfirm?: true
   /** The tenant in whose name the request acts (the CCX-Owner header, else the user's own scope). */
   readonly ownerId: string
   /** What he is there. */
@@ -76,6 +78,8 @@ export type Endpoint = {
    * whoever is no member of it does not exist.
    */
   readonly of?: 'organisation'
+  /** Not for those who have yet to confirm their address. */
+  readonly confirmed?: true
   readonly params?: Schema<unknown>
   readonly query?: Schema<unknown>
   readonly body?: Schema<unknown>

@@ -3,8 +3,9 @@ export type Role = 'owner' | 'admin' | 'developer' | 'viewer' | 'auditor'
 
 /**
  * What a call asks of the one who makes it. `self`: it concerns himself, whatever his role; `audit`: reading what happened,
- * and lists; `look`: reading everything; `operate`: changing what is there; `administer`: making and deleting what lives
- * long, and saying who may come in; `own`: the organisation itself.
+ * and lists; `look`: reading everything but passwords; `operate`: making and changing
+ * what is there, and its passwords; `administer`: deleting it, and saying who and what may come in or is told; `own`: the
+ * organisation itself.
  */
 export type Need = 'self' | 'audit' | 'look' | 'operate' | 'administer' | 'own'
 

@@ -1,11 +1,14 @@
 import { Kysely, PostgresDialect } from 'kysely'
 import type { Pool } from 'pg'
-import type { Attempts, Credentials, Sessions } from '../../command-handlers/auth/ports.ts'
+import type { Attempts, Credentials, JwtLogins, MailTokens, Sessions, Throttle } from '../../command-handlers/auth/ports.ts'
 import type { Instant } from '../../domain/kernel/time.ts'
 import { attemptCounter } from './attempts.ts'
 import { credentialStore } from './credentials.ts'
+import { jwtLogins } from './jwt-logins.ts'
+import { mailTokens } from './mail-tokens.ts'
 import { sessionStore } from './sessions.ts'
 import { type AuthTables, migrateAuth } from './tables.ts'
+import { throttle } from './throttle.ts'
 
 export type AuthStore = {
   /** Brings the schema `auth` up to date; the rest needs it. */
@@ -13,6 +16,9 @@ export type AuthStore = {
   readonly credentials: Credentials
   readonly sessions: Sessions
   readonly attempts: Attempts
+  readonly mailTokens: MailTokens
+  readonly throttle: Throttle
+  readonly jwtLogins: JwtLogins
 }
 
 /**
@@ -27,5 +33,8 @@ export const authStore = ({ pool, now }: { readonly pool: Pool; readonly now: ()
     credentials: credentialStore({ db, now }),
     sessions: sessionStore({ db, now }),
     attempts: attemptCounter({ db, now }),
+    mailTokens: mailTokens({ db, now }),
+    throttle: throttle({ db, now }),
+    jwtLogins: jwtLogins({ db, now }),
   }
 }

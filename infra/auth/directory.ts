@@ -17,6 +17,8 @@ const accountOf = async (open: Open, row: AccountRow): Promise<AccountView> => {
     lastName,
     isAdmin: row.is_admin,
     suspended: row.suspended,
+    toConfirm: row.to_confirm,
+    terms: row.terms,
     createdAt: row.created_at.toISOString(),
   }
 }

@@ -37,6 +37,12 @@ export const hashPassword = async (password: string): Promise<string> => {
   return `$argon2id$v=19$m=${memory},t=${passes},p=${parallelism}$${unpadded(salt)}$${unpadded(hash)}`
 }
 
+/** Whether a hash was made at less cost than a new one would be. */
+export const isOutdated = (phc: string): boolean => {
+  const [, memory, passes, parallelism] = PHC.exec(phc) ?? []
+  return Number(memory) < CHOSEN.memory || Number(passes) < CHOSEN.passes || Number(parallelism) < CHOSEN.parallelism
+}
+
 /**
  * Whether a password is the one that was hashed.
  *

@@ -1,5 +1,6 @@
-import { sql, type ColumnType, type Kysely } from 'kysely'
-import { type Migrations, migrateToLatest } from '../read-store/migrate.ts'
+import type { ColumnType, Generated, Kysely } from 'kysely'
+import { migrateToLatest } from '../read-store/migrate.ts'
+import { authMigrations } from './migrations.ts'
 
 type Written = ColumnType<Date, string, string>
 type WrittenOrNull = ColumnType<Date | null, string | null, string | null>
@@ -13,62 +14,62 @@ export type AuthTables = {
     hash: string
     created_at: Written
     used_at: WrittenOrNull
+    /** The secret before, while it still holds. */
+    previous_hash: string | null
+    previous_until: WrittenOrNull
   }
   'auth.sessions': {
     /** SHA-256. */
     token_hash: Buffer
+    session_id: Generated<string>
     account_id: string
     kind: 'session' | 'token'
     client_id: string | null
+    /** Where it was opened from, and with what; sealed under the account's key. */
+    address: string | null
+    agent: string | null
     created_at: Written
     last_seen_at: Written
     expires_at: Written
   }
+  /** What was sent by mail, and is good for one thing once. */
+  'auth.mail_tokens': {
+    /** SHA-256. */
+    token_hash: Buffer
+    account_id: string
+    purpose: 'confirm' | 'reset'
+    expires_at: Written
+  }
+  /** Tokens of issuers that have opened a session here, or never shall. */
+  'auth.jwt_logins': {
+    /** SHA-256 of the issuer and its `jti`. */
+    key: Buffer
+    session_id: string | null
+    ended: boolean
+    /** After that the token is over by itself. */
+    keep_until: Written
+  }
   'auth.attempts': {
-    /** SHA-256 of who and from where. */
+    /** SHA-256 of what is counted. */
     key: Buffer
     count: number
     last_at: Written
     blocked_until: WrittenOrNull
   }
-}
-
-const migrations: Migrations = {
-  '0001-auth': {
-    up: async (db: Kysely<unknown>) => {
-      const schema = db.schema.withSchema('auth')
-      await schema
-        .createTable('credentials')
-        .addColumn('subject', 'uuid', (column) => column.primaryKey())
-        .addColumn('hash', 'text', (column) => column.notNull())
-        .addColumn('created_at', 'timestamptz', (column) => column.notNull())
-        .addColumn('used_at', 'timestamptz')
-        .execute()
-      await schema
-        .createTable('sessions')
-        .addColumn('token_hash', 'bytea', (column) => column.primaryKey())
-        .addColumn('account_id', 'uuid', (column) => column.notNull())
-        .addColumn('kind', 'text', (column) => column.notNull().check(sql`kind in ('session', 'token')`))
-        .addColumn('client_id', 'uuid')
-        .addColumn('created_at', 'timestamptz', (column) => column.notNull())
-        .addColumn('last_seen_at', 'timestamptz', (column) => column.notNull())
-        .addColumn('expires_at', 'timestamptz', (column) => column.notNull())
-        .execute()
-      for (const column of ['account_id', 'client_id', 'expires_at']) {
-        await schema.createIndex(`sessions_${column}`).on('sessions').column(column).execute()
-      }
-      await schema
-        .createTable('attempts')
-        .addColumn('key', 'bytea', (column) => column.primaryKey())
-        .addColumn('count', 'integer', (column) => column.notNull())
-        .addColumn('last_at', 'timestamptz', (column) => column.notNull())
-        .addColumn('blocked_until', 'timestamptz')
-        .execute()
-      await schema.createIndex('attempts_last_at').on('attempts').column('last_at').execute()
-    },
-  },
+  /** From where a login has signed in. */
+  'auth.known_places': {
+    /** SHA-256 of who and from where. */
+    key: Buffer
+    last_at: Written
+  }
+  'auth.buckets': {
+    /** SHA-256 of what is limited. */
+    key: Buffer
+    /** When the bucket will be as full as it can be. */
+    full_at: Written
+  }
 }
 
 /** Brings the schema `auth` up to date. */
 export const migrateAuth = (db: Kysely<AuthTables>): Promise<readonly string[]> =>
-  migrateToLatest(db, { schema: 'auth', migrations })
+  migrateToLatest(db, { schema: 'auth', migrations: authMigrations })

@@ -111,6 +111,7 @@ const CatalogueFile = z.strictObject({
       })
     }),
   clouds: coded(Cloud).min(1),
+  serverConfig: z.iso.datetime({ offset: true }).transform((text) => new Date(text).toISOString()).exactOptional(),
 })
 
 /**

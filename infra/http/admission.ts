@@ -1,4 +1,4 @@
-import { type Endpoint, needOf, type Principal } from '../../domain/kernel/endpoint.ts'
+import { type Endpoint, needOf, type Principal, Refused } from '../../domain/kernel/endpoint.ts'
 import { may, type Role } from '../../domain/kernel/roles.ts'
 import { refusal } from './problems.ts'
 import { inOrganisation, scoped } from './scope.ts'
@@ -33,7 +33,7 @@ const comesBasic = (header: Header): boolean => /^Basic\b/i.test(header('authori
  * @throws Refused for whoever may not, and for a malformed CCX-Owner header
  */
 export const admitted = async (
-  endpoint: Pick<Endpoint, 'access' | 'method' | 'needs' | 'of'>,
+  endpoint: Pick<Endpoint, 'access' | 'method' | 'needs' | 'of' | 'confirmed'>,
   { authenticate, isBasic, roleIn = async () => undefined }: Admission,
   header: Header,
   params: Readonly<Record<string, string>>,
@@ -53,6 +53,9 @@ export const admitted = async (
   if (access !== 'user') {
     if (!principal.isAdmin) throw refusal('forbidden', 'this is for operators')
     return own
+  }
+  if (endpoint.confirmed === true && principal.toConfirm === true) {
+    throw new Refused({ rejected: 'email-not-verified', because: 'confirm your e-mail address first' })
   }
   const need = needOf(endpoint)
   if (!may(own.role, need)) throw refusal('forbidden', `the role ${own.role} is not enough for this`)

@@ -4,6 +4,7 @@ import type { AuthRejection } from '../../command-handlers/auth/refusals.ts'
 import type { IdempotencyRejection } from '../../command-handlers/answer-once.ts'
 import type { IntegrationRejection } from '../../command-handlers/integration.ts'
 import type { OrganisationEdgeRejection } from '../../command-handlers/organisations/tools.ts'
+import type { UpgradeRejection } from '../../command-handlers/upgrade.ts'
 import type { WebhookEdgeRejection } from '../../command-handlers/webhook-ports.ts'
 import type { AccessRejection } from '../../command-handlers/access-tools.ts'
 import type { AccountRejection } from '../../domain/account/account.ts'
@@ -37,6 +38,7 @@ export type QueryRejection = 'datastore-not-deployed' | 'instant-not-reached' | 
 
 export type ProblemCode =
   | AccountRejection
+  | UpgradeRejection
   | AccessRejection
   | AuthRejection
   | DatastoreRejection
@@ -87,6 +89,10 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
   },
   'datastore-not-found': { status: 404, means: 'There is no such datastore, or it belongs to another.' },
   'dead-letter-not-found': { status: 404, means: 'There is no such dead letter.' },
+  'email-not-verified': {
+    status: 402,
+    means: 'The e-mail address is to be confirmed first. `POST /api/auth/confirm-request` sends the mail again.',
+  },
   'event-stream-not-open': { status: 404, means: 'The organisation has no credentials for the stream of its events.' },
   'event-stream-unavailable': {
     status: 409,
@@ -104,6 +110,7 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
     means: 'The request could not be carried out. The fault is ours; the request id finds it in the log.',
   },
   'invalid-credentials': { status: 401, means: 'The login or the password is wrong.' },
+  'invalid-jwt': { status: 401, means: 'The token of the issuer does not hold, or holds no more.' },
   'job-not-found': { status: 404, means: 'There is no such job.' },
   'job-not-over': { status: 409, means: 'The job waits or is at work: only one that came to nothing is asked for again.' },
   'job-not-retriable': {
@@ -124,13 +131,17 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
   'malformed-header': { status: 400, means: 'A header does not have its form. The message names it.' },
   'malformed-idempotency-key': { status: 400, means: 'An idempotency key has 1 to 255 visible ASCII characters.' },
   'malformed-name': { status: 400, means: 'The name is empty or too long.' },
-  'malformed-password': { status: 400, means: 'The password is too short, too long, or not of printable ASCII alone.' },
+  'malformed-password': {
+    status: 400,
+    means: 'The password is too short, too long, too easily guessed, or holds what it may not. The message says which.',
+  },
   'malformed-request': { status: 400, means: 'A field is missing or of the wrong type or form. `field` names it.' },
   'malformed-tags': { status: 400, means: 'The tags are too many, too long, empty or repeated.' },
   'method-not-allowed': {
     status: 405,
     means: 'The path exists, but not with this method. The header Allow lists those it has.',
   },
+  'nothing-to-upgrade': { status: 409, means: 'Every node was built from the newest image and software.' },
   'no-node-left': { status: 409, means: 'A datastore keeps at least one node.' },
   'node-is-primary': {
     status: 409,
@@ -152,18 +163,22 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
     status: 400,
     means: 'A number is outside of what the catalogue offers. The message names the bounds.',
   },
+  'read-only-already': { status: 409, means: 'The datastore takes writes, or takes none, as it is to already.' },
   'reserved-name': { status: 400, means: 'The name is one that the system needs for itself.' },
   'rotation-at-work': {
     status: 409,
     means: 'The login before the present one holds still. The message says until when; it can be ended at once.',
   },
+  'registration-closed': { status: 403, means: 'Nobody registers himself at this installation; its operators make accounts.' },
+  'session-not-found': { status: 404, means: 'The account has no such session.' },
   'timed-out': {
     status: 503,
     means: 'It took too long. It may still happen; an idempotency key makes it safe to ask again.',
   },
+  'token-over': { status: 400, means: 'What came by mail is used up, or its time is over.' },
   'too-many-attempts': {
     status: 429,
-    means: 'Too many failed attempts. The header Retry-After tells how many seconds to wait.',
+    means: 'Too many attempts. The header Retry-After tells how many seconds to wait.',
   },
   unauthenticated: { status: 401, means: 'Nobody is signed in: no session or token was presented, or it is over.' },
   'unknown-field': { status: 400, means: 'A datastore has no such field. The message lists those it has.' },
@@ -174,6 +189,8 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
     status: 409,
     means: 'The user was made by SQL, and is changed by SQL. Here he can only be deleted.',
   },
+  'volume-cannot-shrink': { status: 409, means: 'A volume only grows. The message tells how large it is.' },
+  'volume-limit-reached': { status: 409, means: 'A volume of this kind may not be so large. The message tells the limit.' },
   'webhook-limit-reached': { status: 422, means: 'An organisation has only so many webhooks. The message tells how many.' },
   'webhook-not-found': { status: 404, means: 'There is no such webhook, or it belongs to another.' },
   'webhook-target-refused': {

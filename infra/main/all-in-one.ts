@@ -1,16 +1,14 @@
 import { serve } from './base.ts'
 import { auditPart } from './parts/audit.ts'
-import { authCalls } from './parts/auth.ts'
+import { authServiceCalls, restCalls } from './parts/calls.ts'
 import { controllerPart } from './parts/controller.ts'
 import { deployerPart } from './parts/deployer.ts'
 import { httpPart } from './parts/http.ts'
-import { integrationCalls, integrationPart } from './parts/integration.ts'
+import { integrationPart } from './parts/integration.ts'
 import { mailPart } from './parts/mail.ts'
 import { projectorPart } from './parts/projector.ts'
-import { organisationCalls } from './parts/organisations.ts'
-import { commandCalls, queryCalls } from './parts/rest.ts'
 import { runnerPart } from './parts/runner.ts'
-import { webhookCalls, webhookPart } from './parts/webhooks.ts'
+import { webhookPart } from './parts/webhooks.ts'
 
 /** Every service in one process, for a laptop, a test or a small site. */
 await serve('all-in-one', [
@@ -22,5 +20,5 @@ await serve('all-in-one', [
   runnerPart,
   webhookPart,
   mailPart,
-  httpPart({ serves: [authCalls, commandCalls, queryCalls, webhookCalls, integrationCalls, organisationCalls] }),
+  httpPart({ serves: [...authServiceCalls, ...restCalls] }),
 ])

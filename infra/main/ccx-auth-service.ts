@@ -1,6 +1,6 @@
 import { serve } from './base.ts'
-import { authCalls } from './parts/auth.ts'
+import { authServiceCalls } from './parts/calls.ts'
 import { httpPart } from './parts/http.ts'
 
 /** Who may sign in: passwords, sessions, client credentials. */
-await serve('ccx-auth-service', [httpPart({ serves: [authCalls] })])
+await serve('ccx-auth-service', [httpPart({ serves: authServiceCalls })])

@@ -24,6 +24,7 @@ export const exported = (queries: AuditQueries): Endpoint =>
     summary: 'Export the audit trail, up to its last checkpoint',
     tag: 'Audit',
     access: 'user',
+    needs: 'audit',
     query: z.object({ ...trailQuery.shape, ...filterQuery.shape, format: z.enum(['json', 'csv']).default('json') }),
     replies: {
       200: {

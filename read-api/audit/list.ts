@@ -41,6 +41,7 @@ export const list = (queries: AuditQueries): Endpoint =>
     summary: 'List the entries of the audit trail',
     tag,
     access: 'user',
+    needs: 'audit',
     query: z.object({ ...trailQuery.shape, ...filterQuery.shape, ...pageQuery.shape }),
     replies: { 200: { description: 'A part of the trail, and where to go on.', schema: listReply } },
     handle: async (request) => {
@@ -57,6 +58,7 @@ export const listOfDatastore = (queries: AuditQueries): Endpoint =>
     summary: 'List the entries of the audit trail that concern a datastore',
     tag,
     access: 'user',
+    needs: 'audit',
     params: datastoreParams,
     query: z.object({ ...trailQuery.shape, ...filterQuery.omit({ datastore: true }).shape, ...pageQuery.shape }),
     replies: { 200: { description: 'A part of the trail, and where to go on.', schema: listReply } },

@@ -42,6 +42,7 @@ export const checkpoints = ({ db, waitFor }: AuditQueries): Endpoint =>
     summary: 'List the signed checkpoints of the audit trail, newest first',
     tag,
     access: 'user',
+    needs: 'audit',
     query: trailQuery.extend({
       cursor: z.string().regex(/^\d{1,15}$/).exactOptional(),
       limit: z.coerce.number().int().min(1).max(500).default(50),
@@ -71,6 +72,7 @@ export const inclusion = (queries: AuditQueries): Endpoint =>
     summary: 'Prove that an entry is in the audit trail (RFC 9162, section 2.1.3)',
     tag,
     access: 'user',
+    needs: 'audit',
     query: trailQuery.extend({
       n: count,
       size: count.exactOptional().meta({ description: 'Of the tree; default that of the last checkpoint.' }),
@@ -110,6 +112,7 @@ export const consistency = (queries: AuditQueries): Endpoint =>
     summary: 'Prove that an older state of the audit trail is the beginning of a newer one (RFC 9162, section 2.1.4)',
     tag,
     access: 'user',
+    needs: 'audit',
     query: trailQuery.extend({ from: count, to: count }),
     replies: {
       200: {

@@ -40,6 +40,7 @@ const why = (tools: Tools): Endpoint =>
     summary: 'Why a datastore shows what it shows: the event behind each field, and what led to it',
     tag,
     access: 'user',
+    needs: 'audit',
     params: datastoreParams,
     query: z.object({
       field: z.string().min(1).max(300).optional().meta({ description: 'A field, or what fields begin with up to a dot.' }),
@@ -58,6 +59,7 @@ const diff = (tools: Tools): Endpoint =>
     summary: 'What differs in a datastore between two instants',
     tag,
     access: 'user',
+    needs: 'audit',
     params: datastoreParams,
     query: z.object({ from: pastInstant, to: pastInstant.optional() }),
     replies: { 200: { description: 'The fields that differ, each with the event that set it last.', schema: diffReply } },
@@ -83,6 +85,7 @@ const events = (tools: Tools): Endpoint =>
     summary: 'What happened to a datastore, oldest first, and what of it each event changed',
     tag,
     access: 'user',
+    needs: 'audit',
     params: datastoreParams,
     query: z.object({ limit: z.coerce.number().int().min(1).max(LIMIT_MAX).default(50), cursor: cursor.optional() }),
     replies: { 200: { description: 'A part of the history, and where the next one begins.', schema: historyReply } },

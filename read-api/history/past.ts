@@ -6,8 +6,9 @@ import { datastores } from '../../projections/datastores.ts'
 import { jobs } from '../../projections/jobs.ts'
 import type { KnownEvent } from '../../projections/known-event.ts'
 import { sortablePosition } from '../../projections/positions.ts'
+import { nodes as nodesProjection } from '../../projections/nodes.ts'
 import type { Projection, Row } from '../../projections/projection.ts'
-import type { DatastoreRow, JobRow } from '../../projections/schema.ts'
+import type { DatastoreRow, JobRow, NodesRow } from '../../projections/schema.ts'
 import { noDatastore } from '../asked.ts'
 import { type AuditDb, beginningOf, eventsOf, type Part, placeAt } from './events.ts'
 import { endOf, instantText, type PastInstant } from './instant.ts'
@@ -136,6 +137,13 @@ export const pastOf = async (
 
 const gone = (because: string): Refused => new Refused({ rejected: 'datastore-not-found', because })
 
+type PastList = {
+  readonly total: number
+  readonly rows: readonly DatastoreRow[]
+  readonly jobs: readonly JobRow[]
+  readonly nodes: readonly NodesRow[]
+}
+
 /** Which datastores an owner had at an instant, newest first, and how many there were in all. */
 export const datastoresAt = async (
   queries: HistoryQueries,
@@ -145,7 +153,7 @@ export const datastoresAt = async (
     readonly limit: number
     readonly offset: number
   },
-): Promise<{ readonly total: number; readonly rows: readonly DatastoreRow[]; readonly jobs: readonly JobRow[] }> => {
+): Promise<PastList> => {
   const { audit } = queries
   await reach(queries, asOf)
   const until = (type: string) => {
@@ -174,14 +182,16 @@ export const datastoresAt = async (
     total: Number(total),
     rows: each.flatMap(({ row }) => (row === undefined ? [] : [row])),
     jobs: each.flatMap(({ open }) => open),
+    nodes: each.flatMap(({ nodes }) => nodes ?? []),
   }
 }
 
 const asListed = async (audit: AuditDb, datastoreId: string, asOf: PastInstant) => {
   const upTo = await placeAt(audit, datastoreId, asOf)
-  const [rows, open] = await Promise.all([
+  const [rows, open, nodes] = await Promise.all([
     rowsOf(audit, datastores, { datastoreId, upTo }),
     openJobsOf(audit, datastoreId, upTo),
+    rowsOf(audit, nodesProjection, { datastoreId, upTo }),
   ])
-  return { row: rows.get(datastoreId), open }
+  return { row: rows.get(datastoreId), open, nodes: nodes.get(datastoreId) }
 }

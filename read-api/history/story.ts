@@ -3,7 +3,7 @@ import type { JsonValue } from '../../domain/kernel/json.ts'
 import { datastores } from '../../projections/datastores.ts'
 import { jobs as jobsProjection } from '../../projections/jobs.ts'
 import type { KnownEvent } from '../../projections/known-event.ts'
-import { nodes as nodesProjection } from '../../projections/nodes.ts'
+import { nodes as nodesProjection, plannedBy } from '../../projections/nodes.ts'
 import type { DatastoreRow, JobRow, NodesRow } from '../../projections/schema.ts'
 import { datastoreFields, type Fields, nodesFields } from './fields.ts'
 
@@ -59,12 +59,6 @@ const jobsAfter = (before: Story['jobs'], event: KnownEvent): Story['jobs'] => {
 
 const same = (a: JsonValue | undefined, b: JsonValue | undefined): boolean =>
   a === b || (typeof a === 'object' && typeof b === 'object' && JSON.stringify(a) === JSON.stringify(b))
-
-/** The nodes that an event plans. */
-const plannedBy = ({ type, data }: KnownEvent) => {
-  if (type === 'DatastoreCreated') return data.spec.nodes
-  return type === 'JobQueued' ? comingBy(data.change) : []
-}
 
 const namesAfter = (before: Story['nodeNames'], event: KnownEvent): Story['nodeNames'] => {
   const planned = plannedBy(event)

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert'
 import { z } from 'zod'
 import { ensureOperator, registerAccount } from '../../command-handlers/auth/register.ts'
 import { accountIdOf } from '../../command-handlers/ids.ts'
-import { FREE_ATTEMPTS } from '../../infra/auth/attempts.ts'
+import { PATIENCE } from '../../infra/auth/attempts.ts'
 import { type AuthService, startAuthService } from '../support/auth-service.ts'
 import type { Answer } from '../support/rest.ts'
 import { until } from '../support/until.ts'
@@ -13,6 +13,7 @@ const auth = suite('signing in')
 const LOGIN = '/api/v2/auth/login'
 const TOKEN = '/api/auth/oauth2/token'
 const CLIENTS = '/api/v2/auth/oauth2/clients'
+const FREE_ATTEMPTS = PATIENCE.pair.free
 const DAY_MS = 24 * 60 * 60 * 1000
 
 const me = { login: 'Me@Example.com', password: 'correct horse' }

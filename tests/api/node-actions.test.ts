@@ -65,7 +65,7 @@ const deployed = async (size: number): ReturnType<typeof created> => {
   return made
 }
 
-const act = (uuid: string, nodeId: string | undefined, verb: 'promote' | 'reboot', as = 'alice', key?: string) =>
+const act = (uuid: string, nodeId: string | undefined, verb: 'promote' | 'reboot' | 'repair', as = 'alice', key?: string) =>
   rest.ask('POST', `${CLUSTER}/${uuid}/nodes/${nodeId}/${verb}`, {
     as,
     ...(key === undefined ? {} : { headers: { 'idempotency-key': key } }),
@@ -127,6 +127,27 @@ calls('a node is rebooted by a job of its own, the primary too', async () => {
   ]))
 })
 
+calls('a node is repaired by another one in its place, of its size and in its zone; the only one where it is', async () => {
+  const { uuid, nodes } = await deployed(2)
+  const { spec } = await stateOf(uuid)
+  for (const nodeId of nodes) assert.is((await act(uuid, nodeId, 'repair')).status, 202)
+  const { queue } = await stateOf(uuid)
+  for (const [n, { kind, change }] of queue.entries()) {
+    assert.is(kind, 'repair-node')
+    if (change?.kind !== 'repair-node' || change.replacement === null) throw new Error('nothing comes in its place')
+    const { nodeId, name, zone, instance } = change.replacement
+    assert.is(change.nodeId, nodes[n])
+    assert.equal([zone, instance], [spec.nodes[n]?.zone, spec.nodes[n]?.instance])
+    assert.not(spec.nodes.some((node) => node.nodeId === nodeId || node.name === name))
+  }
+  // Both jobs are planned for what there will be; the first of these nodes will be there no more.
+  assert.is((await act(uuid, nodes[0], 'repair')).status, 404)
+  const one = await deployed(1)
+  assert.is((await act(one.uuid, one.nodes[0], 'repair')).status, 202)
+  const [alone] = (await stateOf(one.uuid)).queue
+  assert.equal(alone?.change, { kind: 'repair-node', nodeId: one.nodes[0], replacement: null })
+})
+
 calls('the primary is not promoted, as it will be once all that waits is done', async () => {
   const { uuid, nodes: [primary, replica] } = await deployed(2)
   const refused = (nodeId: string | undefined) => [409, 'node-is-primary', `node ${nodeId} is the primary already`]
@@ -153,7 +174,7 @@ calls('a repeat under an idempotency key happens once', async () => {
 calls("another's datastore, and a node that there is not, are not found", async () => {
   const { uuid, nodes: [, replica] } = await deployed(2)
   const nobody = '0d000000-0000-4000-8000-00000000000d'
-  for (const verb of ['promote', 'reboot'] as const) {
+  for (const verb of ['promote', 'reboot', 'repair'] as const) {
     assert.equal(await refusalOf(act(uuid, replica, verb, 'bob')), [404, 'datastore-not-found', `there is no datastore ${uuid}`])
     assert.equal(await refusalOf(act(uuid, nobody, verb)), [404, 'node-not-found', `the datastore has no node ${nobody}`])
     assert.is((await refusalOf(act(uuid, 'db-1', verb)))[0], 400)

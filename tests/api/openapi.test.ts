@@ -23,8 +23,18 @@ const endpoints = [
     ...ports,
     secure: false,
     directory: { accountByLogin: unused, accountById: unused, clientById: unused, clientsOf: unused },
-    credentials: { keep: unused, issue: unused, verify: unused, forget: unused, lastUsed: unused },
-    sessions: { open: unused, find: unused, end: unused, endAllOf: unused },
+    credentials: {
+      keep: unused, issue: unused, verify: unused, forget: unused, lastUsed: unused, set: unused, rotate: unused,
+    },
+    sessions: {
+      open: unused, find: unused, end: unused, endAllOf: unused, listOf: unused, endOne: unused, endOthers: unused,
+    },
+    mailTokens: { issue: unused, accountOf: unused, spend: unused },
+    throttle: { take: unused },
+    outbox: { put: unused },
+    registrationOpen: true,
+    publicUrl: 'http://127.0.0.1',
+    later: () => undefined,
     attempts: { begin: unused, succeed: unused },
   }),
 ]

@@ -7,7 +7,8 @@ import { openPersonalData, sealed } from '../support/personal-data.ts'
 
 const test = suite('what an event says of who asked')
 
-const account = { accountId: 'acc_1', login: 'me@example.test', firstName: '', lastName: '', createdAt: noon, suspended: false }
+const names = { login: 'me@example.test', firstName: '', lastName: '' }
+const account = { accountId: 'acc_1', ...names, createdAt: noon, suspended: false, toConfirm: false, terms: null }
 const client = {
   clientId: 'cli_1', accountId: 'acc_1', organisationId: null, role: null, name: 'ci', createdAt: noon, expiresAt: null,
 }
@@ -16,7 +17,7 @@ const client = {
 const actorOf = async (kind: 'session' | 'token', isAdmin: boolean) => {
   const clientId = kind === 'token' ? client.clientId : null
   const authenticate = authenticator({
-    sessions: { find: async () => ({ accountId: 'acc_1', kind, clientId, expiresAt: noon }) },
+    sessions: { find: async () => ({ sessionId: 'ses_1', accountId: 'acc_1', kind, clientId, expiresAt: noon }) },
     directory: { accountById: async () => ({ ...account, isAdmin }), clientById: async () => client },
     roleIn: async () => undefined,
   })

@@ -1,12 +1,15 @@
-import { randomBytes } from 'node:crypto'
+import { argon2, randomBytes } from 'node:crypto'
+import { promisify } from 'node:util'
 import { authenticator } from '../../command-handlers/auth/authenticator.ts'
-import { authEndpoints } from '../../command-handlers/auth/endpoints.ts'
+import { type AuthEndpoints, authEndpoints } from '../../command-handlers/auth/endpoints.ts'
 import { rolesIn } from '../../command-handlers/organisations/membership.ts'
-import type { Endpoint } from '../../domain/kernel/endpoint.ts'
+import { type Endpoint, endpoint } from '../../domain/kernel/endpoint.ts'
 import type { EventStore } from '../../domain/kernel/event-store.ts'
+import type { Mail } from '../../domain/kernel/mail.ts'
 import type { PersonalData } from '../../domain/kernel/sealed.ts'
 import { type AuthStore, authStore } from '../../infra/auth/auth-store.ts'
 import { directory } from '../../infra/auth/directory.ts'
+import { listMails, mailDb, outbox } from '../../infra/mail/outbox.ts'
 import { memoryEventStore } from '../../infra/event-store/memory.ts'
 import { connect, type ReadStore } from '../../infra/read-store/connect.ts'
 import { VAULT, vaultMigrations } from '../../infra/secrets/migrations.ts'
@@ -27,11 +30,15 @@ export type AuthService = {
   readonly auth: AuthStore
   readonly personal: PersonalData
   readonly now: () => string
+  /** Keeps the account's password as a hash of little cost. */
+  readonly weaken: (accountId: string, password: string) => Promise<void>
   /** Lets time pass, for the service alone. */
   readonly advance: (ms: number) => void
   /** What the service has logged. */
   readonly lines: readonly string[]
-  /** Everything that the schema `auth` holds, as text. */
+  /** What was put into the outbox and is for this reader, oldest first, once all that follows answers is done. */
+  readonly mailsTo: (login: string) => Promise<readonly Mail[]>
+  /** Everything that the schema `auth` and the outbox hold, as text. */
   readonly kept: () => Promise<string>
   readonly close: () => Promise<void>
 }
@@ -42,14 +49,28 @@ export type AuthStores = Pick<AuthService, 'store' | 'auth' | 'personal' | 'now'
   readonly masterKey: Buffer
 }
 
+/** A call for those alone who have confirmed their address. */
+const confirmedOnly = endpoint({
+  method: 'POST',
+  path: '/api/confirmed-only',
+  summary: 'For those who have confirmed their address',
+  tag: 'Test',
+  access: 'user',
+  confirmed: true,
+  replies: { 200: { description: 'He has.' } },
+  handle: async () => ({ status: 200, body: {} }),
+})
+
 /**
  * The authentication service as it runs, over a real Postgres with its real projections; only the event store is in
  * memory.
  *
  * @param more other calls behind the same authentication
+ * @param options what of the service is to be otherwise
  */
 export const startAuthService = async (
   more: (stores: AuthStores) => Promise<readonly Endpoint[]> = async () => [],
+  options: Partial<AuthEndpoints> = {},
 ): Promise<AuthService> => {
   const postgres = await startPostgres()
   const readStore = connect<ReadSchema>(postgres.url)
@@ -68,25 +89,43 @@ export const startAuthService = async (
   const personal = personalData({ pool: readStore.pool, masterKey })
   const found = directory({ db: readStore.db, personal })
   const roleIn = rolesIn(store)
-  const { sessions, credentials, attempts } = auth
   const own = await more({ store, readStore, masterKey, personal, auth, now })
+  const { migrate: _, ...ports } = auth
+  const mails = await mailDb(readStore.pool)
+  const following = new Set<Promise<void>>()
   const rest = await startRest(
-    [...own, ...authEndpoints({
-      store,
-      directory: found,
-      credentials,
-      sessions,
-      attempts,
-      personal,
-      now,
-      secure: false,
-      traceparent: () => undefined,
-    })],
-    { authenticate: authenticator({ sessions, directory: found, roleIn }), roleIn, waitFor: position.waitFor, log },
+    [
+      ...own,
+      ...authEndpoints({
+        ...ports,
+        store,
+        directory: found,
+        personal,
+        outbox: outbox({ db: mails, personal, now }),
+        now,
+        secure: false,
+        publicUrl: 'http://ccx.test',
+        registrationOpen: true,
+        traceparent: () => undefined,
+        later: (work) => {
+          const done = work().finally(() => following.delete(done))
+          following.add(done)
+        },
+        ...options,
+      }),
+      confirmedOnly,
+    ],
+    {
+      authenticate: authenticator({ sessions: auth.sessions, directory: found, roleIn, requireConfirmed: true }),
+      roleIn,
+      waitFor: position.waitFor,
+      log,
+    },
   )
   const kept = async () => {
-    const tables = ['credentials', 'sessions', 'attempts'].map(
-      (name) => `select row_to_json(t)::text as row from auth.${name} t`,
+    const names = ['credentials', 'sessions', 'attempts', 'mail_tokens', 'jwt_logins', 'known_places', 'buckets']
+    const tables = [...names.map((name) => `auth.${name}`), 'mail.outbox'].map(
+      (name) => `select row_to_json(t)::text as row from ${name} t`,
     )
     const { rows } = await readStore.pool.query(tables.join(' union all '))
     return JSON.stringify(rows)
@@ -102,6 +141,19 @@ export const startAuthService = async (
     },
     lines,
     kept,
+    weaken: async (accountId, password) => {
+      const salt = randomBytes(16)
+      const cost = { parallelism: 1, memory: 8, passes: 1, tagLength: 32 }
+      const hash = await promisify(argon2)('argon2id', { ...cost, message: password, nonce: salt })
+      const unpadded = (bytes: Buffer) => bytes.toString('base64').replaceAll('=', '')
+      const phc = `$argon2id$v=19$m=8,t=1,p=1$${unpadded(salt)}$${unpadded(hash)}`
+      await readStore.pool.query('update auth.credentials set hash = $1 where subject = $2', [phc, accountId])
+    },
+    mailsTo: async (login) => {
+      await Promise.all(following)
+      const listed = await listMails(mails, personal, { limit: 1_000 })
+      return listed.flatMap(({ mail }) => (mail?.to === login ? [mail] : []))
+    },
     close: async () => {
       await rest.close()
       until.abort()

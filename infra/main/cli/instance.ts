@@ -20,7 +20,7 @@ const MAKES_READ_MODELS: ReadonlySet<string> = new Set(['ccx-projector', ALL_IN_
 const EMBEDDED = ['event-store', 'dns', 'ingress'] as const
 /** What runs on an HTTP port of its own behind the ingress, and the paths that go there. */
 const BEHIND_INGRESS: Readonly<Record<string, readonly string[]>> = {
-  'ccx-auth-service': ['/api/auth/', '/api/v2/auth/'],
+  'ccx-auth-service': ['/api/auth/', '/api/v2/auth/', '/api/v1/sessions'],
   'ccx-rest': ['/'],
 }
 

@@ -1,19 +1,17 @@
 import { randomBytes } from 'node:crypto'
 import { text } from 'node:stream/consumers'
 import { registerAccount } from '../../../command-handlers/auth/register.ts'
+import { passwordFault } from '../../../domain/account/password-rules.ts'
 import { OPERATOR, onAccounts } from './accounts.ts'
 import { type Command, parseOptions, UsageError } from './usage.ts'
 
 const LOGIN = /^[^\s\p{C}]{3,254}$/u
-const PASSWORD_LENGTH_MIN = 10
-const PASSWORD_LENGTH_MAX = 1024
 
 /** From standard input, without the final line break; it has no place among the arguments, which everyone can see. */
-const typedPassword = async (): Promise<string> => {
+const typedPassword = async (login: string): Promise<string> => {
   const password = (await text(process.stdin)).replace(/\r?\n$/, '')
-  if (password.length < PASSWORD_LENGTH_MIN || password.length > PASSWORD_LENGTH_MAX) {
-    throw new UsageError(`a password has ${PASSWORD_LENGTH_MIN} to ${PASSWORD_LENGTH_MAX} characters`)
-  }
+  const fault = passwordFault(password, login)
+  if (fault !== undefined) throw new UsageError(fault)
   return password
 }
 
@@ -32,7 +30,7 @@ export const user: Command = async (args) => {
   const [verb, login, ...rest] = positionals
   if (verb !== 'add' || login === undefined || rest.length > 0) throw new UsageError('user wants: add LOGIN')
   if (!LOGIN.test(login)) throw new UsageError('a login has 3 to 254 characters and no spaces')
-  const typed = values['password-stdin'] ? await typedPassword() : undefined
+  const typed = values['password-stdin'] ? await typedPassword(login) : undefined
   const password = typed ?? randomBytes(18).toString('base64url')
   await onAccounts(values.state, async (registry) => {
     const account = {

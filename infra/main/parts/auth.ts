@@ -8,7 +8,7 @@ import { traceparent } from '../../telemetry/tracing.ts'
 import type { Base } from '../base.ts'
 
 /** The calls of the authentication service. Makes the first operator when there is none yet. */
-export const authCalls = async ({ config, log, now, store, ccxDb, personal }: Base): Promise<readonly Endpoint[]> => {
+export const authCalls = async ({ config, log, now, store, ccxDb, personal, outbox }: Base): Promise<readonly Endpoint[]> => {
   const { db, pool } = ccxDb()
   const { migrate, ...auth } = authStore({ pool, now })
   await migrate()
@@ -22,5 +22,19 @@ export const authCalls = async ({ config, log, now, store, ccxDb, personal }: Ba
   }
   const secure = config.http.publicUrl.startsWith('https:')
   const people = directory({ db, personal: sealing })
-  return authEndpoints({ ...auth, store: store(), directory: people, personal: sealing, now, secure, traceparent })
+  return authEndpoints({
+    ...auth,
+    store: store(),
+    directory: people,
+    personal: sealing,
+    outbox: await outbox(),
+    now,
+    secure,
+    publicUrl: config.http.publicUrl,
+    registrationOpen: config.accounts.registrationOpen,
+    traceparent,
+    later: (work) => {
+      work().catch((err: unknown) => log.error({ err }, 'what was to follow an answer came to nothing'))
+    },
+  })
 }

@@ -43,6 +43,7 @@ export const httpPart =
         sessions: auth.sessions,
         directory: directory({ db, personal: await personal() }),
         roleIn,
+        requireConfirmed: config.accounts.requireConfirmed,
       }),
       roleIn,
       isBasic: basicGuard(basicAccount(config)),

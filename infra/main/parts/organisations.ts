@@ -3,7 +3,6 @@ import { organisationEndpoints } from '../../../command-handlers/organisations/e
 import type { Endpoint } from '../../../domain/kernel/endpoint.ts'
 import { READ_SCHEMA } from '../../../projections/schema.ts'
 import { organisations } from '../../../read-api/organisations.ts'
-import { mailDb, outbox } from '../../mail/outbox.ts'
 import { knownOrganisations } from '../../organisations/known.ts'
 import { traceparent } from '../../telemetry/tracing.ts'
 import type { Base } from '../base.ts'
@@ -14,7 +13,7 @@ const TOKEN_BYTES = 32
 /** The calls about organisations and who belongs to them. */
 export const organisationCalls = async (base: Base): Promise<readonly Endpoint[]> => {
   const { config, metrics, now, store, ccxDb } = base
-  const { db, pool } = ccxDb()
+  const { db } = ccxDb()
   const sealed = await base.secrets()
   const personal = await base.personal()
   return [
@@ -26,7 +25,7 @@ export const organisationCalls = async (base: Base): Promise<readonly Endpoint[]
         ensure: (ref) => sealed.ensure(ref, async () => randomBytes(TOKEN_BYTES).toString('base64url')),
         destroySubject: sealed.destroySubject,
       },
-      outbox: outbox({ db: await mailDb(pool), personal, now }),
+      outbox: await base.outbox(),
       publicUrl: config.http.publicUrl,
       now,
       traceparent,
