@@ -81,7 +81,7 @@ export const originOf = ({ correlationId, organisationId, requestId }: Metadata)
 
 /** The order as it goes out; its id is derived from its place, so that a repeat is known as one. */
 export const placedOrder = ({ data }: StepOrdered): PlacedOrder => {
-  const { jobId, datastoreId, step, key, attempt, course, order, notAfter } = data
+  const { jobId, datastoreId, step, key, attempt, course, order, notAfter, extending } = data
   const place = { step, key, attempt, course }
-  return { orderId: orderIdOf(jobId, place), jobId, datastoreId, ...place, order, notAfter }
+  return { orderId: orderIdOf(jobId, place), jobId, datastoreId, ...place, order, notAfter, ...(extending === undefined ? {} : { extending }) }
 }

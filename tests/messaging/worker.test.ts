@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { setTimeout as pause } from 'node:timers/promises'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { OrderOutcome } from '../../domain/job/orders.ts'
@@ -101,6 +102,36 @@ fact('an order past its time is not begun', async (on) => {
   const [outcome] = on.answers()
   assert.is(begun, 0)
   assert.equal(outcome?.kind === 'failed' && [outcome.because, outcome.final], ['It took too long to begin.', false])
+})
+
+fact('an order that may take as long as it moves is stopped only when it stands still, or at its limit', async (on) => {
+  const now = () => new Date().toISOString()
+  const inMs = (ms: number) => new Date(Date.now() + ms).toISOString()
+  const paces = { moves: 12, hangs: 2, 'never ends': Infinity }
+  on.worker(async ({ orderId }, { signal, progress }) => {
+    const rounds = Object.entries(paces).find(([name]) => name === orderId)?.[1] ?? 0
+    for (let n = 1; n <= rounds; n++) {
+      await pause(100, undefined, { signal })
+      progress(n, `${n} of them`)
+    }
+    if (orderId === 'hangs') await once(signal, 'abort')
+    signal.throwIfAborted()
+    return {}
+  }, { now })
+  for (const orderId of Object.keys(paces)) {
+    const extending = { byMs: 500, until: inMs(2_000) }
+    await on.messaging.order(placed(orderId, { key: orderId, notAfter: inMs(500), extending }), {})
+  }
+  await until(() => on.answers().length === 3, { withinMs })
+  const answerTo = (id: string) => on.answers().find(({ orderId }) => orderId === id)
+  assert.is(answerTo('moves')?.kind, 'succeeded')
+  for (const id of ['hangs', 'never ends']) {
+    const answer = answerTo(id)
+    assert.equal(answer?.kind === 'failed' && answer.because, 'It took too long and was stopped.', id)
+  }
+  const figures = on.outcomes.flatMap((each) => (each.kind === 'noted' && each.orderId === 'moves' ? [each.figure ?? 0] : []))
+  assert.ok(figures.length >= 3, 'it is told several times before a deadline')
+  assert.equal(figures, figures.toSorted((a, b) => a - b))
 })
 
 fact('an order whose time runs out is stopped', async (on) => {

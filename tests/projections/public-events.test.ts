@@ -30,7 +30,7 @@ const WRITTEN_BY_SOMEBODY = new Set([
 ])
 
 /** The names of steps, and why a webhook rests. */
-const OUR_WORDS = /^(name [a-z-]+|because (asked|failing|gone|stale))$/
+const OUR_WORDS = /^(name (?!db-)[a-z0-9-]+|because (asked|failing|gone|stale))$/
 
 const Data = z.record(z.string(), z.json())
 
