@@ -74,7 +74,8 @@ export const evolve = (state: Job, event: JobEvent): Job => {
     case 'StepNoted': {
       const { key, moved } = event.data
       const work = state.work[key]
-      return moved === undefined || work?.state !== 'ordered' ? state : { ...state, work: { ...state.work, [key]: { ...work, ...moved } } }
+      if (moved === undefined || work?.state !== 'ordered') return state
+      return { ...state, work: { ...state.work, [key]: { ...work, ...moved } } }
     }
     case 'AttentionNeeded':
       return state

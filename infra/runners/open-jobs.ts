@@ -83,5 +83,6 @@ export const originOf = ({ correlationId, organisationId, requestId }: Metadata)
 export const placedOrder = ({ data }: StepOrdered): PlacedOrder => {
   const { jobId, datastoreId, step, key, attempt, course, order, notAfter, extending } = data
   const place = { step, key, attempt, course }
-  return { orderId: orderIdOf(jobId, place), jobId, datastoreId, ...place, order, notAfter, ...(extending === undefined ? {} : { extending }) }
+  const moving = extending === undefined ? {} : { extending }
+  return { orderId: orderIdOf(jobId, place), jobId, datastoreId, ...place, order, notAfter, ...moving }
 }

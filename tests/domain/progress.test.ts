@@ -20,7 +20,8 @@ const still = job(exampleSagas)
 
 const progress = (ms: number, figure: number, measuredMs = ms): JobCommand => {
   const place = { step: 'wall', key: 'all', attempt: 1, course: 'forward' } as const
-  const outcome = { orderId: 'o', jobId: 'job_1', at: at(measuredMs), ...place, kind: 'noted', line: `${figure} laid`, figure } as const
+  const told = { kind: 'noted', line: `${figure} laid`, figure } as const
+  const outcome = { orderId: 'o', jobId: 'job_1', at: at(measuredMs), ...place, ...told }
   return { type: 'RecordOutcome', data: { jobId: 'job_1', outcome, now: at(ms) } }
 }
 const streamOf = (by: typeof decider, ...commands: readonly JobCommand[]): readonly JobEvent[] =>

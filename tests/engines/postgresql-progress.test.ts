@@ -35,7 +35,8 @@ const joined = async (i: number, copy: (run: Run, ...args: Parameters<Run>) => R
   const outcomes: OrderOutcome[] = []
   const node = world.node(i)
   await postgresql.install(node)
-  const run: Run = (argv, options) => (argv[0] === 'pg_basebackup' ? copy(node.host.run, argv, options) : node.host.run(argv, options))
+  const run: Run = (argv, options) =>
+    argv[0] === 'pg_basebackup' ? copy(node.host.run, argv, options) : node.host.run(argv, options)
   const working = workOn({
     messaging, family: 'cmon', concurrency: 1, signal, now: () => new Date().toISOString(), log: keptLog().log,
     handle: async (_, work) => {

@@ -1,5 +1,4 @@
 import { once } from 'node:events'
-import { setTimeout as pause } from 'node:timers/promises'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { OrderOutcome } from '../../domain/job/orders.ts'
@@ -111,7 +110,9 @@ fact('an order that may take as long as it moves is stopped only when it stands 
   on.worker(async ({ orderId }, { signal, progress }) => {
     const rounds = Object.entries(paces).find(([name]) => name === orderId)?.[1] ?? 0
     for (let n = 1; n <= rounds; n++) {
-      await pause(100, undefined, { signal })
+      const next = Date.now() + 100
+      await until(() => signal.aborted || Date.now() >= next, { withinMs })
+      signal.throwIfAborted()
       progress(n, `${n} of them`)
     }
     if (orderId === 'hangs') await once(signal, 'abort')

@@ -57,6 +57,7 @@ const answer = (own: World): void => {
   const say = (kind: Kind): void =>
     sendJob(own, { type: 'RecordOutcome', data: { jobId, outcome: { ...outcome, ...kind }, now: clock.now } })
   if (roll() < 0.2) say({ kind: 'noted', line: `working on ${key}` })
+  if (order.subject === 'cmon.join-replica') say({ kind: 'noted', line: 'half of it', figure: 50 })
   if (roll() < 0.93) return say({ kind: 'succeeded', result: resultOf(order, ++clock.count) })
   // The rest are never answered and time out.
   if (roll() < 0.7) say({ kind: 'failed', because: 'it did not work', final: roll() < 0.2 })

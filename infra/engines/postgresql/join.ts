@@ -19,6 +19,7 @@ import {
 } from './server.ts'
 
 const MEASURE_EVERY_MS = 1_000
+const MEASURE = ['sh', '-c', 'du -sk "$1" 2>/dev/null || true', 'measure'] as const
 
 export const join: Engine['join'] = async (node, primary) => {
   const { member, note } = node
@@ -77,7 +78,7 @@ const measured = async <T>({ host, signal, progress }: NodeContext, folder: stri
       await pause(MEASURE_EVERY_MS, undefined, { signal: until }).catch(() => undefined)
       if (until.aborted) return
       // Files come and go while it is looked at; what cannot be measured is no progress.
-      const told = await host.run(['sh', '-c', 'du -sk "$1" 2>/dev/null || true', 'du', folder], { signal: until }).catch(() => '')
+      const told = await host.run([...MEASURE, folder], { signal: until }).catch(() => '')
       const kib = Number(/^\d+/.exec(told)?.[0] ?? 0)
       progress(kib, `${Math.floor(kib / 1024)} MiB are copied`)
     }
