@@ -21,6 +21,9 @@ export type RunOptions = {
   readonly signal?: AbortSignal
 }
 
+/** How much of a volume is used, in bytes; `totalBytes` is all that its users can ever have of it. */
+export type DiskUsage = { readonly usedBytes: number; readonly totalBytes: number }
+
 /**
  * The waist of the system: all that an engine may ask of a machine, all that a provider must offer.
  * Every member may be called again; paths are absolute on the machine and lie under `dataDir`.
@@ -40,6 +43,8 @@ export type Host = {
   readonly write: (path: string, content: string, mode: number) => Promise<void>
   /** The file's text, or undefined when there is none. */
   readonly read: (path: string) => Promise<string | undefined>
+  /** How full the volume is; undefined where it has no size of its own. */
+  readonly diskUsage: () => Promise<DiskUsage | undefined>
   /** Makes the unit run, now and after a boot. Done already: nothing. A changed definition holds from the next start on. */
   readonly start: (unit: Unit) => Promise<void>
   /** Ends the unit and keeps it from coming back at boot. Not running: nothing. */

@@ -1,13 +1,13 @@
 import type { Change } from '../domain/datastore/changes/index.ts'
 import type { DatastoreCreated, Settings } from '../domain/datastore/messages.ts'
-import { type NodePlan, primaryName, replicaName } from '../domain/datastore/spec.ts'
+import { type Autoscale, type NodePlan, primaryName, replicaName } from '../domain/datastore/spec.ts'
 import { projection } from './projection.ts'
-import type { DatastoreRow } from './schema.ts'
+import type { DatastoreRow, Targeted } from './schema.ts'
 
 /** One row per datastore that is not deleted. */
 export const datastores = projection<DatastoreRow>({
   name: 'datastores',
-  version: 2,
+  version: 3,
   table: 'datastores',
   key: 'datastore_id',
   columns: {
@@ -38,6 +38,9 @@ export const datastores = projection<DatastoreRow>({
     places: 'json',
     notifications: 'json',
     maintenance: 'json',
+    targets: 'json',
+    read_only_because: 'text',
+    autoscale: 'json',
     created_at: 'time',
     updated_at: 'time',
   },
@@ -52,6 +55,8 @@ export const datastores = projection<DatastoreRow>({
     'DatastoreDeleted',
     'SettingsChanged',
     'DatastoreChanged',
+    'ChangeAbandoned',
+    'JobQueued',
   ],
 
   keys({ type, data }) {
@@ -66,6 +71,9 @@ export const datastores = projection<DatastoreRow>({
       case 'SettingsChanged':
       case 'DatastoreChanged':
         return [data.datastoreId]
+      case 'ChangeAbandoned':
+      case 'JobQueued':
+        return data.change !== undefined && isTargeted(data.change) ? [data.datastoreId] : []
       default:
         return []
     }
@@ -93,9 +101,15 @@ export const datastores = projection<DatastoreRow>({
         return { ...updated, ...set(data.settings) }
       case 'DatastoreChanged': {
         const places = placesAfter(row.places, data.change)
-        const instance = data.change.kind === 'resize-instances' ? { instance_size: data.change.instance.code } : {}
-        return { ...updated, places, size: places.length, ...instance }
+        const targets = without(row.targets, data.jobId)
+        return { ...updated, ...partsAfter(data.change), places, size: places.length, targets }
       }
+      case 'JobQueued': {
+        const target = data.change && targetOf(data.change)
+        return target === undefined ? row : { ...row, targets: [...row.targets, { job_id: data.jobId, ...target }] }
+      }
+      case 'ChangeAbandoned':
+        return { ...row, targets: without(row.targets, data.jobId) }
       default:
         return row
     }
@@ -113,10 +127,45 @@ const after = (
     : { status, status_reason: reason }
 
 /** What a tenant may set without a job, as it is read; what he has left alone is absent. */
-const set = ({ maintenance, ...words }: Settings): Partial<DatastoreRow> => ({
+const set = ({ maintenance, autoscale, ...words }: Settings): Partial<DatastoreRow> => ({
   ...words,
+  ...(autoscale === undefined ? {} : { autoscale: autoscaleOf(autoscale) }),
   ...(maintenance === undefined ? {} : { maintenance: windowOf(maintenance) }),
 })
+
+const autoscaleOf = ({ enabled, thresholdPercent, stepPercent, maxGib }: Autoscale): DatastoreRow['autoscale'] => ({
+  enabled,
+  threshold_percent: thresholdPercent,
+  step_percent: stepPercent,
+  max_gib: maxGib,
+})
+
+/** What clients are to read of a change before it is done. */
+const targetOf = (change: Change): Partial<Targeted> | undefined => {
+  switch (change.kind) {
+    case 'resize-instances':
+      return { instance_size: change.instance.code }
+    case 'grow-volumes':
+      return { volume_size_gib: change.sizeGib }
+    case 'change-volume-type': {
+      const { type, sizeGib, iops } = change.volume
+      return { volume_type: type, volume_size_gib: sizeGib, volume_iops: iops }
+    }
+    default:
+      return undefined
+  }
+}
+
+const isTargeted = (change: Change): boolean => targetOf(change) !== undefined
+
+const without = (targets: DatastoreRow['targets'], jobId: string): DatastoreRow['targets'] =>
+  targets.filter(({ job_id }) => job_id !== jobId)
+
+/** What a change has made of it, beside its nodes. */
+const partsAfter = (change: Change): Partial<DatastoreRow> => {
+  if (change.kind === 'set-read-only') return { read_only_because: change.readOnly ? change.because : null }
+  return targetOf(change) ?? {}
+}
 
 const windowOf = ({ dayOfWeek, startHour, endHour }: DatastoreCreated['data']['spec']['maintenance']) => ({
   day_of_week: dayOfWeek,
@@ -132,16 +181,7 @@ const placesAfter = (places: DatastoreRow['places'], change: Change): DatastoreR
       return [...places, ...change.nodes.map(placeOf)]
     case 'remove-nodes':
       return places.filter(({ node_id }) => !change.nodeIds.includes(node_id))
-    case 'promote-replica':
-    case 'reboot-node':
-    case 'resize-instances':
-    case 'change-parameters':
-    case 'create-database':
-    case 'drop-database':
-    case 'create-user':
-    case 'change-user':
-    case 'drop-user':
-    case 'change-admin':
+    default:
       return places
   }
 }
@@ -174,6 +214,9 @@ const created = ({ datastoreId, spec, at }: DatastoreCreated['data']): Datastore
   places: spec.nodes.map(placeOf),
   notifications: spec.notifications,
   maintenance: windowOf(spec.maintenance),
+  targets: [],
+  read_only_because: null,
+  autoscale: spec.autoscale === undefined ? null : autoscaleOf(spec.autoscale),
   created_at: at,
   updated_at: at,
 })

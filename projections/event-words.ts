@@ -60,6 +60,12 @@ const valuesOf = (change: Change): readonly string[] => {
       return Object.entries(change.values).map(([name, value]) => `${name} = ${value}`)
     case 'resize-instances':
       return [`to ${change.instance.code}`]
+    case 'grow-volumes':
+      return [`to ${change.sizeGib} GiB`, ...(change.because === undefined ? [] : [`because ${change.because}`])]
+    case 'change-volume-type':
+      return [`to ${change.volume.type}`, `${change.volume.sizeGib} GiB`]
+    case 'set-read-only':
+      return [change.readOnly ? 'on' : 'off', `because ${change.because}`]
     default:
       return []
   }

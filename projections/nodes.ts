@@ -8,7 +8,7 @@ import type { NodeEntry, NodesRow } from './schema.ts'
 /** One row per datastore that has nodes, or is getting them. */
 export const nodes = projection<NodesRow>({
   name: 'nodes',
-  version: 2,
+  version: 3,
   table: 'nodes',
   key: 'datastore_id',
   columns: {
@@ -20,6 +20,7 @@ export const nodes = projection<NodesRow>({
     volume_size_gib: 'integer',
     port: 'integer',
     running: 'boolean',
+    read_only: 'boolean',
     nodes: 'json',
   },
 
@@ -67,7 +68,8 @@ export const nodes = projection<NodesRow>({
         return { ...row, nodes: [...row.nodes, ...toCome(data)] }
       case 'DatastoreChanged': {
         const left = without(row.nodes, data.change.kind === 'remove-nodes' ? data.change.nodeIds : [])
-        return { ...row, nodes: left.map((node) => found(sizedBy(node, data.change), data.nodes)) }
+        const told = left.map((node) => found(sizedBy(node, data.change), data.nodes))
+        return { ...row, ...volumeAfter(data.change), nodes: told }
       }
       // What was to come has left nothing behind; a change that was never begun had made no entries.
       case 'ChangeAbandoned': {
@@ -104,6 +106,18 @@ const found = (node: NodeEntry, states: readonly NodeState[]): NodeEntry => {
     : { ...node, role: state.role, private_ip: state.privateAddress, public_ip: state.publicAddress }
 }
 
+const volumeAfter = (change: Change): Partial<NodesRow> => {
+  switch (change.kind) {
+    case 'grow-volumes':
+      return { volume_size_gib: change.sizeGib }
+    case 'change-volume-type':
+      return { volume_type: change.volume.type, volume_size_gib: change.volume.sizeGib }
+    case 'set-read-only':
+      return { read_only: change.readOnly }
+    default:
+      return {}
+  }
+}
 const sizedBy = (node: NodeEntry, change: Change): NodeEntry =>
   change.kind === 'resize-instances' ? { ...node, instance_size: change.instance.code } : node
 
@@ -136,5 +150,6 @@ const planned = ({ datastoreId, spec, at }: Pick<DatastoreCreated['data'], 'data
   volume_size_gib: spec.volume.sizeGib,
   port: spec.port,
   running: false,
+  read_only: false,
   nodes: spec.nodes.map((node) => entryOf(node, { datastoreId, spec, at })),
 })

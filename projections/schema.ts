@@ -10,6 +10,9 @@ import type { Instant } from '../domain/kernel/time.ts'
 import type { Segment } from '../domain/usage/meter.ts'
 import type { PauseReason } from '../domain/webhook/messages.ts'
 
+/** What a job leads to that clients read before it is done. */
+export type Targeted = Pick<DatastoreRow, 'instance_size' | 'volume_type' | 'volume_size_gib' | 'volume_iops'>
+
 export type DatastoreRow = {
   readonly datastore_id: string
   readonly owner_id: string
@@ -42,6 +45,17 @@ export type DatastoreRow = {
   readonly places: readonly { readonly node_id: string; readonly zone: string }[]
   readonly notifications: { readonly enabled: boolean; readonly emails: readonly string[] }
   readonly maintenance: { readonly day_of_week: number; readonly start_hour: number; readonly end_hour: number }
+  /** What jobs that wait or are at work will make of it: clients read that at once. Oldest first. */
+  readonly targets: readonly ({ readonly job_id: string } & Partial<Targeted>)[]
+  /** Why writes are held back; null while they are taken. */
+  readonly read_only_because: string | null
+  /** How its volumes grow by themselves; null where it was never set. */
+  readonly autoscale: {
+    readonly enabled: boolean
+    readonly threshold_percent: number
+    readonly step_percent: number
+    readonly max_gib: number
+  } | null
   readonly created_at: Instant
   readonly updated_at: Instant
 }
@@ -68,6 +82,8 @@ export type NodesRow = {
   readonly volume_size_gib: number
   readonly port: number
   readonly running: boolean
+  /** Whether the guard of the volumes holds writes back. */
+  readonly read_only: boolean
   readonly nodes: readonly NodeEntry[]
 }
 

@@ -34,6 +34,9 @@ const tables: Readonly<Record<string, readonly [string, ...string[]]>> = {
       places jsonb not null,
       notifications jsonb not null,
       maintenance jsonb not null,
+      targets jsonb not null,
+      read_only_because text,
+      autoscale jsonb,
       created_at timestamptz not null,
       updated_at timestamptz not null
     )`,
@@ -49,6 +52,7 @@ const tables: Readonly<Record<string, readonly [string, ...string[]]>> = {
       volume_size_gib integer not null,
       port integer not null,
       running boolean not null,
+      read_only boolean not null,
       nodes jsonb not null
     )`,
     `create index nodes_by_owner on read.nodes (owner_id)`,

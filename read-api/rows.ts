@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import type { Catalogue } from '../domain/catalogue/catalogue.ts'
-import type { DatastoreRow, JobRow, NodeEntry, NodesRow } from '../projections/schema.ts'
+import type { DatastoreRow, JobRow, NodeEntry, NodesRow, Targeted } from '../projections/schema.ts'
 import type { DatastoreReply } from './datastore-reply.ts'
 import type { nodeReply } from './nodes-reply.ts'
 import { regionOf } from './places.ts'
@@ -34,6 +34,7 @@ export const datastoreReplyOf = (
   const operable = row.status === 'STARTED'
   const text = statusText(row)
   const host = row.deployed ? row.primary_host : null
+  const target = targeted(row)
   return {
     uuid: row.datastore_id,
     cluster_name: row.name,
@@ -47,12 +48,12 @@ export const datastoreReplyOf = (
     database_endpoint: host,
     cloud_provider: row.cloud,
     region: regionOf(catalogue, row.cloud, row.region),
-    instance_size: row.instance_size,
-    disk_size: row.volume_size_gib,
-    disk_type: row.volume_type,
-    iops: row.volume_iops,
+    instance_size: target.instance_size,
+    disk_size: target.volume_size_gib,
+    disk_type: target.volume_type,
+    iops: target.volume_iops,
     operable,
-    not_operable_reason: operable ? '' : text,
+    not_operable_reason: operable && row.read_only_because === null ? '' : text,
     ssl_enabled: true,
     high_availability: row.high_availability,
     tags: [...row.tags],
@@ -79,14 +80,18 @@ export const datastoreReplyOf = (
   }
 }
 
+/** As the jobs that wait or are at work will leave it: one client looks once and does not wait for them. */
+const targeted = (row: Datastore): Targeted => Object.assign({}, row, ...row.targets)
+
 const typeName = ({ vendors }: Catalogue, { vendor, type }: Datastore): string =>
   vendors.find(({ code }) => code === vendor)?.types.find(({ code }) => code === type)?.name ?? type
 
-const statusText = ({ status, status_reason: reason }: Datastore): string => {
+const statusText = ({ status, status_reason: reason, read_only_because: because }: Datastore): string => {
   switch (status) {
     case 'DEPLOYING':
       return 'The datastore is being deployed'
     case 'STARTED':
+      if (because !== null) return `All nodes are running; the datastore is read-only: ${because}`
       return reason === null ? 'All nodes are running' : `All nodes are running; it could not be deleted: ${reason}`
     case 'DEPLOY_FAILED':
       return `The deployment failed${reason === null ? '' : `: ${reason}`}`
@@ -131,7 +136,7 @@ export const nodeReplyOf = (
   host_status: row.running ? 'CmonHostOnline' : 'CmonHostUnknown',
   private_ip: node.private_ip,
   public_ip: node.public_ip,
-  readonly: node.role === 'replica',
+  readonly: row.read_only || node.role === 'replica',
 })
 
 /** The cloud's own name for a size. */

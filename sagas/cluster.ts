@@ -35,7 +35,8 @@ export const clusterOf = (facts: Facts): ClusterRef => {
     }),
   )
   const parameters = Object.keys(values).length === 0 ? {} : { parameters: values }
-  return { datastoreId, ownerId, engine, version, instance, nodes, ...parameters }
+  const mode = spec.readOnly === true ? { readOnly: true } : {}
+  return { datastoreId, ownerId, engine, version, instance, nodes, ...parameters, ...mode }
 }
 
 const named = (spec: DatastoreSpec, name: string, addresses: readonly string[]): Names => ({

@@ -1,14 +1,17 @@
 import type { Sagas } from '../domain/job/saga.ts'
 import { addNodes } from './add-nodes.ts'
+import { changeVolumeType } from './change-volume-type.ts'
 import { changeParameters } from './change-parameters.ts'
 import { createDatabase, dropDatabase } from './databases.ts'
 import { deleteDatastore } from './delete-datastore.ts'
 import { deployDatastore } from './deploy-datastore.ts'
+import { growVolumes } from './grow-volumes.ts'
 import { promoteReplica } from './promote-replica.ts'
 import { rebootNode } from './reboot-node.ts'
 import { removeNodes } from './remove-nodes.ts'
 import { resizeInstances } from './resize-instances.ts'
 import { changeAdmin, changeUser, createUser, dropUser } from './users.ts'
+import { setReadOnly } from './set-read-only.ts'
 
 /** Every kind of job and its plan. */
 export const sagas: Sagas = {
@@ -17,6 +20,9 @@ export const sagas: Sagas = {
   'add-nodes': () => addNodes,
   'remove-nodes': () => removeNodes,
   'promote-replica': () => promoteReplica,
+  'grow-volumes': growVolumes,
+  'change-volume-type': changeVolumeType,
+  'set-read-only': setReadOnly,
   'reboot-node': rebootNode,
   'resize-instances': resizeInstances,
   'change-parameters': changeParameters,

@@ -50,8 +50,9 @@ export const machineSteps = (keys: Nodes): readonly Step[] => [
     title: 'Create and attach the volumes',
     keys,
     does: (facts, nodeId) => {
-      const { type, sizeGib } = facts.input.spec.volume
-      return { subject: 'infra.create-volume', body: { ...ids(facts), nodeId, type, sizeGib } }
+      const { type, sizeGib, iops } = facts.input.spec.volume
+      const speed = iops === null ? {} : { iops }
+      return { subject: 'infra.create-volume', body: { ...ids(facts), nodeId, type, sizeGib, ...speed } }
     },
     undo: (facts, nodeId) => ({ subject: 'infra.delete-volume', body: { ...ids(facts), nodeId } }),
     timeoutMs: 120_000, attemptsMax: 5, backoffMs: 1_000,

@@ -18,7 +18,7 @@ export type JobInput = {
 }
 
 /** What a tenant may set without a job. What is absent stays as it is. */
-export type Settings = Partial<Wording<Sealed>> & Partial<Pick<DatastoreSpec, 'maintenance'>>
+export type Settings = Partial<Wording<Sealed>> & Partial<Pick<DatastoreSpec, 'maintenance' | 'autoscale'>>
 
 type About<Data extends object = object> = Data & { readonly datastoreId: string; readonly at: Instant }
 

@@ -3,6 +3,7 @@ import { type Rejection, reject } from '../kernel/decider.ts'
 import { type Change, type ChangeKind, type Shape, changed } from './changes/index.ts'
 import { nodesToResize } from './changes/resize.ts'
 import { type PlanRejection, nameRefusal, tagsRefusal } from './plan.ts'
+import { planVolumeSize, planVolumeType } from './plan-volume.ts'
 import type { DatastoreSpec, NodePlan, Wording } from './spec.ts'
 
 /** A node that a tenant wants beside those there are; what he leaves open is chosen. */
@@ -81,14 +82,12 @@ export type ChangeContext = {
 }
 
 /** Undefined where the request does not ask for this kind of change. */
-type Planner = (request: ChangeRequest, context: ChangeContext) => Change | Refused | undefined
-
-const notYet = (field: string): Refused => reject('not-offered', `${field}: this cannot be changed here`)
+export type Planner = (request: ChangeRequest, context: ChangeContext) => Change | Refused | undefined
 
 /** What is asked for in one request is done in this order: nodes come before others go. */
 const planners: readonly Planner[] = [
-  ({ volume }) => (volume === undefined ? undefined : notYet('change_volume')),
-  ({ volumeSizeGib }) => (volumeSizeGib === undefined ? undefined : notYet('new_volume_size')),
+  planVolumeType,
+  planVolumeSize,
   (request, context) => planSize(request, context),
   (request, context) => planMoreNodes(request, context),
   (request) => planFewerNodes(request),

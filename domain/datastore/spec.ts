@@ -19,6 +19,17 @@ export type Wording<Text extends string> = {
   readonly notifications: { readonly enabled: boolean; readonly emails: readonly Text[] }
 }
 
+/** How the volumes grow by themselves. */
+export type Autoscale = {
+  readonly enabled: boolean
+  /** How full the fullest volume may be before they grow. */
+  readonly thresholdPercent: number
+  /** By how much they grow at a time. */
+  readonly stepPercent: number
+  /** How large each may become. */
+  readonly maxGib: number
+}
+
 /** What the tenant asked for, with every default resolved: from here on no catalogue is consulted. His own words are sealed. */
 export type DatastoreSpec = Wording<Sealed> & {
   readonly ownerId: string
@@ -51,6 +62,10 @@ export type DatastoreSpec = Wording<Sealed> & {
   /** What is chosen of the servers' parameters, and the group it comes from; absent: nothing ever was. */
   readonly parameters?: { readonly groupId: string | null; readonly values: ParameterValues }
   readonly nodes: readonly NodePlan[]
+  /** Absent: the volumes grow only when they are told to. */
+  readonly autoscale?: Autoscale
+  /** Whether the guard of the volumes holds writes back; absent: never yet. */
+  readonly readOnly?: boolean
 }
 
 export type NodeRole = 'primary' | 'replica'

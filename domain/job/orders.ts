@@ -24,6 +24,8 @@ export type ClusterRef = {
   /** The size of the datastore: what all its members must have alike follows from it. Absent in orders of long ago. */
   readonly instance?: Instance
   readonly nodes: readonly NodeRef[]
+  /** Its tenants may read and not write. */
+  readonly readOnly?: boolean
   /** What the tenant has chosen of the servers' parameters; absent: nothing. */
   readonly parameters?: ParameterValues
 }
@@ -71,7 +73,13 @@ export type OrderBodies = {
   'infra.delete-machine': { provider: string; datastoreId: string; nodeId: string }
   'infra.allocate-address': { provider: string; datastoreId: string; nodeId: string }
   'infra.release-address': { provider: string; datastoreId: string; nodeId: string }
-  'infra.create-volume': { provider: string; datastoreId: string; nodeId: string; type: string; sizeGib: number }
+  'infra.create-volume': { provider: string; datastoreId: string; nodeId: string; type: string; sizeGib: number; iops?: number }
+  /** Sees that a volume is there and can be made to hold so much: what can be found out before anything is done. */
+  'infra.check-volume': { provider: string; datastoreId: string; nodeId: string; sizeGib: number }
+  /** While it is used, and never back. */
+  'infra.grow-volume': { provider: string; datastoreId: string; nodeId: string; sizeGib: number }
+  /** Of another kind, with what is in it. Without `iops` it is as fast as its kind is. */
+  'infra.change-volume': { provider: string; datastoreId: string; nodeId: string; type: string; iops?: number }
   'infra.delete-volume': { provider: string; datastoreId: string; nodeId: string }
   'infra.boot-machine': { provider: string; datastoreId: string; nodeId: string }
   /** Gives a machine another size, which takes it down and brings it up again; its address and its volume stay. */
@@ -121,6 +129,10 @@ export type OrderBodies = {
   'cmon.stop-node': { cluster: ClusterRef; nodeId: string }
   'cmon.start-node': { cluster: ClusterRef; nodeId: string }
   'cmon.erase-node': { cluster: ClusterRef; nodeId: string }
+  /** Starts a server that went down by itself. One that does not come up keeps nobody from going on. */
+  'cmon.revive-node': { cluster: ClusterRef; nodeId: string }
+  /** Ends what a tenant is still writing on a server that has become read-only. */
+  'cmon.end-writers': { cluster: ClusterRef; nodeId: string }
 }
 
 /** What a fulfilled order tells. Whatever is not named here answers with nothing. */

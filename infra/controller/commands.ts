@@ -6,6 +6,7 @@ import { Failure, type Work } from '../messaging/worker.ts'
 import { type AccessOrder, accessCommand, isAccessOrder } from './access-commands.ts'
 import type { Credentials } from './credentials.ts'
 import type { Nodes } from './nodes.ts'
+import { revive } from './revive.ts'
 import { untilWhole } from './whole.ts'
 
 const FORGET_TIMEOUT_MS = 10_000
@@ -106,6 +107,12 @@ const ofNode = async (parts: Parts, order: NodeOrder, work: Work): Promise<void>
     case 'cmon.promote-replica':
     case 'cmon.follow-primary':
       return switchOver(parts, order, work)
+    case 'cmon.end-writers': {
+      const { cluster, nodeId } = order.body
+      return nodes.engine(cluster).endWriters(await nodes.reach(cluster, nodeId, work))
+    }
+    case 'cmon.revive-node':
+      return revive(parts, order.body, work)
     case 'cmon.start-node':
     case 'cmon.stop-node':
     case 'cmon.erase-node':
@@ -200,7 +207,8 @@ const untilOneIsWhole = async (
 ): Promise<void> => {
   const isPrimary = node.member.nodeId === primaryId
   const reached = isPrimary ? [node] : [await nodes.reach(cluster, primaryId, work), node]
-  await untilWhole({ engine: nodes.engine(cluster), reached, primaryId, notAfter, now }, work)
+  const readOnly = cluster.readOnly === true
+  await untilWhole({ engine: nodes.engine(cluster), reached, primaryId, notAfter, now, readOnly }, work)
 }
 
 type FoundOrder = Extract<Order, { subject: 'cmon.start-node' | 'cmon.stop-node' | 'cmon.erase-node' }>
@@ -263,7 +271,7 @@ const check = async (
 ): Promise<Readonly<Record<string, Role>>> => {
   const engine = nodes.engine(cluster)
   const reached = await Promise.all(cluster.nodes.map(({ nodeId }) => nodes.reach(cluster, nodeId, work)))
-  await untilWhole({ engine, reached, primaryId, notAfter, now }, work)
+  await untilWhole({ engine, reached, primaryId, notAfter, now, readOnly: cluster.readOnly === true }, work)
   return Object.fromEntries(
     cluster.nodes.map(({ nodeId }): [string, Role] => [nodeId, nodeId === primaryId ? 'primary' : 'replica']),
   )

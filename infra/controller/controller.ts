@@ -132,6 +132,7 @@ const WORDS: Readonly<Partial<Record<OrderSubject, string>>> = {
   'cmon.check-cluster': 'The datastore could not be checked',
   'cmon.stop-node': 'The database server could not be stopped',
   'cmon.start-node': 'The database server could not be started',
+  'cmon.end-writers': 'What was being written could not be ended',
   'cmon.erase-node': "The node's data could not be removed",
 }
 

@@ -40,6 +40,7 @@ export const nodes = ({
       members: cluster.nodes.map(memberOf),
       version: cluster.version,
       instance: ref.instance,
+      readOnly: cluster.readOnly === true,
       common: cluster.instance ?? ref.instance,
       parameters: cluster.parameters ?? {},
       signal: work.signal,

@@ -14,15 +14,17 @@ type Whole = {
   readonly primaryId: string
   readonly notAfter: string
   readonly now: () => string
+  /** Whether the primary is to take no writes. */
+  readonly readOnly: boolean
 }
 
 /** Waits until the primary takes writes and the others that are named stream from it. */
-export const untilWhole = async ({ engine, reached, primaryId, notAfter, now }: Whole, work: Work): Promise<void> => {
+export const untilWhole = async ({ engine, reached, primaryId, notAfter, now, readOnly }: Whole, work: Work): Promise<void> => {
   for (;;) {
     const healths = await Promise.all(
       reached.map(async (node) => ({ node: node.member, health: await engine.probe(node) })),
     )
-    const missing = whatIsMissing(healths, primaryId)
+    const missing = whatIsMissing(healths, primaryId, readOnly)
     if (missing === undefined) return
     if (Date.parse(now()) + LAST_WORD_MS >= Date.parse(notAfter)) throw new Failure(missing)
     await setTimeout(CHECK_PAUSE_MS, undefined, { signal: work.signal })
@@ -32,12 +34,12 @@ export const untilWhole = async ({ engine, reached, primaryId, notAfter, now }: 
 export type Seen = { readonly node: { readonly nodeId: string; readonly name: string }; readonly health: Health }
 
 /** Why a cluster is not whole, in a tenant's words; undefined when it is. */
-export const whatIsMissing = (seen: readonly Seen[], primaryId: string): string | undefined => {
+export const whatIsMissing = (seen: readonly Seen[], primaryId: string, readOnly = false): string | undefined => {
   const primary = seen.find(({ node }) => node.nodeId === primaryId)
   if (primary === undefined) return 'The primary is not part of the datastore.'
   const { node, health } = primary
   if (health.role === 'down') return `The primary ${node.name} does not answer.`
-  if (health.role !== 'primary' || health.readOnly) return `The primary ${node.name} takes no writes.`
+  if (health.role !== 'primary' || (health.readOnly && !readOnly)) return `The primary ${node.name} takes no writes.`
   for (const other of seen.filter((each) => each !== primary)) {
     if (other.health.role === 'down') return `The replica ${other.node.name} does not answer.`
     if (other.health.role === 'primary') return `${other.node.name} is a primary as well.`

@@ -5,7 +5,7 @@ import { bootMachine, createMachine, deleteMachine, resizeMachine } from './mach
 import { publishNames, withdrawNames } from './names.ts'
 import { createNetwork, deleteNetwork } from './network.ts'
 import { sweep } from './sweep.ts'
-import { createVolume, deleteVolume } from './volume.ts'
+import { changeVolume, checkVolume, createVolume, deleteVolume, growVolume } from './volume.ts'
 
 /**
  * Carries out the orders of infrastructure. Every order may be handed to it any number of times, and by several of it.
@@ -31,6 +31,12 @@ export const deployer =
         return releaseAddress(means, order.body, work)
       case 'infra.create-volume':
         return createVolume(means, order.body, work)
+      case 'infra.check-volume':
+        return checkVolume(means, order.body, work)
+      case 'infra.grow-volume':
+        return growVolume(means, order.body, work)
+      case 'infra.change-volume':
+        return changeVolume(means, order.body, work)
       case 'infra.delete-volume':
         return deleteVolume(means, order.body, work)
       case 'infra.boot-machine':

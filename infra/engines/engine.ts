@@ -36,6 +36,8 @@ export type NodeContext = {
   readonly instance: { readonly cpu: number; readonly ramGb: number }
   /** The size of the datastore: what all members must have alike follows from it, whatever the size of each. */
   readonly common: { readonly cpu: number; readonly ramGb: number }
+  /** Whether tenants may only read. */
+  readonly readOnly?: boolean
   /** What the tenant has chosen of the server's parameters. What the engine sets itself goes before it. */
   readonly parameters: Readonly<Record<string, string>>
   readonly certificate: Certificate
@@ -111,10 +113,12 @@ export type Engine = {
   /** A replica of `primary`, running and streaming. Its leftovers from an interrupted attempt are cleared first. */
   readonly join: (node: NodeContext, primary: Member) => Promise<void>
   /**
-   * Brings a member that runs up to date: lets in the members there are and nobody else, and follows `primary` unless it
-   * is that itself. No connection is cut.
+   * Brings a member that runs up to date: lets in the members there are and nobody else, follows `primary` unless it is
+   * that itself, and takes writes from tenants or does not. No connection is cut.
    */
   readonly configure: (node: NodeContext, primary: Member) => Promise<void>
+  /** Ends the sessions that are writing on a primary which has become read-only. */
+  readonly endWriters: (node: ReachedNode) => Promise<void>
   /**
    * Has a member take over the tenant's parameters as they are in `node`, and no others. Nothing is started anew that need not
    * be, and nothing is touched when the server refuses them beforehand.

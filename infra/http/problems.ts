@@ -160,6 +160,7 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
     status: 400,
     means: 'A number is outside of what the catalogue offers. The message names the bounds.',
   },
+  'read-only-already': { status: 409, means: 'The datastore takes writes, or takes none, as it is to already.' },
   'reserved-name': { status: 400, means: 'The name is one that the system needs for itself.' },
   'rotation-at-work': {
     status: 409,
@@ -185,6 +186,8 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
     status: 409,
     means: 'The user was made by SQL, and is changed by SQL. Here he can only be deleted.',
   },
+  'volume-cannot-shrink': { status: 409, means: 'A volume only grows. The message tells how large it is.' },
+  'volume-limit-reached': { status: 409, means: 'A volume of this kind may not be so large. The message tells the limit.' },
   'webhook-limit-reached': { status: 422, means: 'An organisation has only so many webhooks. The message tells how many.' },
   'webhook-not-found': { status: 404, means: 'There is no such webhook, or it belongs to another.' },
   'webhook-target-refused': {

@@ -27,6 +27,7 @@ const cluster = z.object({
   version: id,
   instance: Instance.exactOptional(),
   nodes: z.array(NodeRef),
+  readOnly: z.boolean().exactOptional(),
   parameters: z.record(z.string(), z.string()).exactOptional(),
 })
 
@@ -48,7 +49,10 @@ const bodies = {
   'infra.delete-machine': onNode,
   'infra.allocate-address': onNode,
   'infra.release-address': onNode,
-  'infra.create-volume': onNode.extend({ type: z.string(), sizeGib: z.number().positive() }),
+  'infra.create-volume': onNode.extend({ type: z.string(), sizeGib: z.number().positive(), iops: count.exactOptional() }),
+  'infra.check-volume': onNode.extend({ sizeGib: z.number().positive() }),
+  'infra.grow-volume': onNode.extend({ sizeGib: z.number().positive() }),
+  'infra.change-volume': onNode.extend({ type: id, iops: count.exactOptional() }),
   'infra.delete-volume': onNode,
   'infra.boot-machine': onNode,
   'infra.resize-machine': onNode.extend({ instance: Instance }),
@@ -73,6 +77,8 @@ const bodies = {
   'cmon.stop-node': atNode,
   'cmon.start-node': atNode,
   'cmon.erase-node': atNode,
+  'cmon.revive-node': atNode,
+  'cmon.end-writers': atNode,
 } satisfies { readonly [S in OrderSubject]: z.ZodType<OrderBodies[S]> }
 
 const told = <S extends OrderSubject>(subject: S) => z.object({ subject: z.literal(subject), body: bodies[subject] })
@@ -85,6 +91,9 @@ const Order = z.discriminatedUnion('subject', [
   told('infra.allocate-address'),
   told('infra.release-address'),
   told('infra.create-volume'),
+  told('infra.check-volume'),
+  told('infra.grow-volume'),
+  told('infra.change-volume'),
   told('infra.delete-volume'),
   told('infra.boot-machine'),
   told('infra.resize-machine'),
@@ -117,6 +126,8 @@ const Order = z.discriminatedUnion('subject', [
   told('cmon.stop-node'),
   told('cmon.start-node'),
   told('cmon.erase-node'),
+  told('cmon.revive-node'),
+  told('cmon.end-writers'),
 ])
 
 const Place = z.object({

@@ -15,7 +15,11 @@ export type VolumeSpec = {
   readonly datastoreId: string
   readonly type: string
   readonly sizeGib: number
+  /** Absent: as fast as its type is. */
+  readonly iops?: number
 }
+/** What a volume is, beside what is in it. */
+export type VolumeKind = Pick<VolumeSpec, 'type' | 'sizeGib' | 'iops'>
 
 export type Machine = {
   readonly nodeId: string
@@ -56,6 +60,12 @@ export type Provider = {
   readonly releaseAddress: (nodeId: string) => Promise<void>
   /** A volume, attached and mounted as the machine's `dataDir`. */
   readonly createVolume: (spec: VolumeSpec) => Promise<{ readonly volumeId: string }>
+  /** The machine's volume as it was last asked for; undefined when it has none. */
+  readonly volume: (nodeId: string) => Promise<VolumeKind | undefined>
+  /** Makes the volume hold so much while it is used, a full one too. One that holds as much already is left alone. */
+  readonly growVolume: (nodeId: string, sizeGib: number) => Promise<void>
+  /** Makes the volume one of another kind, with what is in it and of the same size. */
+  readonly changeVolume: (nodeId: string, kind: Pick<VolumeKind, 'type' | 'iops'>) => Promise<void>
   readonly deleteVolume: (nodeId: string) => Promise<void>
   /** Powers the machine on and waits until it takes commands; every enabled unit is started. */
   readonly boot: (nodeId: string) => Promise<void>

@@ -224,9 +224,12 @@ changes('nothing is done when any part of a request is malformed or refused', as
   const head = await store.head()
   const more = (...specs: readonly object[]) => ({ add_nodes: { specs } })
   const refusals: readonly (readonly [object, number, string, RegExp])[] = [
-    [{ new_volume_size: 20 }, 400, 'not-offered', /^new_volume_size/],
+    [{ new_volume_size: 101 }, 400, 'out-of-range', /^new_volume_size must be between 1 and 100/],
+    [{ new_volume_size: 1, change_volume: { new_volume_size: 3 } }, 409, 'volume-cannot-shrink', /^new_volume_size .* 3 GiB/],
     [{ new_instance_size: 'huge' }, 400, 'not-offered', /^new_instance_size must be one of: nano/],
-    [{ change_volume: { new_volume_type: 'fast', new_volume_iops: 0 } }, 400, 'not-offered', /^change_volume/],
+    [{ change_volume: { new_volume_type: 'fast', new_volume_iops: 0 } }, 400, 'not-offered', /^change_volume\.new_volume_type /],
+    [{ change_volume: { new_volume_iops: 3000 } }, 400, 'not-offered', /^change_volume\.new_volume_iops/],
+    [{ change_volume: { new_volume_size: 101 } }, 400, 'out-of-range', /^change_volume\.new_volume_size/],
     [more({ instance_size: 'huge' }), 400, 'not-offered', /^add_nodes\.specs\[0\]\.instance_size must be one of: nano/],
     [more({}, { availability_zone: 'z' }), 400, 'not-offered', /^add_nodes\.specs\[1\]\.availability_zone must be one of: a/],
     [more({}, {}), 409, 'node-limit-reached', /at most 3/],

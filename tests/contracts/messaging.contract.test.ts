@@ -64,7 +64,7 @@ for (const { name, start } of messagings) {
     const cmon = reading(messaging.orders('cmon', { concurrency: 32, signal }), ack)
     await until(() => infra.taken.length + cmon.taken.length === orders.length, { withinMs })
     assert.equal([...infra.taken, ...cmon.taken].map(({ message }) => message), orders)
-    assert.equal(infra.taken.map(({ message }) => message.order.subject.split('.')[0]), Array(12).fill('infra'))
+    assert.equal(infra.taken.map(({ message }) => message.order.subject.split('.')[0]), Array(15).fill('infra'))
     for (const { carrier, deliveries } of cmon.taken) assert.equal([carrier, deliveries], [trace, 1])
   })
 

@@ -76,6 +76,9 @@ test('a datastore can be read as soon as it is created', () => {
     places: [{ node_id: 'nod_1', zone: 'zone-1' }, { node_id: 'nod_2', zone: 'zone-2' }],
     notifications: { enabled: false, emails: [] },
     maintenance: { day_of_week: 1, start_hour: 0, end_hour: 2 },
+    targets: [],
+    read_only_because: null,
+    autoscale: null,
     created_at: noon,
     updated_at: noon,
   })

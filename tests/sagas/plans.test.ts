@@ -25,6 +25,9 @@ const remedies: Readonly<
   'infra.allocate-address': { by: ['infra.release-address'] },
   'infra.release-address': 'destroys',
   'infra.create-volume': { by: ['infra.delete-volume'] },
+  'infra.check-volume': 'nothing',
+  'infra.grow-volume': 'destroys',
+  'infra.change-volume': { by: ['infra.change-volume'] },
   'infra.delete-volume': 'destroys',
   'infra.boot-machine': { goesWith: 'infra.delete-machine' },
   'infra.resize-machine': { by: ['infra.resize-machine'] },
@@ -57,6 +60,8 @@ const remedies: Readonly<
   'cmon.stop-node': { by: ['cmon.start-node', 'cmon.resume-node'] },
   'cmon.start-node': { by: ['cmon.stop-node'] },
   'cmon.erase-node': 'destroys',
+  'cmon.revive-node': 'nothing',
+  'cmon.end-writers': 'nothing',
 }
 
 type OrderedEvent = Extract<JobEvent, { readonly type: 'StepOrdered' }>

@@ -41,6 +41,8 @@ const inventory = (before: Things) => {
       set(kind, to, value)
     },
     set,
+    alter: (kind: string, id: string, change: (words: readonly string[]) => readonly string[]): void =>
+      set(kind, id, change((there.get(`${kind} ${id}`) ?? '').split(' ')).join(' ')),
     remove: (id: string, ...kinds: readonly string[]): void => kinds.forEach((kind) => there.delete(`${kind} ${id}`)),
     /** The size is what a machine's zone is followed by. */
     resize: (nodeId: string, size: string): void => {
@@ -58,6 +60,8 @@ const inventory = (before: Things) => {
     things: (): Things => Object.fromEntries([...there].toSorted(([a], [b]) => (a < b ? -1 : 1))),
   }
 }
+const speedOf = ({ iops }: { readonly iops?: number }): readonly string[] => (iops === undefined ? [] : [`${iops} IOPS`])
+
 export type Inventory = ReturnType<typeof inventory>
 
 const membersOf = ({ nodes }: ClusterRef): string => list(nodes.map(({ nodeId, address }) => `${nodeId}@${address}`))
@@ -75,7 +79,8 @@ const run = (own: Inventory, cluster: ClusterRef, nodeId: string, primaryId: str
   own.needs('software', nodeId)
   own.set('settings', nodeId, settingsOf(cluster, nodeId))
   own.set('server', nodeId, 'runs')
-  own.set('members', nodeId, `${membersOf(cluster)}, of which ${primaryId} is followed`)
+  const mode = cluster.readOnly === true ? ', and only read from' : ''
+  own.set('members', nodeId, `${membersOf(cluster)}, of which ${primaryId} is followed${mode}`)
   own.set('parameters', nodeId, parametersOf(cluster))
   if (nodeId === primaryId) own.keep(nodeId, () => otherIds(cluster, nodeId))
 }
@@ -130,6 +135,9 @@ const onNode = (own: Inventory, order: Order): void => {
     case 'cmon.restart-node':
     case 'cmon.resume-node':
       return run(own, body.cluster, body.nodeId, body.primaryId)
+    case 'cmon.end-writers':
+    case 'cmon.revive-node':
+      return own.needs('data', body.nodeId)
     case 'cmon.create-account':
       own.needs('data', body.nodeId)
       return own.set('account', body.nodeId, `${body.username} ${body.vaultId ?? 'as it was made'}`)
@@ -175,7 +183,15 @@ const elsewhere = (own: Inventory, { subject, body }: Order): void => {
       return own.remove(body.nodeId, 'address')
     case 'infra.create-volume':
       own.needs('machine', body.nodeId)
-      return own.set('volume', body.nodeId, `${body.type} ${body.sizeGib}`)
+      return own.set('volume', body.nodeId, [body.type, `${body.sizeGib}`, ...speedOf(body)].join(' '))
+    case 'infra.check-volume':
+      return own.needs('volume', body.nodeId)
+    case 'infra.grow-volume':
+      own.needs('volume', body.nodeId)
+      return own.alter('volume', body.nodeId, ([type = '', , ...iops]) => [type, `${body.sizeGib}`, ...iops])
+    case 'infra.change-volume':
+      own.needs('volume', body.nodeId)
+      return own.alter('volume', body.nodeId, ([, size = '']) => [body.type, size, ...speedOf(body)])
     case 'infra.delete-volume':
       return own.remove(body.nodeId, 'volume')
     case 'infra.boot-machine':

@@ -87,6 +87,16 @@ const promoting = (shape: Shape, number: number): JobInput =>
 const rebooting = (shape: Shape, number: number): JobInput =>
   changeInput(shape, { kind: 'reboot-node', nodeId: `nod_${number}` })
 
+const growing = (shape: Shape, sizeGib: number, because?: string): JobInput =>
+  changeInput(shape, { kind: 'grow-volumes', sizeGib, sizeGibMax: 100, ...(because === undefined ? {} : { because }) })
+
+const retyping = (shape: Shape, volume: DatastoreSpec['volume']): JobInput =>
+  changeInput(shape, { kind: 'change-volume-type', volume, sizeGibMax: 100 })
+
+const guarding = (shape: Shape, readOnly: boolean): JobInput =>
+  changeInput(shape, { kind: 'set-read-only', readOnly, because: 'the volume of db-1 is 91 % full' })
+
+const guarded = ({ spec, nodes }: Shape): Shape => ({ spec: { ...spec, readOnly: true }, nodes })
 const resizing = (shape: Shape, code: string, ramGb: number): JobInput =>
   changeInput(shape, { kind: 'resize-instances', instance: { code, cpu: 2, ramGb } })
 
@@ -164,6 +174,21 @@ export const inputsOf: Readonly<Record<JobKind, Inputs>> = {
     ['a replica that is larger than the rest', resizing(uneven(shapeOf(2), 2), 'tiny', 2)],
     ['both of 2 after a promotion', resizing(promoted(shapeOf(2), 2), 'small', 4)],
     ['all of 3, of which one has the size', resizing(uneven(shapeOf(3), 2), 'small', 4)],
+  ],
+  'grow-volumes': [
+    ['of 1', growing(shapeOf(1), 20)],
+    ['of 2 that are read-only', growing(guarded(shapeOf(2)), 12, 'the volume of db-1 is 91 % full')],
+    ['of 3', growing(shapeOf(3), 100)],
+  ],
+  'change-volume-type': [
+    ['another type for 1', retyping(shapeOf(1), { type: 'slow', sizeGib: 10, iops: null })],
+    ['another speed for 2', retyping(shapeOf(2), { type: 'fast', sizeGib: 10, iops: 3000 })],
+    ['all of it for 3', retyping(shapeOf(3), { type: 'faster', sizeGib: 30, iops: 5000 })],
+  ],
+  'set-read-only': [
+    ['on for 1', guarding(shapeOf(1), true)],
+    ['off for 2 after a promotion', guarding(guarded(promoted(shapeOf(2), 2)), false)],
+    ['on for 3', guarding(shapeOf(3), true)],
   ],
   'change-parameters': [
     ['some that are read anew, of 1', configuring(shapeOf(1), { timeout: '5' })],

@@ -7,6 +7,7 @@ import { sendStore, type World } from './history-world.ts'
 import { sealed } from './personal-data.ts'
 
 const NODES_MAX = 5
+const FULL = 'the volume of db-1 is 91 % full'
 
 type Living = { readonly datastoreId: string; readonly state: Exclude<Datastore, { readonly status: 'absent' }> }
 
@@ -69,6 +70,19 @@ const actOnNode = (own: World, { datastoreId, state }: Living): void => {
   send(own, datastoreId, { kind: own.roll() < 0.6 ? 'promote-replica' : 'reboot-node', nodeId: node.nodeId })
 }
 
+const changeVolumes = (own: World, { datastoreId, state }: Living): void => {
+  const { volume, readOnly = false } = state.spec
+  const { roll } = own
+  const sizeGib = volume.sizeGib + Math.floor(roll() * 20)
+  const chance = roll()
+  if (chance < 0.4) {
+    return send(own, datastoreId, { kind: 'grow-volumes', sizeGib, sizeGibMax: 100, ...(roll() < 0.5 ? {} : { because: FULL }) })
+  }
+  if (chance > 0.7) return send(own, datastoreId, { kind: 'set-read-only', readOnly: !readOnly, because: FULL })
+  const kind = { type: roll() < 0.5 ? 'fast' : 'slow', sizeGib, iops: roll() < 0.5 ? null : 3000 }
+  send(own, datastoreId, { kind: 'change-volume-type', volume: kind, sizeGibMax: 100 })
+}
+
 const stopJob = (own: World): void => {
   const job = own.pick(known(own).flatMap(({ datastoreId, state }) => state.queue.map(({ jobId }) => ({ datastoreId, jobId }))))
   if (job === undefined) return
@@ -126,9 +140,10 @@ export const changeSomething = (own: World): void => {
   if (found === undefined) return
   if (chance < 0.2) changeSettings(own, found)
   else if (chance < 0.45) addNodes(own, found)
-  else if (chance < 0.6) removeNodes(own, found)
-  else if (chance < 0.67) resize(own, found)
-  else if (chance < 0.75) changeParameters(own, found)
+  else if (chance < 0.59) removeNodes(own, found)
+  else if (chance < 0.65) resize(own, found)
+  else if (chance < 0.7) changeVolumes(own, found)
+  else if (chance < 0.76) changeParameters(own, found)
   else if (chance < 0.8) actOnNode(own, found)
   else actOnAccess(own, found)
 }

@@ -53,6 +53,9 @@ export const everyOrder: { readonly [S in OrderSubject]: Extract<Order, { readon
   'infra.allocate-address': { subject: 'infra.allocate-address', body: node },
   'infra.release-address': { subject: 'infra.release-address', body: node },
   'infra.create-volume': { subject: 'infra.create-volume', body: { ...node, type: 'ssd', sizeGib: 10 } },
+  'infra.check-volume': { subject: 'infra.check-volume', body: { ...node, sizeGib: 20 } },
+  'infra.grow-volume': { subject: 'infra.grow-volume', body: { ...node, sizeGib: 20 } },
+  'infra.change-volume': { subject: 'infra.change-volume', body: { ...node, type: 'fast', iops: 3000 } },
   'infra.delete-volume': { subject: 'infra.delete-volume', body: node },
   'infra.boot-machine': { subject: 'infra.boot-machine', body: node },
   'infra.resize-machine': { subject: 'infra.resize-machine', body: { ...node, instance } },
@@ -97,6 +100,8 @@ export const everyOrder: { readonly [S in OrderSubject]: Extract<Order, { readon
   'cmon.stop-node': { subject: 'cmon.stop-node', body: { cluster, nodeId: 'nod_1' } },
   'cmon.start-node': { subject: 'cmon.start-node', body: { cluster, nodeId: 'nod_1' } },
   'cmon.erase-node': { subject: 'cmon.erase-node', body: { cluster, nodeId: 'nod_1' } },
+  'cmon.revive-node': { subject: 'cmon.revive-node', body: { cluster, nodeId: 'nod_1' } },
+  'cmon.end-writers': { subject: 'cmon.end-writers', body: { cluster, nodeId: 'nod_1' } },
 }
 
 /** An order under way, with a deadline that no test lives to see. */

@@ -4,9 +4,11 @@ import { createDatabase, dropDatabase } from './databases.ts'
 import { addNodes, removeNodes } from './membership.ts'
 import { promoteReplica, rebootNode } from './node-actions.ts'
 import { changeParameters } from './parameters.ts'
+import { setReadOnly } from './read-only.ts'
 import { resizeInstances } from './resize.ts'
 import type { FreshNode, Rule, Shape } from './rule.ts'
 import { changeAdmin, changeUser, createUser, dropUser } from './users.ts'
+import { changeVolumeType, growVolumes } from './volumes.ts'
 
 export type { FreshNode, Shape } from './rule.ts'
 
@@ -16,6 +18,9 @@ const rules = {
   'remove-nodes': removeNodes,
   'promote-replica': promoteReplica,
   'reboot-node': rebootNode,
+  'grow-volumes': growVolumes,
+  'change-volume-type': changeVolumeType,
+  'set-read-only': setReadOnly,
   'resize-instances': resizeInstances,
   'change-parameters': changeParameters,
   'create-database': createDatabase,

@@ -35,6 +35,8 @@ export type ServerConfig = {
   readonly address: string
   /** Whom to stream from while this node is a replica. */
   readonly upstream: Member | undefined
+  /** Whether transactions of tenants only read, unless they say otherwise. */
+  readonly readOnly?: boolean
 }
 
 /** What the tenant has chosen of what we do not set ourselves. A line break would begin another setting. */
@@ -55,7 +57,8 @@ export const postgresqlConf = (config: ServerConfig): string =>
     .join('')
 
 /** All that postgresql.conf sets. */
-export const settingsIn = ({ layout, settings, parameters, member, address, upstream }: ServerConfig): Settings => {
+export const settingsIn = (config: ServerConfig): Settings => {
+  const { layout, settings, parameters, member, address, upstream, readOnly = false } = config
   const fixed: Settings = {
     data_directory: layout.data,
     hba_file: layout.hba,
@@ -93,7 +96,8 @@ export const settingsIn = ({ layout, settings, parameters, member, address, upst
     upstream === undefined
       ? {}
       : { primary_conninfo: memberConninfo(layout, member, upstream), primary_slot_name: slotOf(member) }
-  return { ...fixed, ...settings, ...chosen(parameters, { ...fixed, ...settings }), ...streaming }
+  const guard: Settings = readOnly ? { default_transaction_read_only: 'on' } : {}
+  return { ...fixed, ...settings, ...chosen(parameters, { ...fixed, ...settings }), ...streaming, ...guard }
 }
 
 /**

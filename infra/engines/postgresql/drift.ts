@@ -5,8 +5,8 @@ import { REPLICA_NEEDS } from './needs.ts'
 import { literal } from './psql.ts'
 import { settingsFor } from './settings.ts'
 
-/** What a replica is told of its primary, which a member that is only looked at is not asked for. */
-const STREAMING = ['primary_conninfo', 'primary_slot_name']
+/** What is told by roles and by the guard of the volumes, which a member that is only looked at is not asked for. */
+const TOLD = ['primary_conninfo', 'primary_slot_name', 'default_transaction_read_only']
 
 /**
  * Asks a server for its settings that are not what it was given: changed past its configuration, in its configuration by hand, or
@@ -19,7 +19,7 @@ export const driftQuery = ({ host, member, instance, common, parameters }: Reach
   const config = { layout: layoutOf(host), settings, member, address: host.address, upstream: undefined }
   const ours = settingsIn({ ...config, parameters: {} })
   const chosen = Object.fromEntries(Object.entries(parameters).filter(([name]) => !Object.hasOwn(ours, name)))
-  const names = [...Object.keys(ours), ...Object.keys(chosen), ...STREAMING, ...REPLICA_NEEDS].map(literal).join(', ')
+  const names = [...Object.keys(ours), ...Object.keys(chosen), ...TOLD, ...REPLICA_NEEDS].map(literal).join(', ')
   return `
 select coalesce(json_agg(s.name order by s.name), '[]') from pg_settings s
   left join json_each_text(${literal(JSON.stringify(chosen))}::json) w(name, value) on w.name = s.name

@@ -4,6 +4,7 @@ import { bootstrap } from './bootstrap.ts'
 import { catchUp } from './catch-up.ts'
 import { configure } from './configure.ts'
 import { closeDatabase, dropDatabase, openDatabase, putDatabase, unmakeDatabase } from './databases.ts'
+import { endWriters } from './end-writers.ts'
 import { erase } from './erase.ts'
 import { follow } from './follow.ts'
 import { forget } from './forget.ts'
@@ -26,6 +27,7 @@ export const postgresql = {
   bootstrap,
   join,
   configure,
+  endWriters,
   applyParameters,
   createAccount,
   setPassword,

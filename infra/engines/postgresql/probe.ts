@@ -46,7 +46,8 @@ export const healthIn = (text: string, members: readonly string[]): Health => {
 
 export const probe: Engine['probe'] = async (node) => {
   try {
-    return healthIn(await psql(node, queryFor(node), { timeoutMs: PROBE_TIMEOUT_MS }), node.members.map(({ name }) => name))
+    const answer = await psql(node, queryFor(node), { timeoutMs: PROBE_TIMEOUT_MS, as: 'tenant' })
+    return healthIn(answer, node.members.map(({ name }) => name))
   } catch (error) {
     if (unanswered(error)) return down
     throw error

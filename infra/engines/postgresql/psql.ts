@@ -27,6 +27,7 @@ export const literal = (text: string): string => `'${text.replaceAll("'", "''")}
  * Runs statements on the node's own server as its superuser, through its socket.
  *
  * @param sql statements and psql commands; they go by stdin, so they may carry verifiers of passwords
+ * @param options.as a tenant's transactions only read while the guard of the volume holds writes back, our own do not
  * @param options.database to connect to; default the server's own
  * @returns what they selected: rows by line, columns by `|`
  * @throws CommandFailed when the server does not answer or refuses one of them; then none after it has run
@@ -34,11 +35,15 @@ export const literal = (text: string): string => `'${text.replaceAll("'", "''")}
 export const psql = (
   { host, member, signal }: ReachedNode,
   sql: string,
-  { timeoutMs = 60_000, database = LOCAL.dbname }: { readonly timeoutMs?: number; readonly database?: string } = {},
+  {
+    timeoutMs = 60_000,
+    database = LOCAL.dbname,
+    as = 'writer',
+  }: { readonly timeoutMs?: number; readonly database?: string; readonly as?: 'writer' | 'tenant' } = {},
 ): Promise<string> =>
   host.run(command(conninfo({ ...LOCAL, dbname: database, host: layoutOf(host).socket, port: member.port })), {
     stdin: sql,
-    env: { LC_ALL: 'C.UTF-8', PGOPTIONS: OWN },
+    env: { LC_ALL: 'C.UTF-8', PGOPTIONS: as === 'writer' ? `${OWN} -c default_transaction_read_only=off` : OWN },
     timeoutMs,
     signal,
   })

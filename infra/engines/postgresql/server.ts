@@ -86,8 +86,13 @@ export const makeCluster = async (
   await run(['sh', '-c', FINISH, 'finish', folder, data, dataDir, ...signals])
 }
 
-const configOf = ({ host, member, instance, common, parameters }: NodeContext, upstream: Member | undefined): ServerConfig =>
-  ({ layout: layoutOf(host), settings: settingsFor(instance, common), parameters, member, address: host.address, upstream })
+const configOf = (
+  { host, member, instance, common, parameters, readOnly = false }: NodeContext,
+  upstream: Member | undefined,
+): ServerConfig => {
+  const settings = settingsFor(instance, common)
+  return { layout: layoutOf(host), settings, parameters, member, address: host.address, upstream, readOnly }
+}
 
 /** What a replica keeps although it would be given less, for its primary has, or had, as much. */
 export const keptOf = async (node: NodeContext, upstream: Member | undefined): Promise<Settings> =>

@@ -64,6 +64,7 @@ export const localProcess = ({ ports = [], ...options }: LocalProcessOptions): P
     unplug: async () => undefined,
     enter: () => [],
     mount: async () => undefined,
+    grow: async () => undefined,
     detach: async () => undefined,
     unmount: (folder) => rm(volumeOf(folder), { recursive: true, force: true }),
   })

@@ -5,7 +5,7 @@ import { isRoot } from '../process-host/site.ts'
 import { system } from './ip.ts'
 import { cut, enter, heal, plug, unplug } from './machine.ts'
 import { bridgeOf, cidrOf, hosts, isSubnetFree, lowerBridge, placed, raiseBridge, removeLink, subnets } from './network.ts'
-import { canMountImages, detachVolume, mountImage, removeVolume } from './volume.ts'
+import { canMountImages, detachVolume, growImage, mountImage, removeVolume } from './volume.ts'
 
 /** Tried in a user's own namespaces, which end with the program: a trial leaves nothing behind. */
 const NEEDS = 'ip link add name probe0 type veth peer name probe1 && ip link add name probe2 type bridge'
@@ -51,6 +51,7 @@ export const networkNamespace = (options: LocalOptions): Provider => {
     unplug: (nodeId) => unplug(own(nodeId)),
     enter: (nodeId) => enter(own(nodeId)),
     mount: async (folder, sizeGib) => (isLimited() ? mountImage(folder, sizeGib) : undefined),
+    grow: async (folder, sizeGib) => (isLimited() ? growImage(folder, sizeGib) : undefined),
     detach: detachVolume,
     unmount: removeVolume,
   })

@@ -3,6 +3,7 @@ import { resolve, sep } from 'node:path'
 import { CommandFailed, type Host } from '../../host.ts'
 import { runIn } from './run.ts'
 import { volumeOf, type Site } from './site.ts'
+import { diskUsageOf } from './disk-usage.ts'
 import { isRunning, logOf, reloadUnit, startUnit, stopUnit } from './units.ts'
 
 /**
@@ -67,6 +68,8 @@ export const processHost = (site: Site): Host => {
         throw error
       }
     },
+
+    diskUsage: () => diskUsageOf(site.folder),
 
     start: (unit) => startUnit(site, unit),
     stop: (unit) => stopUnit(site, unit),

@@ -1,4 +1,3 @@
-import { chown, chmod, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { CannotProvide } from '../provider.ts'
@@ -8,8 +7,9 @@ import { onceOnly } from './graves.ts'
 import { processHost } from './index.ts'
 import { machines, type MachineRecord } from './machines.ts'
 import { eraseRecord, readRecord, writeRecord } from './records.ts'
-import { isRoot, volumeOf, type Site, type User } from './site.ts'
+import type { Site, User } from './site.ts'
 import { cutPower, startEnabled } from './units.ts'
+import { neededVolume, volumeIn, volumeVerbs } from './volumes.ts'
 
 /** Somebody else on this machine uses the network that was chosen. Another attempt chooses another one. */
 export class NetworkTaken extends Error {
@@ -43,21 +43,21 @@ export type Ground = Pick<Provider, 'name' | 'capabilities' | 'unavailable'> & {
   readonly plug: (record: MachineRecord, network: string) => Promise<void>
   readonly unplug: (nodeId: string) => Promise<void>
   readonly enter: (nodeId: string) => readonly string[]
-  /** Makes the volume's folder hold the volume; may be repeated, and after a reboot must be. */
+  /** Makes the volume's folder hold the volume, of that size; may be repeated, and after a reboot must be. */
   readonly mount: (folder: string, sizeGib: number) => Promise<void>
+  /** Makes the volume in the folder hold so much, mounted or not; may be repeated. */
+  readonly grow: (folder: string, sizeGib: number) => Promise<void>
   /** Takes the volume off the folder; what is in it stays. */
   readonly detach: (folder: string) => Promise<void>
   /** Removes the volume with all in it. */
   readonly unmount: (folder: string) => Promise<void>
 }
 
-const VolumeRecord = z.object({ type: z.string(), sizeGib: z.number().int().positive() })
 const AddressRecord = z.object({ publicAddress: z.string() })
 
-const volumeFile = (folder: string): string => join(folder, 'volume.json')
 const addressFile = (folder: string): string => join(folder, 'address.json')
 
-type Parts = {
+export type Parts = {
   readonly options: LocalOptions
   readonly ground: Ground
   readonly store: ReturnType<typeof machines>
@@ -137,9 +137,8 @@ const boot = async (parts: Parts, nodeId: string): Promise<void> => {
   const network = await networkOf(parts, record.networkId)
   await ground.raiseNetwork(record.networkId, network)
   await ground.plug(record, network)
-  const volume = await readRecord(volumeFile(store.folderOf(nodeId)), VolumeRecord)
-  if (volume === undefined) throw new Error(`the machine ${nodeId} has no volume`)
-  await ground.mount(store.folderOf(nodeId), volume.sizeGib)
+  const { sizeGib } = await neededVolume(store, nodeId)
+  await ground.mount(store.folderOf(nodeId), sizeGib)
   await startEnabled(siteOf(parts, record))
 }
 
@@ -188,29 +187,6 @@ const machineVerbs = (parts: Parts): MachineVerbs => ({
   host: async (nodeId) => processHost(siteOf(parts, await needed(parts, nodeId))),
 })
 
-const volumeVerbs = (parts: Parts): Pick<Provider, 'createVolume' | 'deleteVolume'> => ({
-  async createVolume({ nodeId, type, sizeGib }) {
-    const { ground, options, store } = parts
-    await needed(parts, nodeId)
-    const folder = store.folderOf(nodeId)
-    const volume = (await readRecord(volumeFile(folder), VolumeRecord)) ?? { type, sizeGib }
-    await writeRecord(volumeFile(folder), volume)
-    await mkdir(volumeOf(folder), { recursive: true })
-    await ground.mount(folder, volume.sizeGib)
-    await chmod(volumeOf(folder), 0o700)
-    if (options.user !== undefined && isRoot()) await chown(volumeOf(folder), options.user.uid, options.user.gid)
-    return { volumeId: nodeId }
-  },
-
-  async deleteVolume(nodeId) {
-    const folder = parts.store.folderOf(nodeId)
-    if ((await parts.store.read(nodeId)) === undefined) return
-    await cutPower(folder)
-    await parts.ground.unmount(folder)
-    await eraseRecord(volumeFile(folder))
-  },
-})
-
 const addressVerbs = (parts: Parts): Pick<Provider, 'allocateAddress' | 'releaseAddress'> => ({
   async allocateAddress(nodeId) {
     // Whoever can reach a machine at all is on this machine, so there is nothing to translate.
@@ -228,7 +204,7 @@ const resourcesOf = async ({ store }: Parts, holder: Holder): Promise<readonly R
   const { ownerId: nodeId, datastoreId } = holder
   const folder = store.folderOf(nodeId)
   const resource = { resourceId: nodeId, nodeId, datastoreId }
-  const volume = await readRecord(volumeFile(folder), VolumeRecord)
+  const volume = await volumeIn(folder)
   const address = await readRecord(addressFile(folder), AddressRecord)
   return [
     ...(address === undefined ? [] : [{ ...resource, kind: 'address' as const, resourceId: address.publicAddress }]),
