@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { plan } from '../domain/datastore/plan.ts'
 import { type Endpoint, endpoint, Refused } from '../domain/kernel/endpoint.ts'
 import { adminDatastoreEndpoints } from './admin-datastores.ts'
+import { admissionEndpoints } from './admission.ts'
 import { fingerprintOf } from './answer-once.ts'
 import { changeEndpoints } from './change-datastore.ts'
 import { createBody, createdBody, createdOf, requestOf, sealedWording } from './create-datastore.ts'
@@ -28,6 +29,7 @@ export const commandEndpoints = (options: CommandEndpoints): readonly Endpoint[]
   stopJobEndpoint(options),
   ...adminDatastoreEndpoints(options),
   retryJobEndpoint(options),
+  ...admissionEndpoints(options),
 ]
 
 const create = (options: CommandEndpoints): Endpoint => {

@@ -1,3 +1,4 @@
+import type { Scope } from '../domain/installation/installation.ts'
 import type { Change } from '../domain/datastore/changes/index.ts'
 import { isNodeKey } from '../domain/job/saga.ts'
 import type { KnownEvent } from './known-event.ts'
@@ -73,6 +74,8 @@ const valuesOf = (change: Change): readonly string[] => {
 
 const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`
 
+const ofScope = (scope: Scope): string => (scope.kind === 'all' ? 'from anybody' : `of ${scope.kind} ${scope.name}`)
+
 // A new event does not compile until it has words. Personal texts stay sealed in them, for whoever may to open.
 const words: Words = {
   DatastoreCreated: ({ data: { spec } }) =>
@@ -111,6 +114,10 @@ const words: Words = {
   UnwindingBegun: ({ data: { because } }) => `The job began to undo what it had done: ${because}`,
   JobFinished: () => 'The job had done all its steps',
   JobUnwound: ({ data: { because } }) => `The job had undone all that it did: ${because}`,
+
+  AdmissionStopped: ({ data: { scope, because, deletions } }) =>
+    `No new jobs are taken ${ofScope(scope)}${deletions ? '' : ', deletions neither'}: ${because}`,
+  AdmissionOpened: ({ data: { scope } }) => `New jobs are taken again ${ofScope(scope)}`,
 
   AccountRegistered: ({ data: { login, isAdmin } }) => `${isAdmin ? 'The operator' : 'The account'} ${login} was registered`,
   LoginConfirmed: () => 'The login was shown to be its owner’s',

@@ -1,17 +1,18 @@
 import type { AccountEvent } from '../domain/account/account.ts'
 import type { DatastoreEvent } from '../domain/datastore/messages.ts'
+import type { InstallationEvent } from '../domain/installation/installation.ts'
 import type { JobEvent } from '../domain/job/messages.ts'
 import type { OrganisationEvent } from '../domain/organisation/messages.ts'
 import type { Recorded } from '../domain/kernel/event-store.ts'
 import type { WebhookEvent } from '../domain/webhook/messages.ts'
 
-type DomainEvent = DatastoreEvent | JobEvent | AccountEvent | WebhookEvent | OrganisationEvent
+type DomainEvent = InstallationEvent | DatastoreEvent | JobEvent | AccountEvent | WebhookEvent | OrganisationEvent
 
 /** An event that some projection may make something of. */
 export type KnownEvent = Recorded<DomainEvent>
 
 /** The streams that such events are on. */
-export const PREFIXES = ['datastore-', 'job-', 'account-', 'webhook-', 'organisation-'] as const
+export const PREFIXES = ['datastore-', 'job-', 'account-', 'webhook-', 'organisation-', 'installation-'] as const
 
 // A new event does not compile until it is named here with the streams it is on.
 const PREFIX_OF: Readonly<Record<DomainEvent['type'], (typeof PREFIXES)[number]>> = {
@@ -40,6 +41,8 @@ const PREFIX_OF: Readonly<Record<DomainEvent['type'], (typeof PREFIXES)[number]>
   UnwindingBegun: 'job-',
   JobFinished: 'job-',
   JobUnwound: 'job-',
+  AdmissionStopped: 'installation-',
+  AdmissionOpened: 'installation-',
   AccountRegistered: 'account-',
   LoginConfirmed: 'account-',
   PasswordChanged: 'account-',

@@ -1,4 +1,5 @@
 import { ZodError, type core } from 'zod'
+import type { AdmissionRejection, ScopeRejection } from '../../command-handlers/admission.ts'
 import type { ErasureRejection } from '../../command-handlers/auth/erase.ts'
 import type { AuthRejection } from '../../command-handlers/auth/refusals.ts'
 import type { IdempotencyRejection } from '../../command-handlers/answer-once.ts'
@@ -36,6 +37,8 @@ export type EdgeRejection =
 export type QueryRejection = 'datastore-not-deployed' | 'instant-not-reached' | 'not-in-trail' | 'unknown-field'
 
 export type ProblemCode =
+  | AdmissionRejection
+  | ScopeRejection
   | AccountRejection
   | AccessRejection
   | AuthRejection
@@ -70,6 +73,10 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
   'organisation-limit-reached': { status: 409, means: 'The user is a member of as many organisations as one may be.' },
   'role-too-high': { status: 403, means: 'Nobody gives or takes a role that is more than his own.' },
   'basic-required': { status: 401, means: 'This call is for the machine account of operators, by HTTP Basic.' },
+  'admission-stopped': {
+    status: 409,
+    means: 'The operators take no new jobs at present, everywhere or here. The message says why and since when; jobs at work go on.',
+  },
   'body-too-large': { status: 413, means: 'The request has more than 1 MiB.' },
   'client-not-found': { status: 404, means: 'The account has no such OAuth2 client.' },
   'cursor-ahead': { status: 422, means: 'A replay goes back. The webhook has not come so far yet.' },
@@ -134,6 +141,7 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
     means: 'The password is too short, too long, too easily guessed, or holds what it may not. The message says which.',
   },
   'malformed-request': { status: 400, means: 'A field is missing or of the wrong type or form. `field` names it.' },
+  'malformed-scope': { status: 400, means: 'It is not said whose jobs are meant, or twice.' },
   'malformed-tags': { status: 400, means: 'The tags are too many, too long, empty or repeated.' },
   'method-not-allowed': {
     status: 405,

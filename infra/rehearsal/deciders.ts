@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { account } from '../../domain/account/account.ts'
 import { datastore } from '../../domain/datastore/datastore.ts'
+import { installation } from '../../domain/installation/installation.ts'
 import { job } from '../../domain/job/job.ts'
 import { type Command, type Decider, type Event, isRejection } from '../../domain/kernel/decider.ts'
 import { organisation } from '../../domain/organisation/organisation.ts'
@@ -48,6 +49,7 @@ const folding =
 /** The decider of each kind of stream. A new kind does not compile until it is named here. */
 export const deciders: Readonly<Record<(typeof PREFIXES)[number], () => StreamFold>> = {
   'datastore-': folding(datastore),
+  'installation-': folding(installation),
   'job-': folding(job(sagas)),
   'account-': folding(account),
   'webhook-': folding(webhook),

@@ -155,6 +155,10 @@ const mapping: Mapping = {
   JobFinished: nothing,
   JobUnwound: nothing,
 
+  // The operators' own affair.
+  AdmissionStopped: nothing,
+  AdmissionOpened: nothing,
+
   // All that it says is personal.
   AccountRegistered: nothing,
   LoginConfirmed: nothing,

@@ -3,6 +3,7 @@ import { account } from '../../domain/account/account.ts'
 import { datastore } from '../../domain/datastore/datastore.ts'
 import type { DatastoreCommand } from '../../domain/datastore/messages.ts'
 import type { NodeState } from '../../domain/datastore/spec.ts'
+import { installation } from '../../domain/installation/installation.ts'
 import { job } from '../../domain/job/job.ts'
 import type { JobCommand, JobEvent } from '../../domain/job/messages.ts'
 import type { EndedJob } from '../../domain/job/state.ts'
@@ -69,6 +70,7 @@ export const world = (seed: number) => {
     stores: aggregate(datastore, 'datastore', write),
     jobs: aggregate(job(sagas), 'job', write),
     accounts: aggregate(account, 'account', write),
+    installations: aggregate(installation, 'installation', write),
     webhooks: aggregate(webhook, 'webhook', write),
     organisations: aggregate(organisation, 'organisation', write),
     /** Not answered yet. */
