@@ -109,6 +109,7 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
   },
   'invalid-credentials': { status: 401, means: 'The login or the password is wrong.' },
   'invalid-jwt': { status: 401, means: 'The token of the issuer does not hold, or holds no more.' },
+  'issuer-unreachable': { status: 503, means: 'The keys of the issuer cannot be had at the moment. Try again.' },
   'job-not-found': { status: 404, means: 'There is no such job.' },
   'job-not-over': { status: 409, means: 'The job waits or is at work: only one that came to nothing is asked for again.' },
   'job-not-retriable': {
