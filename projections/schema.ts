@@ -1,5 +1,6 @@
 import type { ColumnType } from 'kysely'
 import type { Shape } from '../domain/datastore/changes/index.ts'
+import type { ParameterValues } from '../domain/catalogue/parameters.ts'
 import type { JobKind } from '../domain/datastore/messages.ts'
 import type { NodeRole } from '../domain/datastore/spec.ts'
 import type { Course } from '../domain/job/orders.ts'
@@ -40,6 +41,7 @@ export type DatastoreRow = {
   readonly replica_host: string
   readonly db_username: string
   readonly db_database: string
+  readonly parameter_group_id: string | null
   readonly tags: readonly string[]
   /** Its nodes and their zones, without nodes that are still to come. */
   readonly places: readonly { readonly node_id: string; readonly zone: string }[]
@@ -254,6 +256,35 @@ export type UsageRow = {
   readonly deleted_at: Instant | null
 }
 
+/** The owner's own words are sealed. */
+export type ParameterGroupRow = {
+  readonly group_id: string
+  readonly owner_id: string
+  readonly name: Sealed
+  readonly description: Sealed | null
+  /** The kind of datastore that it is for. */
+  readonly vendor: string
+  readonly version: string
+  readonly type: string
+  readonly parameters: ParameterValues
+  readonly created_at: Instant
+  readonly updated_at: Instant
+}
+
+type ChosenParameters = { readonly group_id: string | null; readonly parameters: ParameterValues }
+
+/** What is chosen of one datastore's parameters. */
+export type ParametersRow = {
+  readonly datastore_id: string
+  readonly owner_id: string
+  readonly applied: ChosenParameters
+  /** What jobs that have not ended are to apply, in their order. */
+  readonly waiting: readonly (ChosenParameters & { readonly job_id: string })[]
+  /** What could not be applied, if that was the last that was tried. */
+  readonly failed: (ChosenParameters & { readonly because: string }) | null
+  readonly updated_at: Instant
+}
+
 /** How far a projection has come. */
 export type CheckpointRow = {
   readonly projection: string
@@ -281,6 +312,8 @@ export type ReadSchema = {
   event_streams: Stored<EventStreamRow, 'changed_at'>
   webhooks: Stored<WebhookRow, 'paused_at' | 'previous_secret_until' | 'created_at' | 'updated_at'>
   usage: Stored<UsageRow, 'created_at' | 'deleted_at'>
+  parameter_groups: Stored<ParameterGroupRow, 'created_at' | 'updated_at'>
+  parameters: Stored<ParametersRow, 'updated_at'>
   checkpoints: Stored<CheckpointRow, 'updated_at'>
 }
 

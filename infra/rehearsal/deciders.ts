@@ -4,6 +4,7 @@ import { datastore } from '../../domain/datastore/datastore.ts'
 import { job } from '../../domain/job/job.ts'
 import { type Command, type Decider, type Event, isRejection } from '../../domain/kernel/decider.ts'
 import { organisation } from '../../domain/organisation/organisation.ts'
+import { parameterGroups } from '../../domain/parameter-group/parameter-group.ts'
 import { webhook } from '../../domain/webhook/webhook.ts'
 import type { PREFIXES } from '../../projections/known-event.ts'
 import { sagas } from '../../sagas/index.ts'
@@ -51,6 +52,7 @@ export const deciders: Readonly<Record<(typeof PREFIXES)[number], () => StreamFo
   'job-': folding(job(sagas)),
   'account-': folding(account),
   'webhook-': folding(webhook),
+  'parameters-': folding(parameterGroups),
   'organisation-': folding(organisation),
 }
 
