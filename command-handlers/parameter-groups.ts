@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { ParameterValues } from '../domain/catalogue/parameters.ts'
-import { type Endpoint, endpoint, Refused, type Request } from '../domain/kernel/endpoint.ts'
+import { type Endpoint, endpoint, type Request } from '../domain/kernel/endpoint.ts'
 import type { PersonalData, Sealed } from '../domain/kernel/sealed.ts'
 import type { ParameterGroup } from '../domain/parameter-group/parameter-group.ts'
 import { applyEndpoints } from './apply-parameters.ts'

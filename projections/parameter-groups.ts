@@ -1,5 +1,5 @@
 import { projection } from './projection.ts'
-import type { ParameterGroupRow } from './schema.ts'
+import type { ParameterGroupRow } from './parameter-rows.ts'
 
 /** One row per parameter group that is not deleted; its name and description sealed. */
 export const parameterGroups = projection<ParameterGroupRow>({
@@ -36,8 +36,9 @@ export const parameterGroups = projection<ParameterGroupRow>({
   apply(row, { type, data }) {
     if (type === 'ParameterGroupCreated') {
       const { groupId, ownerId, name, description, vendor, version, type: kind, values, at } = data
+      const ids = { group_id: groupId, owner_id: ownerId }
       const times = { created_at: at, updated_at: at }
-      return { group_id: groupId, owner_id: ownerId, name, description, vendor, version, type: kind, parameters: values, ...times }
+      return { ...ids, name, description, vendor, version, type: kind, parameters: values, ...times }
     }
     if (row === undefined || type === 'ParameterGroupDeleted') return undefined
     if (type !== 'ParameterGroupChanged') return row

@@ -1,6 +1,6 @@
 import type { ChangeParameters } from '../domain/datastore/changes/parameters.ts'
 import { projection } from './projection.ts'
-import type { ParametersRow } from './schema.ts'
+import type { ParametersRow } from './parameter-rows.ts'
 
 type Chosen = ParametersRow['applied']
 

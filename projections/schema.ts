@@ -1,6 +1,5 @@
 import type { ColumnType } from 'kysely'
 import type { Shape } from '../domain/datastore/changes/index.ts'
-import type { ParameterValues } from '../domain/catalogue/parameters.ts'
 import type { JobKind } from '../domain/datastore/messages.ts'
 import type { NodeRole } from '../domain/datastore/spec.ts'
 import type { Course } from '../domain/job/orders.ts'
@@ -10,6 +9,7 @@ import type { Sealed } from '../domain/kernel/sealed.ts'
 import type { Instant } from '../domain/kernel/time.ts'
 import type { Segment } from '../domain/usage/meter.ts'
 import type { PauseReason } from '../domain/webhook/messages.ts'
+import type { ParameterGroupRow, ParametersRow } from './parameter-rows.ts'
 
 /** What a job leads to that clients read before it is done. */
 export type Targeted = Pick<DatastoreRow, 'instance_size' | 'volume_type' | 'volume_size_gib' | 'volume_iops'>
@@ -254,35 +254,6 @@ export type UsageRow = {
   readonly created_at: Instant
   /** When its deletion was asked for. */
   readonly deleted_at: Instant | null
-}
-
-/** The owner's own words are sealed. */
-export type ParameterGroupRow = {
-  readonly group_id: string
-  readonly owner_id: string
-  readonly name: Sealed
-  readonly description: Sealed | null
-  /** The kind of datastore that it is for. */
-  readonly vendor: string
-  readonly version: string
-  readonly type: string
-  readonly parameters: ParameterValues
-  readonly created_at: Instant
-  readonly updated_at: Instant
-}
-
-type ChosenParameters = { readonly group_id: string | null; readonly parameters: ParameterValues }
-
-/** What is chosen of one datastore's parameters. */
-export type ParametersRow = {
-  readonly datastore_id: string
-  readonly owner_id: string
-  readonly applied: ChosenParameters
-  /** What jobs that have not ended are to apply, in their order. */
-  readonly waiting: readonly (ChosenParameters & { readonly job_id: string })[]
-  /** What could not be applied, if that was the last that was tried. */
-  readonly failed: (ChosenParameters & { readonly because: string }) | null
-  readonly updated_at: Instant
 }
 
 /** How far a projection has come. */

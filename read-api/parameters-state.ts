@@ -1,6 +1,5 @@
-import type { ParameterValues } from '../domain/catalogue/parameters.ts'
-import { isSame } from '../domain/parameter-group/parameter-group.ts'
-import type { ParametersRow } from '../projections/schema.ts'
+import { type ParameterValues, sameValues } from '../domain/catalogue/parameters.ts'
+import type { ParametersRow } from '../projections/parameter-rows.ts'
 
 export type ParametersStatus = 'synced' | 'pending' | 'failed'
 
@@ -16,6 +15,6 @@ export const groupOf = ({ applied, waiting }: Row): string | null => (waiting.at
  */
 export const statusOf = ({ applied, waiting, failed }: Row, wanted?: ParameterValues): ParametersStatus => {
   if (waiting.length > 0) return 'pending'
-  if (failed !== null && (wanted === undefined || isSame(failed.parameters, wanted))) return 'failed'
-  return wanted === undefined || isSame(applied.parameters, wanted) ? 'synced' : 'pending'
+  if (failed !== null && (wanted === undefined || sameValues(failed.parameters, wanted))) return 'failed'
+  return wanted === undefined || sameValues(applied.parameters, wanted) ? 'synced' : 'pending'
 }

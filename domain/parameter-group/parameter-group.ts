@@ -1,4 +1,4 @@
-import type { ParameterValues } from '../catalogue/parameters.ts'
+import { type ParameterValues, sameValues } from '../catalogue/parameters.ts'
 import { type Decider, type Decision, reject } from '../kernel/decider.ts'
 import type { Sealed } from '../kernel/sealed.ts'
 import type { Instant } from '../kernel/time.ts'
@@ -121,13 +121,7 @@ const change = (
   const data = {
     ...(description === undefined ? {} : { description }),
     ...(name === undefined || nameId === undefined || nameId === group.nameId ? {} : { name, nameId }),
-    ...(values === undefined || isSame(values, group.values) ? {} : { values }),
+    ...(values === undefined || sameValues(values, group.values) ? {} : { values }),
   }
   return Object.keys(data).length === 0 ? [] : [{ type: 'ParameterGroupChanged', data: { ownerId, groupId, at, ...data } }]
-}
-
-/** Whether two sets of values are the same, whatever their order. */
-export const isSame = (one: ParameterValues, other: ParameterValues): boolean => {
-  const names = Object.keys(one)
-  return names.length === Object.keys(other).length && names.every((name) => one[name] === other[name])
 }

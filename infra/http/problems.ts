@@ -78,7 +78,10 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
   'basic-required': { status: 401, means: 'This call is for the machine account of operators, by HTTP Basic.' },
   'body-too-large': { status: 413, means: 'The request has more than 1 MiB.' },
   'client-not-found': { status: 404, means: 'The account has no such OAuth2 client.' },
-  'malformed-parameter': { status: 400, means: 'A parameter cannot have this value. The message names the parameter and the rule.' },
+  'malformed-parameter': {
+    status: 400,
+    means: 'A parameter cannot have this value. The message names the parameter and the rule.',
+  },
   'parameter-group-in-use': { status: 409, means: 'A datastore has the parameter group. The message says which.' },
   'parameter-group-limit-reached': { status: 409, means: 'The organisation has as many parameter groups as it may have.' },
   'parameter-group-mismatch': { status: 400, means: 'The parameter group is for another vendor, version or type.' },

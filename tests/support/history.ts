@@ -103,7 +103,7 @@ const subscribe = ({ seed, webhooks, clock }: World, n: number): void => {
 }
 
 const group = ({ seed, groups, clock }: World, n: number): void => {
-  const ownerId = OWNERS[n] ?? ''
+  const ownerId = `own_${seed}_${n}`
   const about = { ownerId, groupId: `grp_${seed}_${n}`, now: clock.now }
   const kind = { vendor: 'vendor-a', version: '2', type: 'replication' }
   const words = { name: sealed(`group ${n}`), nameId: `name_${seed}_${n}`, description: null }
