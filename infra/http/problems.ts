@@ -4,20 +4,18 @@ import type { AuthRejection } from '../../command-handlers/auth/refusals.ts'
 import type { IdempotencyRejection } from '../../command-handlers/answer-once.ts'
 import type { IntegrationRejection } from '../../command-handlers/integration.ts'
 import type { OrganisationEdgeRejection } from '../../command-handlers/organisations/tools.ts'
-import type { ParameterEdgeRejection } from '../../command-handlers/parameter-group-tools.ts'
 import type { WebhookEdgeRejection } from '../../command-handlers/webhook-ports.ts'
 import type { AccessRejection } from '../../command-handlers/access-tools.ts'
 import type { AccountRejection } from '../../domain/account/account.ts'
-import type { ParameterRejection } from '../../domain/catalogue/parameters.ts'
 import type { DatastoreRejection } from '../../domain/datastore/messages.ts'
 import type { PlanRejection } from '../../domain/datastore/plan.ts'
 import type { JobRejection } from '../../domain/job/messages.ts'
 import { Malformed, Refused } from '../../domain/kernel/endpoint.ts'
 import { RevisionConflict } from '../../domain/kernel/event-store.ts'
 import type { OrganisationRejection } from '../../domain/organisation/messages.ts'
-import type { ParameterGroupRejection } from '../../domain/parameter-group/messages.ts'
 import type { WebhookRejection } from '../../domain/webhook/messages.ts'
 import type { TargetRejection } from '../webhooks/targets.ts'
+import { parameterProblems } from './parameter-problems.ts'
 
 /** What the edge itself refuses, before any command is decided. */
 export type EdgeRejection =
@@ -50,16 +48,14 @@ export type ProblemCode =
   | JobRejection
   | OrganisationEdgeRejection
   | OrganisationRejection
-  | ParameterEdgeRejection
-  | ParameterGroupRejection
-  | ParameterRejection
+  | keyof typeof parameterProblems
   | PlanRejection
   | QueryRejection
   | TargetRejection
   | WebhookEdgeRejection
   | WebhookRejection
 
-type Kind = { readonly status: number; readonly means: string }
+export type Kind = { readonly status: number; readonly means: string }
 
 /** Every refusal's status and meaning. A code without an entry does not compile. */
 export const problems: Readonly<Record<ProblemCode, Kind>> = {
@@ -78,24 +74,7 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
   'basic-required': { status: 401, means: 'This call is for the machine account of operators, by HTTP Basic.' },
   'body-too-large': { status: 413, means: 'The request has more than 1 MiB.' },
   'client-not-found': { status: 404, means: 'The account has no such OAuth2 client.' },
-  'malformed-parameter': {
-    status: 400,
-    means: 'A parameter cannot have this value. The message names the parameter and the rule.',
-  },
-  'parameter-group-in-use': { status: 409, means: 'A datastore has the parameter group. The message says which.' },
-  'parameter-group-limit-reached': { status: 409, means: 'The organisation has as many parameter groups as it may have.' },
-  'parameter-group-mismatch': { status: 400, means: 'The parameter group is for another vendor, version or type.' },
-  'parameter-group-name-taken': { status: 409, means: 'There is a parameter group of this name already.' },
-  'parameter-group-not-assigned': { status: 409, means: 'The datastore does not have the parameter group any more.' },
-  'parameter-group-not-found': { status: 404, means: 'There is no such parameter group, or it belongs to another.' },
-  'parameters-in-group': {
-    status: 409,
-    means: 'The datastore has its parameters from a group. Change the group, or apply another.',
-  },
-  'unknown-parameter': {
-    status: 400,
-    means: 'There is no such parameter for this version and type, or the control plane sets it itself.',
-  },
+  ...parameterProblems,
   'cursor-ahead': { status: 422, means: 'A replay goes back. The webhook has not come so far yet.' },
   'access-unknown': {
     status: 503,
