@@ -11,6 +11,7 @@ import { dryRunBody, dryRunOfDeletion, dryRunQuery, rehearsed } from './dry-run.
 import { derivedId, freshId, nodesOf } from './ids.ts'
 import { nodeActionEndpoints } from './node-actions.ts'
 import { retryJobEndpoint } from './retry-job.ts'
+import { parameterGroupEndpoints } from './parameter-groups.ts'
 import { stopJobEndpoint } from './stop-job.ts'
 
 const tag = 'Datastores'
@@ -26,6 +27,7 @@ export const commandEndpoints = (options: CommandEndpoints): readonly Endpoint[]
   remove(options),
   ...changeEndpoints(options),
   ...nodeActionEndpoints(options),
+  ...parameterGroupEndpoints(options),
   stopJobEndpoint(options),
   ...adminDatastoreEndpoints(options),
   retryJobEndpoint(options),

@@ -1,6 +1,16 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 
+/** Keys that come by plain http could be anybody's, save from this machine. */
+const JwksUrl = z.url().refine((url) => /^(https:|http:\/\/(127\.|localhost[:/]))/.test(url), 'https, or this machine')
+
+const Issuers = z.array(
+  z.union([
+    z.strictObject({ issuer: z.string().min(1).max(255), public_key_pem: z.string() }),
+    z.strictObject({ issuer: z.string().min(1).max(255), jwks_url: JwksUrl }),
+  ]),
+)
+
 /** The only reader of the environment. Every service reads it once, in its main. */
 const Environment = z.object({
   CCX_INSTANCE: z.string().regex(/^[a-z0-9-]{1,32}$/).default('ccx'),
@@ -79,6 +89,17 @@ const Environment = z.object({
   DISABLE_USER_MANAGEMENT: z.stringbool().default(false),
   /** Whether one who registered himself makes nothing before he has confirmed his address. */
   REQUIRE_EMAIL_VERIFICATION: z.stringbool().default(false),
+  /** Who may vouch for users: his name (`iss`) and his RSA key in PEM, or where he publishes his keys. */
+  JWT_PUBLIC_KEY_ID: z.string().min(1).max(255).optional(),
+  JWT_PUBLIC_KEY_PEM: z.string().optional(),
+  /** Whether that is a `PUBLIC KEY`, not an `RSA PUBLIC KEY`; it is seen from the key, so that this changes nothing. */
+  JWT_PUBLIC_KEY_PKIX: z.stringbool().optional(),
+  JWT_JWKS_URL: JwksUrl.optional(),
+  /** Several: a JSON list of `{ "issuer", "public_key_pem" }` and `{ "issuer", "jwks_url" }`. */
+  JWT_ISSUERS_FILE: z.string().optional(),
+  JWT_SESSION_SECONDS: z.coerce.number().int().min(60).max(31_536_000).default(86_400),
+  /** Where a browser is sent that has signed in by a token; PUBLIC_URL if not given. */
+  LOGIN_REDIRECT_URL: z.url({ protocol: /^https?$/ }).optional(),
   /** Whether webhooks may go over plain http, for tests and closed networks. */
   WEBHOOK_ALLOW_HTTP: z.stringbool().default(false),
   /** Blocks of addresses that webhooks may go to although they are not public, separated by commas: `10.1.0.0/16`. */
@@ -151,6 +172,11 @@ const structured = (env: Environment) => ({
   admin: { login: env.ADMIN_LOGIN, passwordFile: env.ADMIN_PASSWORD_FILE },
   adminBasic: { username: env.ADMIN_BASIC_USERNAME, passwordFile: env.ADMIN_BASIC_PASSWORD_FILE },
   accounts: { registrationOpen: !env.DISABLE_USER_MANAGEMENT, requireConfirmed: env.REQUIRE_EMAIL_VERIFICATION },
+  jwt: {
+    issuers: issuersOf(env),
+    sessionSeconds: env.JWT_SESSION_SECONDS,
+    redirectUrl: env.LOGIN_REDIRECT_URL ?? env.PUBLIC_URL,
+  },
   webhooks: { allowHttp: env.WEBHOOK_ALLOW_HTTP, allowed: env.WEBHOOK_ALLOWED_TARGETS },
   mail: {
     smtpUrl: env.SMTP_URL,
@@ -161,6 +187,28 @@ const structured = (env: Environment) => ({
   otlpEndpoint: env.OTLP_ENDPOINT,
   logLevel: env.LOG_LEVEL,
 })
+
+/** Those of the file, and the one that has settings of his own. */
+const issuersOf = (env: Environment) => {
+  const { JWT_PUBLIC_KEY_ID: issuer, JWT_PUBLIC_KEY_PEM: publicKeyPem, JWT_JWKS_URL: jwksUrl, JWT_ISSUERS_FILE: file } = env
+  const filed = file === undefined ? [] : Issuers.parse(JSON.parse(readFileSync(file, 'utf8')))
+  const own = issuer === undefined ? [] : publicKeyPem === undefined ? keysOf(issuer, jwksUrl) : [{ issuer, publicKeyPem }]
+  return [
+    ...own,
+    ...filed.map((one) =>
+      'jwks_url' in one
+        ? { issuer: one.issuer, jwksUrl: one.jwks_url }
+        : { issuer: one.issuer, publicKeyPem: one.public_key_pem },
+    ),
+  ]
+}
+
+const keysOf = (issuer: string, jwksUrl: string | undefined) => {
+  if (jwksUrl === undefined) {
+    throw new Error('Bad environment:\nJWT_PUBLIC_KEY_ID needs JWT_PUBLIC_KEY_PEM or JWT_JWKS_URL')
+  }
+  return [{ issuer, jwksUrl }]
+}
 
 const userOf = (text: string | undefined): { readonly uid: number; readonly gid: number } | undefined => {
   const [uid, gid] = text?.split(':').map(Number) ?? []

@@ -1,4 +1,5 @@
 import type { Scope } from '../domain/installation/installation.ts'
+import type { ParameterValues } from '../domain/catalogue/parameters.ts'
 import type { Change } from '../domain/datastore/changes/index.ts'
 import { isNodeKey } from '../domain/job/saga.ts'
 import type { KnownEvent } from './known-event.ts'
@@ -58,7 +59,7 @@ const ofChange = (change: Change, { node }: Names): string =>
 const valuesOf = (change: Change): readonly string[] => {
   switch (change.kind) {
     case 'change-parameters':
-      return Object.entries(change.values).map(([name, value]) => `${name} = ${value}`)
+      return [chosen(change.values)]
     case 'resize-instances':
       return [`to ${change.instance.code}`]
     case 'grow-volumes':
@@ -70,6 +71,11 @@ const valuesOf = (change: Change): readonly string[] => {
     default:
       return []
   }
+}
+
+const chosen = (values: ParameterValues): string => {
+  const all = Object.entries(values)
+  return all.length === 0 ? 'every parameter at its default' : all.map(([name, value]) => `${name} = ${value}`).join(', ')
 }
 
 const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`
@@ -150,6 +156,17 @@ const words: Words = {
   OwnershipHandedOver: ({ data: { from, to } }) => `The user ${from} handed the ownership over to ${to}`,
   OrganisationDeleted: () => 'The organisation was deleted',
   OrganisationDataErased: () => 'The organisation was erased: what was personal in it can be read by nobody any more',
+
+  ParameterGroupCreated: ({ data: { name, vendor, version, values } }) =>
+    `The parameter group “${name}” was made for ${vendor} ${version}: ${chosen(values)}`,
+  ParameterGroupChanged: ({ data: { name, description, values } }) =>
+    `The parameter group was changed: ${[
+      ...(name === undefined ? [] : [`its name is “${name}”`]),
+      ...(description === undefined ? [] : ['its description']),
+      ...(values === undefined ? [] : [chosen(values)]),
+    ].join(', ')}`,
+  ParameterGroupChosen: ({ data: { groupId } }) => `The parameter group ${groupId} was chosen for the datastore`,
+  ParameterGroupDeleted: () => 'The parameter group was deleted',
 
   WebhookCreated: ({ data: { url } }) => `A webhook to ${url} was made`,
   WebhookChanged: ({ data }) => {

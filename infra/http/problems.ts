@@ -16,6 +16,7 @@ import { RevisionConflict } from '../../domain/kernel/event-store.ts'
 import type { OrganisationRejection } from '../../domain/organisation/messages.ts'
 import type { WebhookRejection } from '../../domain/webhook/messages.ts'
 import type { TargetRejection } from '../webhooks/targets.ts'
+import { parameterProblems } from './parameter-problems.ts'
 
 /** What the edge itself refuses, before any command is decided. */
 export type EdgeRejection =
@@ -50,13 +51,14 @@ export type ProblemCode =
   | JobRejection
   | OrganisationEdgeRejection
   | OrganisationRejection
+  | keyof typeof parameterProblems
   | PlanRejection
   | QueryRejection
   | TargetRejection
   | WebhookEdgeRejection
   | WebhookRejection
 
-type Kind = { readonly status: number; readonly means: string }
+export type Kind = { readonly status: number; readonly means: string }
 
 /** Every refusal's status and meaning. A code without an entry does not compile. */
 export const problems: Readonly<Record<ProblemCode, Kind>> = {
@@ -79,6 +81,7 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
   },
   'body-too-large': { status: 413, means: 'The request has more than 1 MiB.' },
   'client-not-found': { status: 404, means: 'The account has no such OAuth2 client.' },
+  ...parameterProblems,
   'cursor-ahead': { status: 422, means: 'A replay goes back. The webhook has not come so far yet.' },
   'access-unknown': {
     status: 503,
@@ -116,6 +119,7 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
   },
   'invalid-credentials': { status: 401, means: 'The login or the password is wrong.' },
   'invalid-jwt': { status: 401, means: 'The token of the issuer does not hold, or holds no more.' },
+  'issuer-unreachable': { status: 503, means: 'The keys of the issuer cannot be had at the moment. Try again.' },
   'job-not-found': { status: 404, means: 'There is no such job.' },
   'job-not-over': { status: 409, means: 'The job waits or is at work: only one that came to nothing is asked for again.' },
   'job-not-retriable': {

@@ -5,6 +5,7 @@ import { installation } from '../../domain/installation/installation.ts'
 import { job } from '../../domain/job/job.ts'
 import { type Command, type Decider, type Event, isRejection } from '../../domain/kernel/decider.ts'
 import { organisation } from '../../domain/organisation/organisation.ts'
+import { parameterGroups } from '../../domain/parameter-group/parameter-group.ts'
 import { webhook } from '../../domain/webhook/webhook.ts'
 import type { PREFIXES } from '../../projections/known-event.ts'
 import { sagas } from '../../sagas/index.ts'
@@ -53,6 +54,7 @@ export const deciders: Readonly<Record<(typeof PREFIXES)[number], () => StreamFo
   'job-': folding(job(sagas)),
   'account-': folding(account),
   'webhook-': folding(webhook),
+  'parameters-': folding(parameterGroups),
   'organisation-': folding(organisation),
 }
 

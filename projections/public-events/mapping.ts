@@ -189,6 +189,26 @@ const mapping: Mapping = {
 
   ...organisationMapping,
 
+  ParameterGroupCreated: ({ data: { groupId, vendor, version, type, values } }) => [
+    {
+      type: 'dev.ccx.parameter-group.created.v1',
+      subject: `parameter-groups/${groupId}`,
+      data: { groupId, vendor, version, type, parameters: Object.keys(values) },
+    },
+  ],
+  ParameterGroupChanged: ({ data: { groupId, values } }) => [
+    {
+      type: 'dev.ccx.parameter-group.changed.v1',
+      subject: `parameter-groups/${groupId}`,
+      data: { groupId, ...(values === undefined ? {} : { parameters: Object.keys(values) }) },
+    },
+  ],
+  // Told of by the job that gives it its values.
+  ParameterGroupChosen: nothing,
+  ParameterGroupDeleted: ({ data: { groupId } }) => [
+    { type: 'dev.ccx.parameter-group.deleted.v1', subject: `parameter-groups/${groupId}`, data: { groupId } },
+  ],
+
   WebhookCreated: ({ data }) => aboutWebhook('dev.ccx.webhook.created.v1', data),
   WebhookChanged: ({ data }) => aboutWebhook('dev.ccx.webhook.changed.v1', data),
   WebhookPaused: ({ data: { webhookId, because: reason } }) => [
@@ -231,6 +251,11 @@ export const organisationOf = ({ type, data, metadata }: KnownEvent): string | u
     case 'EventStreamClosed':
     case 'OrganisationErased':
       return data.accountId
+    case 'ParameterGroupCreated':
+    case 'ParameterGroupChanged':
+    case 'ParameterGroupChosen':
+    case 'ParameterGroupDeleted':
+      return data.ownerId
     case 'WebhookCreated':
     case 'OrganisationCreated':
       return data.organisationId

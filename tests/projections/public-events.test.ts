@@ -36,7 +36,7 @@ const Data = z.record(z.string(), z.json())
 
 const lifelikeText = (value: string, member = ''): string => {
   if (WRITTEN_BY_SOMEBODY.has(member) && !OUR_WORDS.test(`${member} ${value}`)) return `${CANARY} ${value}`
-  return /^(clu|job|acc|own|cli|nod|whk|org|inv)_\w+$/.test(value) ? v5(value, NAMESPACE) : value
+  return /^(clu|job|acc|own|cli|nod|whk|org|inv|grp)_\w+$/.test(value) ? v5(value, NAMESPACE) : value
 }
 
 /** Ids as they really are, and a canary in the place of every text that somebody wrote. */

@@ -10,6 +10,7 @@ import type { EndedJob } from '../../domain/job/state.ts'
 import { type Command, type Decider, type Event, isRejection } from '../../domain/kernel/decider.ts'
 import type { Actor, NewEvent } from '../../domain/kernel/event-store.ts'
 import { organisation } from '../../domain/organisation/organisation.ts'
+import { parameterGroups } from '../../domain/parameter-group/parameter-group.ts'
 import { webhook } from '../../domain/webhook/webhook.ts'
 import { sagas } from '../../sagas/index.ts'
 import { noon } from './examples.ts'
@@ -72,6 +73,7 @@ export const world = (seed: number) => {
     accounts: aggregate(account, 'account', write),
     installations: aggregate(installation, 'installation', write),
     webhooks: aggregate(webhook, 'webhook', write),
+    groups: aggregate(parameterGroups, 'parameters', write),
     organisations: aggregate(organisation, 'organisation', write),
     /** Not answered yet. */
     orders: new Array<Ordered>(),
