@@ -1,13 +1,15 @@
 import { z } from 'zod'
 import type { DatastoreCommand } from '../domain/datastore/messages.ts'
-import { admissionRefusal, type Concerned, type Installation, installation, type Scope } from '../domain/installation/installation.ts'
+import {
+  admissionRefusal, type Concerned, type Installation, installation, type Scope,
+} from '../domain/installation/installation.ts'
 import { type Endpoint, endpoint, Refused } from '../domain/kernel/endpoint.ts'
 import type { EventStore } from '../domain/kernel/event-store.ts'
 import type { CommandEndpoints, Known } from './datastore-tools.ts'
 import { fold, handle } from './handle.ts'
 import { asking } from './sending.ts'
 
-export type AdmissionRejection = 'admission-stopped'
+export type AdmissionRejection = 'admission-stopped' | 'malformed-scope'
 
 const STREAM = 'installation-jobs'
 const RETRY_AFTER_SECONDS = 60
@@ -101,12 +103,13 @@ export const scopeOf = (
   { catalogue }: Pick<CommandEndpoints, 'catalogue'>,
 ): Scope => {
   const malformed = (because: string): never => {
-    throw new Refused({ rejected: 'malformed-scope' satisfies ScopeRejection, because })
+    throw new Refused({ rejected: 'malformed-scope' satisfies AdmissionRejection, because })
   }
   if (kind === 'all') return name == null ? { kind } : malformed('`name` is not given with `all`')
   if (name == null) return malformed(`\`name\` says which ${kind} is meant`)
   if (kind === 'organisation') {
-    return z.uuid().safeParse(name).success ? { kind, name: name.toLowerCase() } : malformed('an organisation goes by its id, a UUID')
+    if (!z.uuid().safeParse(name).success) return malformed('an organisation goes by its id, a UUID')
+    return { kind, name: name.toLowerCase() }
   }
   const offered =
     kind === 'region'
@@ -115,8 +118,6 @@ export const scopeOf = (
   if (offered.includes(name)) return { kind, name }
   throw new Refused({ rejected: 'not-offered', because: `\`name\`: there is no ${kind} ${name}; there is ${offered.join(', ')}` })
 }
-
-export type ScopeRejection = 'malformed-scope'
 
 const listOf = ({ stops }: Installation): z.infer<typeof listBody> => ({
   stopped: stops.map(({ scope, because, deletions, since }) => ({

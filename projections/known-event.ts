@@ -7,15 +7,22 @@ import type { ParameterGroupEvent } from '../domain/parameter-group/messages.ts'
 import type { Recorded } from '../domain/kernel/event-store.ts'
 import type { WebhookEvent } from '../domain/webhook/messages.ts'
 
-type DomainEvent = InstallationEvent | DatastoreEvent | JobEvent | AccountEvent | WebhookEvent | OrganisationEvent
-type DomainEvent = DatastoreEvent | JobEvent | AccountEvent | WebhookEvent | OrganisationEvent | ParameterGroupEvent
+type DomainEvent =
+  | InstallationEvent
+  | DatastoreEvent
+  | JobEvent
+  | AccountEvent
+  | WebhookEvent
+  | OrganisationEvent
+  | ParameterGroupEvent
 
 /** An event that some projection may make something of. */
 export type KnownEvent = Recorded<DomainEvent>
 
 /** The streams that such events are on. */
-export const PREFIXES = ['datastore-', 'job-', 'account-', 'webhook-', 'organisation-', 'installation-'] as const
-export const PREFIXES = ['datastore-', 'job-', 'account-', 'webhook-', 'organisation-', 'parameters-'] as const
+export const PREFIXES = [
+  'datastore-', 'job-', 'account-', 'webhook-', 'organisation-', 'parameters-', 'installation-',
+] as const
 
 // A new event does not compile until it is named here with the streams it is on.
 const PREFIX_OF: Readonly<Record<DomainEvent['type'], (typeof PREFIXES)[number]>> = {

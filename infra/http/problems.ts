@@ -1,5 +1,5 @@
 import { ZodError, type core } from 'zod'
-import type { AdmissionRejection, ScopeRejection } from '../../command-handlers/admission.ts'
+import type { AdmissionRejection } from '../../command-handlers/admission.ts'
 import type { ErasureRejection } from '../../command-handlers/auth/erase.ts'
 import type { AuthRejection } from '../../command-handlers/auth/refusals.ts'
 import type { IdempotencyRejection } from '../../command-handlers/answer-once.ts'
@@ -39,7 +39,6 @@ export type QueryRejection = 'datastore-not-deployed' | 'instant-not-reached' | 
 
 export type ProblemCode =
   | AdmissionRejection
-  | ScopeRejection
   | AccountRejection
   | AccessRejection
   | AuthRejection
@@ -75,10 +74,7 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
   'organisation-limit-reached': { status: 409, means: 'The user is a member of as many organisations as one may be.' },
   'role-too-high': { status: 403, means: 'Nobody gives or takes a role that is more than his own.' },
   'basic-required': { status: 401, means: 'This call is for the machine account of operators, by HTTP Basic.' },
-  'admission-stopped': {
-    status: 409,
-    means: 'The operators take no new jobs at present, everywhere or here. The message says why and since when; jobs at work go on.',
-  },
+  'admission-stopped': { status: 409, means: 'The operators take no new jobs at present. The message says why and since when.' },
   'body-too-large': { status: 413, means: 'The request has more than 1 MiB.' },
   'client-not-found': { status: 404, means: 'The account has no such OAuth2 client.' },
   ...parameterProblems,
@@ -122,10 +118,7 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
   'issuer-unreachable': { status: 503, means: 'The keys of the issuer cannot be had at the moment. Try again.' },
   'job-not-found': { status: 404, means: 'There is no such job.' },
   'job-not-over': { status: 409, means: 'The job waits or is at work: only one that came to nothing is asked for again.' },
-  'job-not-retriable': {
-    status: 409,
-    means: 'The job did what it was to do, or the datastore has gone another way since. The message says which.',
-  },
+  'job-not-retriable': { status: 409, means: 'The job did what it was to do, or the datastore has gone another way since.' },
   'job-past-return': {
     status: 409,
     means: 'The job has gone too far to be cancelled; it will be carried to its end.',

@@ -42,7 +42,9 @@ test('a stop concerns whom it names', () => {
     assert.is(refusal(scope, true, true), undefined)
     assert.is(refusal(scope, false, true), 'admission-stopped')
   }
-  for (const kind of ['organisation', 'region', 'engine'] as const) assert.is(refusal({ kind, name: 'other' }, false, false), undefined)
+  for (const kind of ['organisation', 'region', 'engine'] as const) {
+    assert.is(refusal({ kind, name: 'other' }, false, false), undefined)
+  }
 })
 
 test.run()
