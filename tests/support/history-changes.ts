@@ -132,11 +132,11 @@ const actOnAccess = (own: World, { datastoreId, state: { spec } }: Living): void
 }
 
 /** Operators stop the admission of jobs somewhere, or open it again. */
-const stopAdmission = ({ installations, roll, clock }: World): void => {
+const stopAdmission = ({ seed, installations, roll, clock }: World): void => {
   const scope = roll() < 0.5 ? ({ kind: 'all' } as const) : ({ kind: 'region', name: 'region-a' } as const)
   const about = { scope, now: clock.now }
   const stop = { ...about, because: 'the region is being rebuilt', deletions: roll() < 0.5 }
-  installations.send('jobs', roll() < 0.5 ? { type: 'StopAdmission', data: stop } : { type: 'OpenAdmission', data: about })
+  installations.send(`jobs_${seed}`, roll() < 0.5 ? { type: 'StopAdmission', data: stop } : { type: 'OpenAdmission', data: about })
 }
 
 /** Changes one of the datastores: its settings, or its nodes by a job; or stops a job. Some of it is refused. */
