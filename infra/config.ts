@@ -1,15 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
-
-/** Keys that come by plain http could be anybody's, save from this machine. */
-const JwksUrl = z.url().refine((url) => /^(https:|http:\/\/(127\.|localhost[:/]))/.test(url), 'https, or this machine')
-
-const Issuers = z.array(
-  z.union([
-    z.strictObject({ issuer: z.string().min(1).max(255), public_key_pem: z.string() }),
-    z.strictObject({ issuer: z.string().min(1).max(255), jwks_url: JwksUrl }),
-  ]),
-)
+import { issuersOf, JwksUrl, origins, rate } from './config-forms.ts'
 
 /** The only reader of the environment. Every service reads it once, in its main. */
 const Environment = z.object({
@@ -100,6 +91,12 @@ const Environment = z.object({
   JWT_SESSION_SECONDS: z.coerce.number().int().min(60).max(31_536_000).default(86_400),
   /** Where a browser is sent that has signed in by a token; PUBLIC_URL if not given. */
   LOGIN_REDIRECT_URL: z.url({ protocol: /^https?$/ }).optional(),
+  /** Requests each second and at once: of a user, of an address that is nobody's, and to sign in; `off` for no limit. */
+  RATE_LIMIT_USER: rate('100/1000'),
+  RATE_LIMIT_ADDRESS: rate('20/200'),
+  RATE_LIMIT_SIGN_IN: rate('10/200'),
+  /** Origins of user interfaces elsewhere, separated by commas: their pages may act for whoever is signed in. */
+  ALLOWED_ORIGINS: origins,
   /** Whether webhooks may go over plain http, for tests and closed networks. */
   WEBHOOK_ALLOW_HTTP: z.stringbool().default(false),
   /** Blocks of addresses that webhooks may go to although they are not public, separated by commas: `10.1.0.0/16`. */
@@ -148,6 +145,8 @@ const structured = (env: Environment) => ({
     publicUrl: env.PUBLIC_URL,
     readYourWritesMs: env.READ_YOUR_WRITES_MS,
     behindProxy: env.BEHIND_PROXY,
+    limits: { user: env.RATE_LIMIT_USER, address: env.RATE_LIMIT_ADDRESS, signIn: env.RATE_LIMIT_SIGN_IN },
+    allowedOrigins: env.ALLOWED_ORIGINS,
   },
   healthPort: env.HEALTH_PORT,
   ingressRoutes: env.INGRESS_ROUTES,
@@ -187,28 +186,6 @@ const structured = (env: Environment) => ({
   otlpEndpoint: env.OTLP_ENDPOINT,
   logLevel: env.LOG_LEVEL,
 })
-
-/** Those of the file, and the one that has settings of his own. */
-const issuersOf = (env: Environment) => {
-  const { JWT_PUBLIC_KEY_ID: issuer, JWT_PUBLIC_KEY_PEM: publicKeyPem, JWT_JWKS_URL: jwksUrl, JWT_ISSUERS_FILE: file } = env
-  const filed = file === undefined ? [] : Issuers.parse(JSON.parse(readFileSync(file, 'utf8')))
-  const own = issuer === undefined ? [] : publicKeyPem === undefined ? keysOf(issuer, jwksUrl) : [{ issuer, publicKeyPem }]
-  return [
-    ...own,
-    ...filed.map((one) =>
-      'jwks_url' in one
-        ? { issuer: one.issuer, jwksUrl: one.jwks_url }
-        : { issuer: one.issuer, publicKeyPem: one.public_key_pem },
-    ),
-  ]
-}
-
-const keysOf = (issuer: string, jwksUrl: string | undefined) => {
-  if (jwksUrl === undefined) {
-    throw new Error('Bad environment:\nJWT_PUBLIC_KEY_ID needs JWT_PUBLIC_KEY_PEM or JWT_JWKS_URL')
-  }
-  return [{ issuer, jwksUrl }]
-}
 
 const userOf = (text: string | undefined): { readonly uid: number; readonly gid: number } | undefined => {
   const [uid, gid] = text?.split(':').map(Number) ?? []

@@ -22,6 +22,7 @@ import { parameterProblems } from './parameter-problems.ts'
 export type EdgeRejection =
   | 'basic-required'
   | 'body-too-large'
+  | 'cross-site'
   | 'forbidden'
   | 'internal'
   | 'malformed-body'
@@ -31,6 +32,7 @@ export type EdgeRejection =
   | 'not-found'
   | 'not-settled'
   | 'timed-out'
+  | 'too-many-requests'
   | 'unauthenticated'
   | 'unsupported-encoding'
 
@@ -78,6 +80,7 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
   'body-too-large': { status: 413, means: 'The request has more than 1 MiB.' },
   'client-not-found': { status: 404, means: 'The account has no such OAuth2 client.' },
   ...parameterProblems,
+  'cross-site': { status: 403, means: 'The request comes from a page of another site. `ALLOWED_ORIGINS` names those that may.' },
   'cursor-ahead': { status: 422, means: 'A replay goes back. The webhook has not come so far yet.' },
   'access-unknown': {
     status: 503,
@@ -182,6 +185,7 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
     status: 429,
     means: 'Too many attempts. The header Retry-After tells how many seconds to wait.',
   },
+  'too-many-requests': { status: 429, means: 'Too many requests. The header Retry-After tells how many seconds to wait.' },
   unauthenticated: { status: 401, means: 'Nobody is signed in: no session or token was presented, or it is over.' },
   'unknown-field': { status: 400, means: 'A datastore has no such field. The message lists those it has.' },
   'unsupported-encoding': { status: 415, means: 'A body must come without a content encoding.' },
