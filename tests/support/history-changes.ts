@@ -136,7 +136,8 @@ const stopAdmission = ({ seed, installations, roll, clock }: World): void => {
   const scope = roll() < 0.5 ? ({ kind: 'all' } as const) : ({ kind: 'region', name: 'region-a' } as const)
   const about = { scope, now: clock.now }
   const stop = { ...about, because: 'the region is being rebuilt', deletions: roll() < 0.5 }
-  installations.send(`jobs_${seed}`, roll() < 0.5 ? { type: 'StopAdmission', data: stop } : { type: 'OpenAdmission', data: about })
+  const stops = roll() < 0.5
+  installations.send(`jobs_${seed}`, stops ? { type: 'StopAdmission', data: stop } : { type: 'OpenAdmission', data: about })
 }
 
 /** Changes one of the datastores: its settings, or its nodes by a job; or stops a job. Some of it is refused. */
