@@ -17,7 +17,8 @@ const ended: string[] = []
 let held: readonly string[] = []
 
 test.before(async () => {
-  scene = await startOrganisations(['olga', 'ann', 'bob', 'dan', 'eve', 'fay'], async ({ store, auth, personal, now, readStore }) => {
+  const people = ['olga', 'ann', 'bob', 'dan', 'eve', 'fay']
+  scene = await startOrganisations(people, async ({ store, auth, personal, now, readStore }) => {
     const known = knownOrganisations({ db: readStore.db, personal })
     return [
       ...adminUserEndpoints({
