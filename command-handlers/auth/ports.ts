@@ -31,6 +31,9 @@ export type ClientView = {
   readonly expiresAt: Instant | null
 }
 
+/** An organisation that somebody is a member of, and what he is there. */
+export type Membership = { readonly organisationId: string; readonly name: string; readonly role: Role }
+
 /** Who there is, as the read models tell it. */
 export type Directory = {
   /** Whatever the case of the login. */
@@ -39,6 +42,10 @@ export type Directory = {
   readonly clientById: (clientId: string) => Promise<ClientView | undefined>
   /** Oldest first. */
   readonly clientsOf: (accountId: string) => Promise<readonly ClientView[]>
+  /** Those that act in the name of an organisation, oldest first. */
+  readonly clientsIn: (organisationId: string) => Promise<readonly ClientView[]>
+  /** Oldest first. */
+  readonly organisationsOf: (accountId: string) => Promise<readonly Membership[]>
 }
 
 /** Passwords and secrets, known by nothing but their hash. A subject is an account or a client. */

@@ -22,7 +22,10 @@ const endpoints = [
   ...authEndpoints({
     ...ports,
     secure: false,
-    directory: { accountByLogin: unused, accountById: unused, clientById: unused, clientsOf: unused },
+    directory: {
+      accountByLogin: unused, accountById: unused, clientById: unused, clientsOf: unused, clientsIn: unused,
+      organisationsOf: unused,
+    },
     credentials: {
       keep: unused, issue: unused, verify: unused, forget: unused, lastUsed: unused, set: unused, rotate: unused,
     },
