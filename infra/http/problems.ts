@@ -122,10 +122,7 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
   'job-not-found': { status: 404, means: 'There is no such job.' },
   'job-not-over': { status: 409, means: 'The job waits or is at work: only one that came to nothing is asked for again.' },
   'job-not-retriable': { status: 409, means: 'The job did what it was to do, or the datastore has gone another way since.' },
-  'job-past-return': {
-    status: 409,
-    means: 'The job has gone too far to be cancelled; it will be carried to its end.',
-  },
+  'job-past-return': { status: 409, means: 'The job has gone too far to be cancelled; it will be carried to its end.' },
   'login-taken': { status: 409, means: 'The login is taken.' },
   'malformed-body': {
     status: 400,
