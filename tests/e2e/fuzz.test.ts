@@ -156,39 +156,57 @@ const neededQueryOf = ({ query }: DescribedCall): string => {
   return pairs.length === 0 ? '' : `?${new URLSearchParams(pairs).toString()}`
 }
 
-/** What a path's id belongs to. */
-type Things = Readonly<Record<'datastore' | 'node' | 'job' | 'webhook' | 'client', string>>
+/** What alice has, by where its id goes in a path. */
+type Things = readonly { readonly at: RegExp; readonly name: string; readonly id: string }[]
 
 const idOf = (things: Things, path: string, name: string): string => {
-  const named: Readonly<Record<string, string>> = {
-    uuid: things.datastore, store_id: things.datastore, host: things.node, jobId: things.job, client_id: things.client,
+  const thing = things.find((one) => one.name === name && one.at.test(path))
+  if (thing === undefined) throw new Error(`BUG: tell what {${name}} of ${path} is the id of`)
+  return thing.id
+}
+
+type Ask = RunningInstance['api']
+
+/** One of everything that somebody can have. */
+const everythingOf = async (api: Ask): Promise<Things> => {
+  const { uuid } = Created.parse((await create(api, order({ name: 'mine', size: 1 }))).body)
+  await started(api, uuid)
+  const [node] = await nodesOf(api, uuid)
+  const [job] = (await jobsOf(api, uuid)).jobs
+  const made = async (path: string, json: z.core.util.JSONType, name = 'id'): Promise<string> => {
+    const { status, body } = await api(path, { method: 'POST', json })
+    assert.ok(status < 300, `${path}: ${status} ${JSON.stringify(body)}`)
+    return z.record(z.string(), z.json()).transform((members) => z.string().parse(members[name])).parse(body)
   }
-  const known = named[name] ?? (path.startsWith('/api/v1/webhooks/{id}') ? (name === 'id' ? things.webhook : UNKNOWN) : undefined)
-  if (known === undefined) throw new Error(`BUG: tell what {${name}} of ${path} is the id of`)
-  return known
+  const webhook = await made('/api/v1/webhooks', { url: 'http://127.0.0.1:9911/hook' })
+  const organisation = await made('/api/v1/organisations', { name: 'us' })
+  const invitation = { email: 'guest@people.test', role: 'viewer' }
+  const { body: me } = await api('/api/auth/check')
+  const any = /^/
+  return [
+    { at: any, name: 'uuid', id: uuid },
+    { at: any, name: 'store_id', id: uuid },
+    { at: any, name: 'host', id: node?.host_uuid ?? '' },
+    { at: any, name: 'jobId', id: job?.job_id ?? '' },
+    { at: any, name: 'eventId', id: UNKNOWN },
+    { at: any, name: 'client_id', id: await made('/api/v2/auth/oauth2/clients', { name: 'c', expires_at: null }, 'client_id') },
+    { at: /^\/api\/v1\/webhooks/, name: 'id', id: webhook },
+    { at: /^\/api\/v1\/organisations/, name: 'id', id: organisation },
+    { at: any, name: 'iid', id: await made(`/api/v1/organisations/${organisation}/invitations`, invitation) },
+    { at: any, name: 'userId', id: z.object({ id: z.string() }).parse(me).id },
+  ]
 }
 
 test('shows nobody what is another’s, and gives no hint that there is such a thing', async () => {
   const alice = await person()
   const aliceApi = async (path: string, asking: Parameters<RunningInstance['api']>[1] = {}) =>
     instance.api(path, { ...asking, headers: { ...asking.headers, Cookie: await alice.cookie() } })
-  const { uuid } = Created.parse((await create(aliceApi, order({ name: 'mine', size: 1 }))).body)
-  await started(aliceApi, uuid)
-  const [node] = await nodesOf(aliceApi, uuid)
-  const [job] = (await jobsOf(aliceApi, uuid)).jobs
-  const hook = await aliceApi('/api/v1/webhooks', { method: 'POST', json: { url: 'http://127.0.0.1:9/hook' } })
-  const client = await aliceApi('/api/v2/auth/oauth2/clients', { method: 'POST', json: { name: 'c', expires_at: null } })
-  const things: Things = {
-    datastore: uuid,
-    node: node?.host_uuid ?? '',
-    job: job?.job_id ?? '',
-    webhook: z.object({ id: z.string() }, JSON.stringify(hook.body)).parse(hook.body).id,
-    client: z.object({ client_id: z.string() }).parse(client.body).client_id,
-  }
+  const things = await everythingOf(aliceApi)
   const eve = await person()
-  const concerning = calls.filter(
-    ({ params, isPublic, path }) => params.length > 0 && !isPublic && !path.startsWith('/api/admin'),
-  )
+  // A token is no id: whoever has it may use it.
+  const isFor = ({ params, isPublic, path }: DescribedCall): boolean =>
+    params.length > 0 && !params.includes('token') && !isPublic && !path.startsWith('/api/admin')
+  const concerning = calls.filter(isFor)
   assert.ok(concerning.length > 20)
   for (const call of concerning) {
     const text = call.body === undefined ? undefined : JSON.stringify(exampleOf(call.body))
@@ -203,7 +221,7 @@ test('shows nobody what is another’s, and gives no hint that there is such a t
     const isGuessed = call.body !== undefined || neededQueryOf(call) !== ''
     assert.ok(hers.status === 404 || (isGuessed && hers.status === 400), what)
     const plain = ({ text }: Got): string =>
-      [...Object.values(things), OTHER_UNKNOWN].reduce((all, id) => all.replaceAll(id, '<id>'), text)
+      [...things.map(({ id }) => id), OTHER_UNKNOWN].reduce((all, id) => all.replaceAll(id, '<id>'), text)
     assert.equal([hers.status, plain(hers)], [nobodys.status, plain(nobodys)], what)
   }
 })
