@@ -182,6 +182,8 @@ const everythingOf = async (api: Ask): Promise<Things> => {
   const organisation = await made('/api/v1/organisations', { name: 'us' })
   const invitation = { email: 'guest@people.test', role: 'viewer' }
   const { body: me } = await api('/api/auth/check')
+  const { body: own } = await api('/api/v1/sessions')
+  const [session] = z.object({ sessions: z.array(z.object({ id: z.string() })) }).parse(own).sessions
   const any = /^/
   return [
     { at: any, name: 'uuid', id: uuid },
@@ -189,6 +191,7 @@ const everythingOf = async (api: Ask): Promise<Things> => {
     { at: any, name: 'host', id: node?.host_uuid ?? '' },
     { at: any, name: 'jobId', id: job?.job_id ?? '' },
     { at: any, name: 'eventId', id: UNKNOWN },
+    { at: any, name: 'session_id', id: session?.id ?? '' },
     { at: any, name: 'client_id', id: await made('/api/v2/auth/oauth2/clients', { name: 'c', expires_at: null }, 'client_id') },
     { at: /^\/api\/v1\/webhooks/, name: 'id', id: webhook },
     { at: /^\/api\/v1\/organisations/, name: 'id', id: organisation },
