@@ -184,19 +184,19 @@ const everythingOf = async (api: Ask): Promise<Things> => {
   const { body: me } = await api('/api/auth/check')
   const { body: own } = await api('/api/v1/sessions')
   const [session] = z.object({ sessions: z.array(z.object({ id: z.string() })) }).parse(own).sessions
-  const any = /^/
+  const anywhere = /^/
   return [
-    { at: any, name: 'uuid', id: uuid },
-    { at: any, name: 'store_id', id: uuid },
-    { at: any, name: 'host', id: node?.host_uuid ?? '' },
-    { at: any, name: 'jobId', id: job?.job_id ?? '' },
-    { at: any, name: 'eventId', id: UNKNOWN },
-    { at: any, name: 'session_id', id: session?.id ?? '' },
-    { at: any, name: 'client_id', id: await made('/api/v2/auth/oauth2/clients', { name: 'c', expires_at: null }, 'client_id') },
+    { at: anywhere, name: 'uuid', id: uuid },
+    { at: anywhere, name: 'store_id', id: uuid },
+    { at: anywhere, name: 'host', id: node?.host_uuid ?? '' },
+    { at: anywhere, name: 'jobId', id: job?.job_id ?? '' },
+    { at: anywhere, name: 'eventId', id: UNKNOWN },
+    { at: anywhere, name: 'session_id', id: session?.id ?? '' },
+    { at: anywhere, name: 'client_id', id: await made('/api/v2/auth/oauth2/clients', { name: 'c', expires_at: null }, 'client_id') },
     { at: /^\/api\/v1\/webhooks/, name: 'id', id: webhook },
     { at: /^\/api\/v1\/organisations/, name: 'id', id: organisation },
-    { at: any, name: 'iid', id: await made(`/api/v1/organisations/${organisation}/invitations`, invitation) },
-    { at: any, name: 'userId', id: z.object({ id: z.string() }).parse(me).id },
+    { at: anywhere, name: 'iid', id: await made(`/api/v1/organisations/${organisation}/invitations`, invitation) },
+    { at: anywhere, name: 'userId', id: z.object({ id: z.string() }).parse(me).id },
   ]
 }
 
