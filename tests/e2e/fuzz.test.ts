@@ -179,6 +179,7 @@ const everythingOf = async (api: Ask): Promise<Things> => {
     return z.record(z.string(), z.json()).transform((members) => z.string().parse(members[name])).parse(body)
   }
   const webhook = await made('/api/v1/webhooks', { url: 'http://127.0.0.1:9911/hook' })
+  const client = await made('/api/v2/auth/oauth2/clients', { name: 'c', expires_at: null }, 'client_id')
   const organisation = await made('/api/v1/organisations', { name: 'us' })
   const invitation = { email: 'guest@people.test', role: 'viewer' }
   const { body: me } = await api('/api/auth/check')
@@ -192,7 +193,7 @@ const everythingOf = async (api: Ask): Promise<Things> => {
     { at: anywhere, name: 'jobId', id: job?.job_id ?? '' },
     { at: anywhere, name: 'eventId', id: UNKNOWN },
     { at: anywhere, name: 'session_id', id: session?.id ?? '' },
-    { at: anywhere, name: 'client_id', id: await made('/api/v2/auth/oauth2/clients', { name: 'c', expires_at: null }, 'client_id') },
+    { at: anywhere, name: 'client_id', id: client },
     { at: /^\/api\/v1\/webhooks/, name: 'id', id: webhook },
     { at: /^\/api\/v1\/organisations/, name: 'id', id: organisation },
     { at: anywhere, name: 'iid', id: await made(`/api/v1/organisations/${organisation}/invitations`, invitation) },

@@ -93,7 +93,8 @@ export const isWhole = async (instance: RunningInstance, datastoreId: string, si
   assert.equal((await addressesOf({ port: dnsPort }, replica)).toSorted(), addressOf('replica').toSorted())
   for (const { fqdn, private_ip: address } of nodes) assert.equal(await addressesOf({ port: dnsPort }, fqdn), [address])
   await withSql(instance, api, datastoreId, async (sql) => {
-    await sql(`create table if not exists kept (line text); delete from kept; insert into kept values ('kept')`, { host: primary })
+    await sql('create table if not exists kept (line text)', { host: primary })
+    await sql(`delete from kept; insert into kept values ('kept')`, { host: primary })
     const read = () => sql('select line from kept', { host: replica })
     await until(async () => (await read()) === 'kept', { ...limit, what: 'the row on the replica' })
   })
