@@ -9,8 +9,8 @@ import { sideBySide } from './side-by-side.ts'
 import { type Switchover, caughtUp, newEndpoint, othersFollow, promote, publish, stopPrimary } from './switchover.ts'
 
 const wanted = ({ input: { change } }: Facts): ReplaceNode => {
-  if (change?.kind !== 'repair-node' && change?.kind !== 'upgrade-node') throw new Error('BUG: a replacement has a node that goes')
-  return change
+  if (change?.kind === 'repair-node' || change?.kind === 'upgrade-node') return change
+  throw new Error('BUG: a replacement has a node that goes')
 }
 
 const gone = (facts: Facts): readonly string[] => [wanted(facts).nodeId]
@@ -175,8 +175,8 @@ const replacing = (kind: Saga['kind'], title: string) => (input: JobInput): Saga
 }
 
 /**
- * A node comes in the place of another: first it is there and streams, then a primary hands over to it, then the old one goes. The
- * datastore has never fewer nodes than before, and whatever can fail comes before anything is given up.
+ * A node comes in the place of another: first it is there and streams, then a primary hands over to it, then the old one goes.
+ * The datastore has never fewer nodes than before, and whatever can fail comes before anything is given up.
  */
 export const repairNode = replacing('repair-node', 'Repair a node')
 

@@ -83,7 +83,7 @@ const lookAt = async (
   const signal = AbortSignal.any([limit, stop])
   try {
     const health = await until(signal, async () => {
-      const reached = await reachable.find(cluster, node.nodeId, { signal, note: () => {} })
+      const reached = await reachable.find(cluster, node.nodeId, { signal, note: () => {}, progress: () => {} })
       return reached === undefined ? 'no-contact' : reachable.engine(cluster).probe(reached)
     })
     return { node, health }

@@ -52,6 +52,22 @@ const removeNodes = (own: World, { datastoreId, state }: Living): void => {
   if (node !== undefined) send(own, datastoreId, { kind: 'remove-nodes', nodeIds: [node.nodeId] })
 }
 
+const replaceNode = (own: World, { datastoreId, state }: Living): void => {
+  const node = own.pick(state.spec.nodes)
+  if (node === undefined) return
+  const count = ++own.clock.count
+  const another = { ...node, nodeId: `${datastoreId}_nod_${count}`, name: `db-${count}` }
+  const kind = own.roll() < 0.5 ? 'repair-node' : 'upgrade-node'
+  send(own, datastoreId, { kind, nodeId: node.nodeId, replacement: kind === 'repair-node' && own.roll() < 0.2 ? null : another })
+}
+
+/** What is to be done when the maintenance window opens. */
+const wishUpgrade = (own: World, { datastoreId, state: { spec: { maintenance } } }: Living): void => {
+  const { now } = own.clock
+  const settings: Settings = { maintenance, upgradeInWindow: own.roll() < 0.7 ? now : null }
+  sendStore(own, { type: 'ChangeSettings', data: { datastoreId, settings, now } })
+}
+
 const resize = (own: World, { datastoreId }: Living): void => {
   const ramGb = own.pick([1, 2, 4]) ?? 2
   send(own, datastoreId, { kind: 'resize-instances', instance: { code: `size-${ramGb}`, cpu: 2, ramGb } })
@@ -131,17 +147,29 @@ const actOnAccess = (own: World, { datastoreId, state: { spec } }: Living): void
   }
 }
 
+/** Operators stop the admission of jobs somewhere, or open it again. */
+const stopAdmission = ({ seed, installations, roll, clock }: World): void => {
+  const scope = roll() < 0.5 ? ({ kind: 'all' } as const) : ({ kind: 'region', name: 'region-a' } as const)
+  const about = { scope, now: clock.now }
+  const stop = { ...about, because: 'the region is being rebuilt', deletions: roll() < 0.5 }
+  const stops = roll() < 0.5
+  installations.send(`jobs_${seed}`, stops ? { type: 'StopAdmission', data: stop } : { type: 'OpenAdmission', data: about })
+}
+
 /** Changes one of the datastores: its settings, or its nodes by a job; or stops a job. Some of it is refused. */
 export const changeSomething = (own: World): void => {
   const chance = own.roll()
+  if (chance > 0.99) return stopAdmission(own)
   if (chance > 0.97) return retryJob(own)
   if (chance > 0.86) return stopJob(own)
   const found = living(own)
   if (found === undefined) return
-  if (chance < 0.2) changeSettings(own, found)
+  if (chance < 0.18) changeSettings(own, found)
+  else if (chance < 0.2) wishUpgrade(own, found)
   else if (chance < 0.45) addNodes(own, found)
   else if (chance < 0.59) removeNodes(own, found)
-  else if (chance < 0.65) resize(own, found)
+  else if (chance < 0.62) resize(own, found)
+  else if (chance < 0.65) replaceNode(own, found)
   else if (chance < 0.7) changeVolumes(own, found)
   else if (chance < 0.76) changeParameters(own, found)
   else if (chance < 0.8) actOnNode(own, found)
