@@ -10,7 +10,8 @@ const MAIL: Mail = {
   ownerId: '0e4cf18e-1f4e-4d3a-9a40-1b2f5a9a0002',
   to: 'reader@example.com',
   subject: 'Grüße',
-  text: 'First line\n.\nA line beyond the dot, and an elephant: 🐘\n\nhttps://ccx.example/auth/confirm#token=jpgI6Hg29jlQ8hl_Uy9nQhCZ_2N_GIeQ4GaW_Yj1xRs\n',
+  text: 'First line\n.\nA line beyond the dot, and an elephant: 🐘\n\n' +
+    'https://ccx.example/auth/confirm#token=jpgI6Hg29jlQ8hl_Uy9nQhCZ_2N_GIeQ4GaW_Yj1xRs\n',
 }
 
 const headerOf = (message: string, name: string): string | undefined =>
