@@ -1,7 +1,7 @@
 import type { TrustRejection } from '../../domain/datastore/trust.ts'
 import type { Kind } from './problems.ts'
 
-/** The refusals that are about trusted sources, and about datastores that are stopped. A code without an entry does not compile. */
+/** The refusals about trusted sources and stopped datastores. A code without an entry does not compile. */
 export const firewallProblems: Readonly<Record<TrustRejection | 'datastore-stopped' | 'job-must-be-done', Kind>> = {
   'datastore-stopped': { status: 409, means: 'The datastore is stopped, or will be by then: this needs its servers.' },
   'job-must-be-done': { status: 409, means: 'The job carries out what holds already, so it is not taken back.' },
