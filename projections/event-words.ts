@@ -102,6 +102,9 @@ const words: Words = {
   ChangeAbandoned: ({ data: { change, because } }, names) =>
     `The change came to nothing (${ofChange(change, names)}): ${because}`,
 
+  SourcesTrusted: ({ data: { sources } }) => `Clients may connect from ${sources.map(({ source }) => source).join(', ')}`,
+  SourcesRevoked: ({ data: { ruleIds } }) => `Clients may connect no more from ${counted(ruleIds.length, 'source')}`,
+
   JobQueued: ({ data: { kind, change } }, names) =>
     `A job was queued: ${change === undefined ? kindOf(kind) : ofChange(change, names)}`,
   JobAdmitted: ({ data: { kind } }) => `The job's turn came: ${kindOf(kind)}`,

@@ -36,6 +36,8 @@ const PREFIX_OF: Readonly<Record<DomainEvent['type'], (typeof PREFIXES)[number]>
   SettingsChanged: 'datastore-',
   DatastoreChanged: 'datastore-',
   ChangeAbandoned: 'datastore-',
+  SourcesTrusted: 'datastore-',
+  SourcesRevoked: 'datastore-',
   JobQueued: 'datastore-',
   JobAdmitted: 'datastore-',
   JobCancellationAsked: 'datastore-',

@@ -12,6 +12,7 @@ const tables: Readonly<Record<string, readonly [string, ...string[]]>> = {
       name text not null,
       status text not null,
       status_reason text,
+      stopped boolean not null,
       deployed boolean not null,
       vendor text not null,
       version text not null,
@@ -39,6 +40,7 @@ const tables: Readonly<Record<string, readonly [string, ...string[]]>> = {
       read_only_because text,
       autoscale jsonb,
       upgrade_in_window text,
+      trusted jsonb not null,
       created_at timestamptz not null,
       updated_at timestamptz not null
     )`,
