@@ -6,7 +6,8 @@ type Mapping = {
     event: Extract<OrganisationEvent, { readonly type: T }>,
   ) => readonly PublicEvent[]
 }
-type Plain = Extract<PublicType, `dev.ccx.organisation.${'created' | 'renamed' | 'event-stream-opened' | 'event-stream-closed' | 'deleted' | 'erased'}.v1`>
+type What = 'created' | 'renamed' | 'event-stream-opened' | 'event-stream-closed' | 'deleted' | 'erased'
+type Plain = Extract<PublicType, `dev.ccx.organisation.${What}.v1`>
 
 const about = (type: Plain, { organisationId }: { readonly organisationId: string }): readonly PublicEvent[] => [
   { type, subject: `organisations/${organisationId}`, data: { organisationId } },
