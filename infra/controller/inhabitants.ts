@@ -39,7 +39,7 @@ export const inhabitantsOf = ({ engines, providers, store, personal }: {
     if (cluster === undefined) throw new Error('the controller knows no such datastore')
     const hosts = (await store.hosts(datastoreId)).filter(({ shutDown }) => !shutDown)
     const primaryFirst = hosts.toSorted((a, b) => Number(b.role === 'primary') - Number(a.role === 'primary'))
-    const work = { signal: AbortSignal.timeout(LOOK_TIMEOUT_MS), note: () => {} }
+    const work = { signal: AbortSignal.timeout(LOOK_TIMEOUT_MS), note: () => {}, progress: () => {} }
     const failures: unknown[] = []
     for (const { nodeId } of primaryFirst) {
       try {

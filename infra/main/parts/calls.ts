@@ -9,4 +9,6 @@ import { webhookCalls } from './webhooks.ts'
 export const authServiceCalls = [authCalls]
 
 /** What the service of the REST API answers. */
-export const restCalls = [commandCalls, queryCalls, webhookCalls, integrationCalls, organisationCalls, adminUserCalls, accessCalls]
+export const restCalls = [
+  commandCalls, queryCalls, webhookCalls, integrationCalls, organisationCalls, adminUserCalls, accessCalls,
+]
