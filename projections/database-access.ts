@@ -1,8 +1,8 @@
 import type { DatabasePlan, Login, UserPlan } from '../domain/datastore/access.ts'
 import type { Change } from '../domain/datastore/changes/index.ts'
 import type { DatastoreSpec } from '../domain/datastore/spec.ts'
+import type { AccessRow, AccessStatus } from './access-row.ts'
 import { projection } from './projection.ts'
-import type { AccessRow, AccessStatus } from './schema.ts'
 
 type Database = AccessRow['databases'][number]
 type User = AccessRow['users'][number]

@@ -1,5 +1,5 @@
 import type { PersonalData } from '../domain/kernel/sealed.ts'
-import type { AccessRow, AccessStatus } from '../projections/schema.ts'
+import type { AccessRow, AccessStatus } from '../projections/access-row.ts'
 
 /** What the servers say of their databases and users, by the names they go by. */
 export type Observed = {

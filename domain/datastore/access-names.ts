@@ -23,7 +23,7 @@ type Refused = Rejection<NameRejection>
 
 /** Of the text as UTF-8, which is what a server counts. */
 const bytesOf = (text: string): number =>
-  [...text].reduce((sum, char) => {
+  Array.from(text).reduce((sum, char) => {
     const code = char.codePointAt(0) ?? 0
     return sum + (code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x1_0000 ? 3 : 4)
   }, 0)
@@ -91,6 +91,6 @@ export const privilegeOf = (text: string, field: string): Privilege | Refused =>
 export const secondName = (name: string): string => {
   const ending = '_b'
   let kept = name
-  while (bytesOf(kept) + ending.length > NAME_BYTES_MAX) kept = [...kept].slice(0, -1).join('')
+  while (bytesOf(kept) + ending.length > NAME_BYTES_MAX) kept = Array.from(kept).slice(0, -1).join('')
   return `${kept}${ending}`
 }

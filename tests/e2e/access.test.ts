@@ -62,7 +62,7 @@ const databases = async () => Databases.parse((await ask('GET', `databases/${uui
 const users = async () => z.array(User).parse((await ask('GET', `users/${uuid}`)).body)
 
 const connections = async (query: Readonly<Record<string, string>>) => {
-  const { status, body } = await here.api(`/api/v1/datastores/${uuid}/connections?${new URLSearchParams(query)}`)
+  const { status, body } = await here.api(`/api/v1/datastores/${uuid}/connections?${new URLSearchParams(query).toString()}`)
   assert.is(status, 200, JSON.stringify(body))
   return Connections.parse(body)
 }
@@ -117,7 +117,8 @@ test('what the assistant says for Node works, also for the replicas, with the na
     })
     const [address = ''] = await addressesOf({ port: here.dnsPort }, host)
     await until(async () => {
-      const client = new pg.Client({ host: address, port, user, password: password ?? '', database, ssl: { ca, servername: host } })
+      const ssl = { ca, servername: host }
+      const client = new pg.Client({ host: address, port, user, password: password ?? '', database, ssl })
       await client.connect()
       try {
         return (await client.query('select n from orders')).rows.length === 1
@@ -193,7 +194,8 @@ test('what was made by SQL is shown too, and can be dropped, with sessions open 
     await sql("create role by_hand login password 'by-hand-password'", { host: `${uuid}.ccx.test` })
   })
   assert.ok((await databases()).some(({ database_name, managed }) => database_name === 'by_hand' && !managed))
-  assert.is((await ask('POST', `user/${uuid}`, { database_username: 'by_hand', database_password: 'other-password' })).status, 409)
+  const taken = { database_username: 'by_hand', database_password: 'other-password' }
+  assert.is((await ask('POST', `user/${uuid}`, taken)).status, 409)
   assert.is((await ask('POST', `database/${uuid}`, { database_name: 'by_hand' })).status, 409)
   assert.is((await ask('DELETE', `database/${uuid}`, { database_name: 'by_hand' })).status, 200)
   assert.is((await ask('DELETE', `user/${uuid}`, { database_username: 'by_hand', database_host: '%' })).status, 200)

@@ -33,7 +33,8 @@ const observing =
     try {
       const told = await questions.ask(INHABITANTS, { datastoreId }, ASK_TIMEOUT_MS)
       const { databases: found, users } = InhabitantsAnswer.parse(told)
-      const sealed = [...found.flatMap(({ name, owner }) => [name, owner]), ...users.flatMap(({ name, grants }) => [name, grants])]
+      const ofUsers = users.flatMap(({ name, grants }) => [name, grants])
+      const sealed = [...found.flatMap(({ name, owner }) => [name, owner]), ...ofUsers]
       const texts = await open(sealed)
       const plain = new Map(sealed.map((token, n) => [token, texts[n] ?? '']))
       const opened = (token: string): string => plain.get(token) ?? ''
