@@ -159,6 +159,8 @@ const words: Words = {
   MemberRemoved: ({ data: { userId } }) => `The user ${userId} was removed`,
   MemberLeft: ({ data: { userId } }) => `The user ${userId} left`,
   OwnershipHandedOver: ({ data: { from, to } }) => `The user ${from} handed the ownership over to ${to}`,
+  OrganisationStreamOpened: () => 'Credentials for the stream of events were made; those before them hold no more',
+  OrganisationStreamClosed: () => 'The credentials for the stream of events were taken back',
   OrganisationDeleted: () => 'The organisation was deleted',
   OrganisationDataErased: () => 'The organisation was erased: what was personal in it can be read by nobody any more',
 

@@ -77,6 +77,8 @@ const PREFIX_OF: Readonly<Record<DomainEvent['type'], (typeof PREFIXES)[number]>
   MemberRemoved: 'organisation-',
   MemberLeft: 'organisation-',
   OwnershipHandedOver: 'organisation-',
+  OrganisationStreamOpened: 'organisation-',
+  OrganisationStreamClosed: 'organisation-',
   OrganisationDeleted: 'organisation-',
   OrganisationDataErased: 'organisation-',
   ParameterGroupCreated: 'parameters-',

@@ -217,6 +217,16 @@ export const contract = {
 
   'dev.ccx.organisation.created.v1': { summary: 'An organisation was made.', subject: ORGANISATION, data: ofOrganisation },
   'dev.ccx.organisation.renamed.v1': { summary: 'It has another name.', subject: ORGANISATION, data: ofOrganisation },
+  'dev.ccx.organisation.event-stream-opened.v1': {
+    summary: 'Credentials for the stream of these events were made; those before them hold no more.',
+    subject: ORGANISATION,
+    data: ofOrganisation,
+  },
+  'dev.ccx.organisation.event-stream-closed.v1': {
+    summary: 'The credentials for the stream of these events hold no more.',
+    subject: ORGANISATION,
+    data: ofOrganisation,
+  },
   'dev.ccx.organisation.deleted.v1': { summary: 'The organisation is gone.', subject: ORGANISATION, data: ofOrganisation },
   'dev.ccx.organisation.erased.v1': {
     summary: 'What was personal in the organisation can be read by nobody any more.',
