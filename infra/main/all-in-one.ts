@@ -6,6 +6,7 @@ import { deployerPart } from './parts/deployer.ts'
 import { httpPart } from './parts/http.ts'
 import { integrationPart } from './parts/integration.ts'
 import { mailPart } from './parts/mail.ts'
+import { noticesPart } from './parts/notices.ts'
 import { projectorPart } from './parts/projector.ts'
 import { runnerPart } from './parts/runner.ts'
 import { webhookPart } from './parts/webhooks.ts'
@@ -20,5 +21,6 @@ await serve('all-in-one', [
   runnerPart,
   webhookPart,
   mailPart,
+  noticesPart,
   httpPart({ serves: [...authServiceCalls, ...restCalls] }),
 ])
