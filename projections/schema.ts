@@ -8,6 +8,7 @@ import type { Role } from '../domain/kernel/roles.ts'
 import type { Sealed } from '../domain/kernel/sealed.ts'
 import type { Instant } from '../domain/kernel/time.ts'
 import type { Segment } from '../domain/usage/meter.ts'
+import type { AccessRow } from './access-row.ts'
 import type { PauseReason } from '../domain/webhook/messages.ts'
 import type { ParameterGroupRow, ParametersRow } from './parameter-rows.ts'
 
@@ -18,9 +19,11 @@ export type DatastoreRow = {
   readonly datastore_id: string
   readonly owner_id: string
   readonly name: string
-  readonly status: 'DEPLOYING' | 'STARTED' | 'DEPLOY_FAILED' | 'DELETING'
+  readonly status: 'DEPLOYING' | 'STARTED' | 'STOPPED' | 'DEPLOY_FAILED' | 'DELETING'
   /** Why it is so, where something went wrong. */
   readonly status_reason: string | null
+  /** Whether it was, where the status tells of something else. */
+  readonly stopped: boolean
   /** Whether it has ever come up, so that there is something to connect to. */
   readonly deployed: boolean
   readonly vendor: string
@@ -58,6 +61,8 @@ export type DatastoreRow = {
     readonly step_percent: number
     readonly max_gib: number
   } | null
+  /** Where clients may connect from, sealed. */
+  readonly trusted: readonly { readonly rule_id: string; readonly source: Sealed; readonly description: Sealed }[]
   readonly created_at: Instant
   readonly updated_at: Instant
 }
@@ -274,6 +279,7 @@ type Stored<R, Times extends keyof R> = {
 export type ReadSchema = {
   datastores: Stored<DatastoreRow, 'created_at' | 'updated_at'>
   nodes: NodesRow
+  database_access: Stored<AccessRow, 'ends_at'>
   jobs: Stored<JobRow, 'queued_at' | 'started_at' | 'ended_at'>
   job_log: Stored<JobLogRow, 'at'>
   accounts: Stored<AccountRow, 'created_at'>

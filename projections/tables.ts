@@ -12,6 +12,7 @@ const tables: Readonly<Record<string, readonly [string, ...string[]]>> = {
       name text not null,
       status text not null,
       status_reason text,
+      stopped boolean not null,
       deployed boolean not null,
       vendor text not null,
       version text not null,
@@ -38,6 +39,7 @@ const tables: Readonly<Record<string, readonly [string, ...string[]]>> = {
       targets jsonb not null,
       read_only_because text,
       autoscale jsonb,
+      trusted jsonb not null,
       created_at timestamptz not null,
       updated_at timestamptz not null
     )`,
@@ -57,6 +59,20 @@ const tables: Readonly<Record<string, readonly [string, ...string[]]>> = {
       nodes jsonb not null
     )`,
     `create index nodes_by_owner on read.nodes (owner_id)`,
+  ],
+  database_access: [
+    `create table read.database_access (
+      datastore_id text primary key,
+      owner_id text not null,
+      admin text not null,
+      first_database text not null,
+      admin_vault_id text,
+      databases jsonb not null,
+      users jsonb not null,
+      ends_at timestamptz
+    )`,
+    `create index database_access_by_owner on read.database_access (owner_id)`,
+    `create index database_access_by_end on read.database_access (ends_at) where ends_at is not null`,
   ],
   usage: [
     `create table read.usage (

@@ -5,6 +5,7 @@ import { admin } from './admin/index.ts'
 import { type AuthorityQueries, authority } from './authority.ts'
 import { type DatastoreQueries, datastores } from './datastores.ts'
 import { deployWizard } from './deploy-wizard.ts'
+import { firewall } from './firewall.ts'
 import { history as historyCalls } from './history/index.ts'
 import { jobs } from './jobs.ts'
 import { nodes } from './nodes.ts'
@@ -35,6 +36,7 @@ export const readApi = ({
     deployWizard(catalogue),
     ...datastores({ db: read, catalogue, personal, history, openPassword }),
     nodes({ db: read, catalogue, history }),
+    firewall({ db: read, catalogue, personal, history }),
     authority({ db: read, openAuthority }),
     ...jobs({ db: read, personal, history }),
     ...parameterGroups({ db: read, catalogue, personal, history }),

@@ -42,6 +42,8 @@ export type NodeContext = {
   readonly parameters: Readonly<Record<string, string>>
   readonly certificate: Certificate
   readonly secrets: EngineSecrets
+  /** The only ranges of addresses that clients may come from (`10.0.0.0/24`); undefined: from anywhere. */
+  readonly trusted: readonly string[] | undefined
   /** Ends the verb early: its deadline has passed. */
   readonly signal: AbortSignal
   /** A line for the job's log. */
@@ -50,8 +52,8 @@ export type NodeContext = {
   readonly progress: (figure: number, line: string) => void
 }
 
-/** A node to look at or to give a signal to: no certificate and no password is opened for that. */
-export type ReachedNode = Omit<NodeContext, 'certificate' | 'secrets'>
+/** A node to look at or to give a signal to: nothing sealed is opened for that. */
+export type ReachedNode = Omit<NodeContext, 'certificate' | 'secrets' | 'trusted'>
 
 /** Passwords of the engine's own accounts, opened for the time of one verb. Never logged, never in argv. */
 export type EngineSecrets = {
@@ -96,6 +98,19 @@ export type Inhabitants = {
   }[]
 }
 
+/** Where and as whom somebody connects; names and passwords may hold anything. */
+export type ConnectionTarget = {
+  readonly host: string
+  readonly port: number
+  readonly database: string
+  readonly user: string
+  /** Undefined where it is not to be shown: it is then left out, or read from the environment. */
+  readonly password: string | undefined
+}
+
+/** How one client, driver or language is told to connect. */
+export type ConnectionString = { readonly name: string; readonly language: string; readonly text: string }
+
 /**
  * What makes a machine a database. Every verb looks first, acts, waits until the effect is observable,
  * and may be called again.
@@ -131,6 +146,11 @@ export type Engine = {
     primary: Member,
     options: { readonly restart: boolean },
   ) => Promise<void>
+  /**
+   * Lets clients in from the trusted sources alone, and ends the sessions of all others; members are not concerned. A
+   * server that does not run is not started.
+   */
+  readonly setTrusted: (node: ReachedNode & Pick<NodeContext, 'trusted'>) => Promise<void>
   /** The tenant's first database and its administrator, on the primary. */
   readonly createAccount: (node: ReachedNode, account: Account) => Promise<void>
   /** Gives a user who is there another password. */
@@ -148,6 +168,8 @@ export type Engine = {
   readonly unmakeUser: (node: ReachedNode, user: Omit<MadeUser, 'logins'>) => Promise<void>
   /** Ends the sessions of these names and removes them; what they own becomes the heir's. */
   readonly dropUser: (node: ReachedNode, leaving: { readonly logins: readonly string[]; readonly heir: string }) => Promise<void>
+  /** For clients of every kind, always over TLS with the server's name checked against the authority in `ca.pem`. */
+  readonly connections: (target: ConnectionTarget) => readonly ConnectionString[]
   readonly inhabitants: (node: ReachedNode) => Promise<Inhabitants>
   readonly probe: (node: ReachedNode) => Promise<Health>
   /**

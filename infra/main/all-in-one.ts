@@ -1,4 +1,5 @@
 import { serve } from './base.ts'
+import { rotationPart } from './parts/access.ts'
 import { auditPart } from './parts/audit.ts'
 import { authServiceCalls, restCalls } from './parts/calls.ts'
 import { controllerPart } from './parts/controller.ts'
@@ -19,6 +20,7 @@ await serve('all-in-one', [
   deployerPart,
   controllerPart,
   runnerPart,
+  rotationPart,
   webhookPart,
   mailPart,
   noticesPart,

@@ -3,6 +3,7 @@ import { createAccount, setPassword } from './accounts.ts'
 import { bootstrap } from './bootstrap.ts'
 import { catchUp } from './catch-up.ts'
 import { configure } from './configure.ts'
+import { connections } from './connections.ts'
 import { closeDatabase, dropDatabase, openDatabase, putDatabase, unmakeDatabase } from './databases.ts'
 import { endWriters } from './end-writers.ts'
 import { erase } from './erase.ts'
@@ -14,6 +15,7 @@ import { join } from './join.ts'
 import { applyParameters } from './parameters.ts'
 import { probe } from './probe.ts'
 import { promote } from './promote.ts'
+import { setTrusted } from './trust.ts'
 import { hasCluster, start, stop } from './server.ts'
 import { dropUser, putUser, unmakeUser } from './users.ts'
 
@@ -29,6 +31,7 @@ export const postgresql = {
   configure,
   endWriters,
   applyParameters,
+  setTrusted,
   createAccount,
   setPassword,
   putDatabase,
@@ -40,6 +43,7 @@ export const postgresql = {
   unmakeUser,
   dropUser,
   inhabitants,
+  connections,
   probe,
   catchUp,
   promote,

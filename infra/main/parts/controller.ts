@@ -2,6 +2,7 @@ import { readCatalogue } from '../../catalogue/read-catalogue.ts'
 import { required } from '../../config.ts'
 import { controllerStore } from '../../controller-store/mysql.ts'
 import { controller } from '../../controller/controller.ts'
+import { INHABITANTS, inhabitantsOf } from '../../controller/inhabitants.ts'
 import { watch } from '../../controller/watch.ts'
 import { engines } from '../../engines/index.ts'
 import { workOn } from '../../messaging/worker.ts'
@@ -11,7 +12,7 @@ import { checkOffered } from './offered.ts'
 
 /** Carries out the orders on database nodes, and watches every datastore. */
 export const controllerPart = async ({
-  config, log, metrics, signal, now, messaging, secrets, personal,
+  config, log, metrics, signal, now, messaging, questions, secrets, personal,
 }: Base): Promise<Part> => {
   checkOffered(readCatalogue(config.catalogueFile), 'engine', engines.map(({ name }) => name))
   const store = controllerStore({ url: required(config.cmonDbUrl, 'CMON_DB_URL') })
@@ -23,6 +24,7 @@ export const controllerPart = async ({
     messaging: broker, family: 'cmon', concurrency: config.workerConcurrency, signal, handle, now, log, metrics,
   })
   const watching = watch({ engines, providers, store, log, intervalMs: config.watchIntervalMs, signal })
+  await questions().serve(INHABITANTS, inhabitantsOf({ engines, providers, store, personal: await personal() }))
   const ended = Promise.all([working, watching]).finally(store.close)
   return { checks: { nats: broker.ping, cmonDb: store.ping }, ended }
 }
