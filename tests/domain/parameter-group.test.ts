@@ -28,7 +28,11 @@ const after = (commands: readonly ParameterGroupCommand[]) => {
   return (command: ParameterGroupCommand) => {
     const decision = parameterGroups.decide(command, stateOf(events))
     if ('rejected' in decision) return decision.rejected
-    return decision.map(({ type: event, data: { at: _, ...data } }) => ({ event, ...data }))
+    return decision.map(({ type: event, data }) => {
+      const { at, ...rest } = data
+      assert.is(at, noon)
+      return { event, ...rest }
+    })
   }
 }
 
@@ -46,7 +50,8 @@ const changing = (change: object): ParameterGroupCommand => ({
 })
 
 test('are made once, however often they are asked for', () => {
-  const { now: _, ...data } = making().data
+  const { now: at, ...data } = making().data
+  assert.is(at, noon)
   assert.equal(after([])(making()), [{ event: 'ParameterGroupCreated', ...data }])
   assert.equal(after([making()])(making()), [])
 })
