@@ -11,7 +11,6 @@ import { cutPower } from '../../infra/providers/process-host/units.ts'
 import { controllerWorld, placed, work } from '../support/controller-world.ts'
 import { keptLog } from '../support/log.ts'
 import { parameterSamples } from '../support/parameter-samples.ts'
-import { until } from '../support/until.ts'
 import { openPersonalData } from '../support/personal-data.ts'
 import { until } from '../support/until.ts'
 
