@@ -176,7 +176,7 @@ export const changeSomething = (own: World): void => {
   const chance = own.roll()
   if (chance > 0.99) return stopAdmission(own)
   if (chance > 0.97) return retryJob(own)
-  if (chance > 0.86) return stopJob(own)
+  if (chance > 0.85) return stopJob(own)
   const found = living(own)
   if (found === undefined) return
   if (chance < 0.08) trustOrRevoke(own, found)
