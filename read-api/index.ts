@@ -1,3 +1,4 @@
+import { autoscale } from './autoscale.ts'
 import type { Endpoint } from '../domain/kernel/endpoint.ts'
 import { READ_SCHEMA } from '../projections/schema.ts'
 import { adminCheck } from './admin/check.ts'
@@ -34,6 +35,7 @@ export const readApi = ({
     deployWizard(catalogue),
     ...datastores({ db: read, catalogue, personal, history, openPassword }),
     nodes({ db: read, catalogue, history }),
+    autoscale({ db: read, history }),
     authority({ db: read, openAuthority }),
     ...jobs({ db: read, personal, history }),
     ...historyCalls({ db: read, catalogue, personal, history }),

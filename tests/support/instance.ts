@@ -25,7 +25,7 @@ const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 export type Answer = { readonly status: number; readonly headers: Headers; readonly body: z.core.util.JSONType }
 export type Asking = {
-  readonly method?: 'GET' | 'POST' | 'PATCH' | 'DELETE'
+  readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   readonly json?: z.core.util.JSONType
   readonly headers?: Readonly<Record<string, string>>
 }
