@@ -22,8 +22,8 @@ const Titled = z.object({ jobs: z.array(z.object({ type: z.string(), title: z.st
 
 let instance: RunningInstance
 let uuid = ''
-const sql = <T>(work: (sql: (statement: string) => Promise<string>) => Promise<T>): Promise<T> =>
-  withSql(instance, instance.api, uuid, work)
+const sql = (work: (ask: (statement: string) => Promise<string>) => Promise<void>): Promise<void> =>
+  withSql(instance, instance.api, uuid, (ask) => work((statement) => ask(statement, { host: `${uuid}.ccx.test` })))
 const seen = async () => Sized.parse((await instance.api(`/api/deployment/v3/data-stores/${uuid}`)).body)
 const autoscale = async (json: z.core.util.JSONType): Promise<void> => {
   const { status, body } = await instance.api(`/api/v1/datastores/${uuid}/autoscale`, { method: 'PUT', json })
