@@ -39,7 +39,7 @@ const deploy = async (): Promise<void> => {
   instance = await startInstance({ separate: false, settings: { WATCH_INTERVAL_MS: '300' } })
   uuid = await createInsistently(instance.api, order({ name: 'filling', size: 2, cloud: 'netns' }))
   await started(instance.api, uuid)
-  await sql((ask) => ask('create table filling (text text)'))
+  await sql(async (ask) => void (await ask('create table filling (text text)')))
 }
 
 const growsByItself = async (): Promise<void> => {
