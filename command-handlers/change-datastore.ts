@@ -83,12 +83,16 @@ export const changeEndpoints = (options: CommandEndpoints): readonly Endpoint[] 
 
 /** Plans all of a request, and does it only if all of it can be done. */
 const changing = (options: CommandEndpoints) => {
-  const { cause, once, send } = toolsOf(options)
+  const { cause, once, send, admit } = toolsOf(options)
 
   const prepare = async ({ request, datastoreId }: Asking, wanted: ChangeRequest, commandId: string) => {
     const { state, position } = await knownDatastore(options, datastoreId, request.principal.ownerId)
     const plans = await plansFor(options, state, wanted, commandId)
-    return { state, plans, position, after: rehearsed(state, plans.commands.map(({ command }) => command)) }
+    const commands = plans.commands.map(({ command }) => command)
+    const after = rehearsed(state, commands)
+    // Before the settings, or half of a request would be done.
+    await admit(commands)
+    return { state, plans, position, after }
   }
 
   const dryRunOf = async (asking: Asking, wanted: ChangeRequest): Promise<Reply> => {

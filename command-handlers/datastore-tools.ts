@@ -4,6 +4,7 @@ import { type Datastore, datastore } from '../domain/datastore/datastore.ts'
 import type { Sagas } from '../domain/job/saga.ts'
 import { Refused } from '../domain/kernel/endpoint.ts'
 import type { EventStore, Position } from '../domain/kernel/event-store.ts'
+import { admitting } from './admission.ts'
 import { fold, handle } from './handle.ts'
 import { asking, type Sending } from './sending.ts'
 
@@ -28,7 +29,19 @@ const streamOf = (datastoreId: string): string => `datastore-${datastoreId}`
 /** What every call that changes a datastore works with. */
 export const toolsOf = (options: CommandEndpoints) => {
   const { store, around = (send) => send } = options
-  return { ...asking(options), send: around(sendToDatastore({ store })) }
+  const sent = around(sendToDatastore({ store }))
+  const admit = admitting({ store, find: (datastoreId) => found({ store }, datastoreId) })
+  /** Sends a command once the jobs that it asks for are taken. @throws Refused `admission-stopped` */
+  const send: typeof sent = async (command, cause) => {
+    await admit([command])
+    return sent(command, cause)
+  }
+  return { ...asking(options), send, admit }
+}
+
+const found = async (options: { readonly store: Pick<EventStore, 'read'> }, datastoreId: string): Promise<Known | undefined> => {
+  const { state } = await fold(options, datastore, streamOf(datastoreId))
+  return state.status === 'absent' ? undefined : state
 }
 
 /** Carries a command to a datastore's stream. */

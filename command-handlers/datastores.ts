@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { plan } from '../domain/datastore/plan.ts'
 import { type Endpoint, endpoint, Refused } from '../domain/kernel/endpoint.ts'
 import { adminDatastoreEndpoints } from './admin-datastores.ts'
+import { admissionEndpoints } from './admission.ts'
 import { fingerprintOf } from './answer-once.ts'
 import { autoscaleEndpoint } from './autoscale.ts'
 import { changeEndpoints } from './change-datastore.ts'
@@ -11,6 +12,7 @@ import { dryRunBody, dryRunOfDeletion, dryRunQuery, rehearsed } from './dry-run.
 import { derivedId, freshId, nodesOf } from './ids.ts'
 import { nodeActionEndpoints } from './node-actions.ts'
 import { retryJobEndpoint } from './retry-job.ts'
+import { parameterGroupEndpoints } from './parameter-groups.ts'
 import { stopJobEndpoint } from './stop-job.ts'
 
 const tag = 'Datastores'
@@ -27,9 +29,11 @@ export const commandEndpoints = (options: CommandEndpoints): readonly Endpoint[]
   ...changeEndpoints(options),
   ...nodeActionEndpoints(options),
   autoscaleEndpoint(options),
+  ...parameterGroupEndpoints(options),
   stopJobEndpoint(options),
   ...adminDatastoreEndpoints(options),
   retryJobEndpoint(options),
+  ...admissionEndpoints(options),
 ]
 
 const create = (options: CommandEndpoints): Endpoint => {

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
+import { issuersOf, JwksUrl, origins, rate } from './config-forms.ts'
 
 /** The only reader of the environment. Every service reads it once, in its main. */
 const Environment = z.object({
@@ -79,6 +80,23 @@ const Environment = z.object({
   DISABLE_USER_MANAGEMENT: z.stringbool().default(false),
   /** Whether one who registered himself makes nothing before he has confirmed his address. */
   REQUIRE_EMAIL_VERIFICATION: z.stringbool().default(false),
+  /** Who may vouch for users: his name (`iss`) and his RSA key in PEM, or where he publishes his keys. */
+  JWT_PUBLIC_KEY_ID: z.string().min(1).max(255).optional(),
+  JWT_PUBLIC_KEY_PEM: z.string().optional(),
+  /** Whether that is a `PUBLIC KEY`, not an `RSA PUBLIC KEY`; it is seen from the key, so that this changes nothing. */
+  JWT_PUBLIC_KEY_PKIX: z.stringbool().optional(),
+  JWT_JWKS_URL: JwksUrl.optional(),
+  /** Several: a JSON list of `{ "issuer", "public_key_pem" }` and `{ "issuer", "jwks_url" }`. */
+  JWT_ISSUERS_FILE: z.string().optional(),
+  JWT_SESSION_SECONDS: z.coerce.number().int().min(60).max(31_536_000).default(86_400),
+  /** Where a browser is sent that has signed in by a token; PUBLIC_URL if not given. */
+  LOGIN_REDIRECT_URL: z.url({ protocol: /^https?$/ }).optional(),
+  /** Requests each second and at once: of a user, of an address that is nobody's, and to sign in; `off` for no limit. */
+  RATE_LIMIT_USER: rate('100/1000'),
+  RATE_LIMIT_ADDRESS: rate('20/200'),
+  RATE_LIMIT_SIGN_IN: rate('10/200'),
+  /** Origins of user interfaces elsewhere, separated by commas: their pages may act for whoever is signed in. */
+  ALLOWED_ORIGINS: origins,
   /** Whether webhooks may go over plain http, for tests and closed networks. */
   WEBHOOK_ALLOW_HTTP: z.stringbool().default(false),
   /** Blocks of addresses that webhooks may go to although they are not public, separated by commas: `10.1.0.0/16`. */
@@ -127,6 +145,8 @@ const structured = (env: Environment) => ({
     publicUrl: env.PUBLIC_URL,
     readYourWritesMs: env.READ_YOUR_WRITES_MS,
     behindProxy: env.BEHIND_PROXY,
+    limits: { user: env.RATE_LIMIT_USER, address: env.RATE_LIMIT_ADDRESS, signIn: env.RATE_LIMIT_SIGN_IN },
+    allowedOrigins: env.ALLOWED_ORIGINS,
   },
   healthPort: env.HEALTH_PORT,
   ingressRoutes: env.INGRESS_ROUTES,
@@ -151,6 +171,11 @@ const structured = (env: Environment) => ({
   admin: { login: env.ADMIN_LOGIN, passwordFile: env.ADMIN_PASSWORD_FILE },
   adminBasic: { username: env.ADMIN_BASIC_USERNAME, passwordFile: env.ADMIN_BASIC_PASSWORD_FILE },
   accounts: { registrationOpen: !env.DISABLE_USER_MANAGEMENT, requireConfirmed: env.REQUIRE_EMAIL_VERIFICATION },
+  jwt: {
+    issuers: issuersOf(env),
+    sessionSeconds: env.JWT_SESSION_SECONDS,
+    redirectUrl: env.LOGIN_REDIRECT_URL ?? env.PUBLIC_URL,
+  },
   webhooks: { allowHttp: env.WEBHOOK_ALLOW_HTTP, allowed: env.WEBHOOK_ALLOWED_TARGETS },
   mail: {
     smtpUrl: env.SMTP_URL,

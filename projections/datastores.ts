@@ -7,7 +7,7 @@ import type { DatastoreRow, Targeted } from './schema.ts'
 /** One row per datastore that is not deleted. */
 export const datastores = projection<DatastoreRow>({
   name: 'datastores',
-  version: 3,
+  version: 4,
   table: 'datastores',
   key: 'datastore_id',
   columns: {
@@ -34,6 +34,7 @@ export const datastores = projection<DatastoreRow>({
     replica_host: 'text',
     db_username: 'text',
     db_database: 'text',
+    parameter_group_id: 'text',
     tags: 'json',
     places: 'json',
     notifications: 'json',
@@ -164,6 +165,7 @@ const without = (targets: DatastoreRow['targets'], jobId: string): DatastoreRow[
 /** What a change has made of it, beside its nodes. */
 const partsAfter = (change: Change): Partial<DatastoreRow> => {
   if (change.kind === 'set-read-only') return { read_only_because: change.readOnly ? change.because : null }
+  if (change.kind === 'change-parameters') return { parameter_group_id: change.groupId }
   return targetOf(change) ?? {}
 }
 
@@ -210,6 +212,7 @@ const created = ({ datastoreId, spec, at }: DatastoreCreated['data']): Datastore
   replica_host: replicaName(datastoreId, spec.domain),
   db_username: spec.account.username,
   db_database: spec.account.database,
+  parameter_group_id: spec.parameters?.groupId ?? null,
   tags: spec.tags,
   places: spec.nodes.map(placeOf),
   notifications: spec.notifications,

@@ -1,3 +1,5 @@
+import type { Scope } from '../domain/installation/installation.ts'
+import type { ParameterValues } from '../domain/catalogue/parameters.ts'
 import type { Change } from '../domain/datastore/changes/index.ts'
 import { isNodeKey } from '../domain/job/saga.ts'
 import type { KnownEvent } from './known-event.ts'
@@ -57,7 +59,7 @@ const ofChange = (change: Change, { node }: Names): string =>
 const valuesOf = (change: Change): readonly string[] => {
   switch (change.kind) {
     case 'change-parameters':
-      return Object.entries(change.values).map(([name, value]) => `${name} = ${value}`)
+      return [chosen(change.values)]
     case 'resize-instances':
       return [`to ${change.instance.code}`]
     case 'grow-volumes':
@@ -71,7 +73,14 @@ const valuesOf = (change: Change): readonly string[] => {
   }
 }
 
+const chosen = (values: ParameterValues): string => {
+  const all = Object.entries(values)
+  return all.length === 0 ? 'every parameter at its default' : all.map(([name, value]) => `${name} = ${value}`).join(', ')
+}
+
 const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`
+
+const ofScope = (scope: Scope): string => (scope.kind === 'all' ? 'from anybody' : `of ${scope.kind} ${scope.name}`)
 
 // A new event does not compile until it has words. Personal texts stay sealed in them, for whoever may to open.
 const words: Words = {
@@ -112,6 +121,10 @@ const words: Words = {
   JobFinished: () => 'The job had done all its steps',
   JobUnwound: ({ data: { because } }) => `The job had undone all that it did: ${because}`,
 
+  AdmissionStopped: ({ data: { scope, because, deletions } }) =>
+    `No new jobs are taken ${ofScope(scope)}${deletions ? '' : ', deletions neither'}: ${because}`,
+  AdmissionOpened: ({ data: { scope } }) => `New jobs are taken again ${ofScope(scope)}`,
+
   AccountRegistered: ({ data: { login, isAdmin } }) => `${isAdmin ? 'The operator' : 'The account'} ${login} was registered`,
   LoginConfirmed: () => 'The login was shown to be its owner’s',
   PasswordChanged: ({ data: { by } }) =>
@@ -143,6 +156,17 @@ const words: Words = {
   OwnershipHandedOver: ({ data: { from, to } }) => `The user ${from} handed the ownership over to ${to}`,
   OrganisationDeleted: () => 'The organisation was deleted',
   OrganisationDataErased: () => 'The organisation was erased: what was personal in it can be read by nobody any more',
+
+  ParameterGroupCreated: ({ data: { name, vendor, version, values } }) =>
+    `The parameter group “${name}” was made for ${vendor} ${version}: ${chosen(values)}`,
+  ParameterGroupChanged: ({ data: { name, description, values } }) =>
+    `The parameter group was changed: ${[
+      ...(name === undefined ? [] : [`its name is “${name}”`]),
+      ...(description === undefined ? [] : ['its description']),
+      ...(values === undefined ? [] : [chosen(values)]),
+    ].join(', ')}`,
+  ParameterGroupChosen: ({ data: { groupId } }) => `The parameter group ${groupId} was chosen for the datastore`,
+  ParameterGroupDeleted: () => 'The parameter group was deleted',
 
   WebhookCreated: ({ data: { url } }) => `A webhook to ${url} was made`,
   WebhookChanged: ({ data }) => {

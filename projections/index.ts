@@ -7,6 +7,8 @@ import { jobs } from './jobs.ts'
 import { nodes } from './nodes.ts'
 import { oauthClients } from './oauth-clients.ts'
 import { organisations } from './organisations.ts'
+import { parameterGroups } from './parameter-groups.ts'
+import { parameters } from './parameters.ts'
 import type { Projection } from './projection.ts'
 import { usage } from './usage.ts'
 import { webhooks } from './webhooks.ts'
@@ -14,4 +16,5 @@ import { webhooks } from './webhooks.ts'
 /** Every read model there is. */
 export const projections: readonly Projection[] = [
   datastores, nodes, jobs, jobLog, accounts, oauthClients, feed, eventStreams, webhooks, usage, organisations,
+  parameterGroups, parameters,
 ]

@@ -1,17 +1,28 @@
 import type { AccountEvent } from '../domain/account/account.ts'
 import type { DatastoreEvent } from '../domain/datastore/messages.ts'
+import type { InstallationEvent } from '../domain/installation/installation.ts'
 import type { JobEvent } from '../domain/job/messages.ts'
 import type { OrganisationEvent } from '../domain/organisation/messages.ts'
+import type { ParameterGroupEvent } from '../domain/parameter-group/messages.ts'
 import type { Recorded } from '../domain/kernel/event-store.ts'
 import type { WebhookEvent } from '../domain/webhook/messages.ts'
 
-type DomainEvent = DatastoreEvent | JobEvent | AccountEvent | WebhookEvent | OrganisationEvent
+type DomainEvent =
+  | InstallationEvent
+  | DatastoreEvent
+  | JobEvent
+  | AccountEvent
+  | WebhookEvent
+  | OrganisationEvent
+  | ParameterGroupEvent
 
 /** An event that some projection may make something of. */
 export type KnownEvent = Recorded<DomainEvent>
 
 /** The streams that such events are on. */
-export const PREFIXES = ['datastore-', 'job-', 'account-', 'webhook-', 'organisation-'] as const
+export const PREFIXES = [
+  'datastore-', 'job-', 'account-', 'webhook-', 'organisation-', 'parameters-', 'installation-',
+] as const
 
 // A new event does not compile until it is named here with the streams it is on.
 const PREFIX_OF: Readonly<Record<DomainEvent['type'], (typeof PREFIXES)[number]>> = {
@@ -40,6 +51,8 @@ const PREFIX_OF: Readonly<Record<DomainEvent['type'], (typeof PREFIXES)[number]>
   UnwindingBegun: 'job-',
   JobFinished: 'job-',
   JobUnwound: 'job-',
+  AdmissionStopped: 'installation-',
+  AdmissionOpened: 'installation-',
   AccountRegistered: 'account-',
   LoginConfirmed: 'account-',
   PasswordChanged: 'account-',
@@ -64,6 +77,10 @@ const PREFIX_OF: Readonly<Record<DomainEvent['type'], (typeof PREFIXES)[number]>
   OwnershipHandedOver: 'organisation-',
   OrganisationDeleted: 'organisation-',
   OrganisationDataErased: 'organisation-',
+  ParameterGroupCreated: 'parameters-',
+  ParameterGroupChanged: 'parameters-',
+  ParameterGroupChosen: 'parameters-',
+  ParameterGroupDeleted: 'parameters-',
   WebhookCreated: 'webhook-',
   WebhookChanged: 'webhook-',
   WebhookPaused: 'webhook-',

@@ -9,6 +9,7 @@ import type { Sealed } from '../domain/kernel/sealed.ts'
 import type { Instant } from '../domain/kernel/time.ts'
 import type { Segment } from '../domain/usage/meter.ts'
 import type { PauseReason } from '../domain/webhook/messages.ts'
+import type { ParameterGroupRow, ParametersRow } from './parameter-rows.ts'
 
 /** What a job leads to that clients read before it is done. */
 export type Targeted = Pick<DatastoreRow, 'instance_size' | 'volume_type' | 'volume_size_gib' | 'volume_iops'>
@@ -40,6 +41,7 @@ export type DatastoreRow = {
   readonly replica_host: string
   readonly db_username: string
   readonly db_database: string
+  readonly parameter_group_id: string | null
   readonly tags: readonly string[]
   /** Its nodes and their zones, without nodes that are still to come. */
   readonly places: readonly { readonly node_id: string; readonly zone: string }[]
@@ -281,6 +283,8 @@ export type ReadSchema = {
   event_streams: Stored<EventStreamRow, 'changed_at'>
   webhooks: Stored<WebhookRow, 'paused_at' | 'previous_secret_until' | 'created_at' | 'updated_at'>
   usage: Stored<UsageRow, 'created_at' | 'deleted_at'>
+  parameter_groups: Stored<ParameterGroupRow, 'created_at' | 'updated_at'>
+  parameters: Stored<ParametersRow, 'updated_at'>
   checkpoints: Stored<CheckpointRow, 'updated_at'>
 }
 

@@ -30,6 +30,7 @@ const tables: Readonly<Record<string, readonly [string, ...string[]]>> = {
       replica_host text not null,
       db_username text not null,
       db_database text not null,
+      parameter_group_id text,
       tags jsonb not null,
       places jsonb not null,
       notifications jsonb not null,
@@ -172,6 +173,32 @@ const tables: Readonly<Record<string, readonly [string, ...string[]]>> = {
     )`,
     `create index oauth_clients_by_organisation on read.oauth_clients (organisation_id, created_at desc, client_id)`,
     `create index oauth_clients_by_owner on read.oauth_clients (owner_id, created_at desc, client_id)`,
+  ],
+  parameter_groups: [
+    `create table read.parameter_groups (
+      group_id text primary key,
+      owner_id text not null,
+      name text not null,
+      description text,
+      vendor text not null,
+      version text not null,
+      type text not null,
+      parameters jsonb not null,
+      created_at timestamptz not null,
+      updated_at timestamptz not null
+    )`,
+    `create index parameter_groups_by_owner on read.parameter_groups (owner_id, created_at desc, group_id)`,
+  ],
+  parameters: [
+    `create table read.parameters (
+      datastore_id text primary key,
+      owner_id text not null,
+      applied jsonb not null,
+      waiting jsonb not null,
+      failed jsonb,
+      updated_at timestamptz not null
+    )`,
+    `create index parameters_by_owner on read.parameters (owner_id)`,
   ],
   webhooks: [
     `create table read.webhooks (

@@ -53,7 +53,7 @@ export const datastoreReply = z.object({
   vpc: z.null(),
   maintenance_settings: z.object({ day_of_week: z.int(), start_hour: z.int(), end_hour: z.int() }),
   notifications: z.object({ enabled: z.boolean(), emails: z.array(z.string()) }),
-  parameter_group_id: z.null(),
+  parameter_group_id: z.uuid().nullable(),
   current_job: currentJob.nullable(),
   is_ca_available: z.boolean(),
 })

@@ -9,6 +9,7 @@ import { deployWizard } from './deploy-wizard.ts'
 import { history as historyCalls } from './history/index.ts'
 import { jobs } from './jobs.ts'
 import { nodes } from './nodes.ts'
+import { parameterGroups } from './parameter-groups.ts'
 
 /**
  * Every query of the API. An owner sees what is his, and an operator no more than that but in the calls for operators.
@@ -38,6 +39,7 @@ export const readApi = ({
     autoscale({ db: read, history }),
     authority({ db: read, openAuthority }),
     ...jobs({ db: read, personal, history }),
+    ...parameterGroups({ db: read, catalogue, personal, history }),
     ...historyCalls({ db: read, catalogue, personal, history }),
     ...admin({ db: read, catalogue, personal, history, version }),
     adminCheck,

@@ -74,7 +74,7 @@ export const datastoreReplyOf = (
     vpc: null,
     maintenance_settings: { ...row.maintenance },
     notifications: { enabled: row.notifications.enabled, emails: [...row.notifications.emails] },
-    parameter_group_id: null,
+    parameter_group_id: row.parameter_group_id,
     current_job: job === undefined ? null : currentJob(job),
     is_ca_available: row.deployed,
   }

@@ -77,6 +77,8 @@ export const softwareStep = (keys: Nodes): Step => ({
   timeoutMs: 900_000, attemptsMax: 3, backoffMs: 2_000,
 })
 
+const A_DAY_MS = 86_400_000
+
 /** Copies of the primary that stream from it. */
 export const replicaStep = (keys: Nodes, primaryOf: (facts: Facts) => string): Step => ({
   name: 'replicas',
@@ -87,7 +89,8 @@ export const replicaStep = (keys: Nodes, primaryOf: (facts: Facts) => string): S
     body: { cluster: clusterOf(facts), nodeId, primaryId: primaryOf(facts) },
   }),
   undo: eraseNode,
-  timeoutMs: 900_000, attemptsMax: 3, backoffMs: 2_000,
+  // A copy takes as long as there is data: it is given up only when it stands still.
+  timeoutMs: 900_000, movingMaxMs: A_DAY_MS, attemptsMax: 3, backoffMs: 2_000,
 })
 
 export const checkStep = (primaryOf: (facts: Facts) => string): Step => ({

@@ -1,3 +1,4 @@
+import type { JsonObject } from '../../domain/kernel/json.ts'
 import type { Role } from '../../domain/kernel/roles.ts'
 import type { Sealed } from '../../domain/kernel/sealed.ts'
 import type { Instant } from '../../domain/kernel/time.ts'
@@ -30,6 +31,9 @@ export type ClientView = {
   readonly expiresAt: Instant | null
 }
 
+/** An organisation that somebody is a member of, and what he is there. */
+export type Membership = { readonly organisationId: string; readonly name: string; readonly role: Role }
+
 /** Who there is, as the read models tell it. */
 export type Directory = {
   /** Whatever the case of the login. */
@@ -38,6 +42,10 @@ export type Directory = {
   readonly clientById: (clientId: string) => Promise<ClientView | undefined>
   /** Oldest first. */
   readonly clientsOf: (accountId: string) => Promise<readonly ClientView[]>
+  /** Those that act in the name of an organisation, oldest first. */
+  readonly clientsIn: (organisationId: string) => Promise<readonly ClientView[]>
+  /** Oldest first. */
+  readonly organisationsOf: (accountId: string) => Promise<readonly Membership[]>
 }
 
 /** Passwords and secrets, known by nothing but their hash. A subject is an account or a client. */
@@ -135,6 +143,28 @@ export type Throttle = {
 
 /** A token of an issuer, by the name that the issuer gave it. */
 export type JwtName = { readonly issuer: string; readonly jti: string }
+
+/** What a token says that was verified. */
+export type JwtClaims = JwtName & {
+  /** Whom it is for, by the issuer's name for him. */
+  readonly subject: string
+  readonly issuedAt: Instant
+  readonly expiresAt: Instant
+  readonly all: JsonObject
+}
+
+export type JwtIssuers = {
+  /**
+   * Undefined for a token that does not hold, or whose issuer is none of ours; `unreachable` while its issuer's keys cannot
+   * be had.
+   *
+   * @param options.evenIfOver whether one passes whose time is over
+   */
+  readonly verify: (
+    presented: { readonly issuer: string; readonly jwt: string },
+    options?: { readonly evenIfOver?: boolean },
+  ) => Promise<JwtClaims | 'unreachable' | undefined>
+}
 
 /** Which tokens of issuers have opened a session here. */
 export type JwtLogins = {

@@ -5,6 +5,7 @@ export type AuthRejection =
   | 'forbidden'
   | 'invalid-credentials'
   | 'invalid-jwt'
+  | 'issuer-unreachable'
   | 'malformed-password'
   | 'registration-closed'
   | 'session-not-found'
@@ -45,3 +46,10 @@ export const sessionNotFound = (): Refused =>
 /** One sentence for whatever is wrong with it: who signs tokens must not learn from us what would pass. */
 export const invalidJwt = (): Refused =>
   new Refused({ rejected: 'invalid-jwt' satisfies AuthRejection, because: 'the token does not hold' })
+
+export const issuerUnreachable = (): Refused =>
+  new Refused({
+    rejected: 'issuer-unreachable' satisfies AuthRejection,
+    because: 'the keys of the issuer cannot be had at the moment',
+    retryAfterSeconds: 5,
+  })

@@ -7,6 +7,7 @@ import {
 } from '../../domain/account/account.ts'
 import { reject, type Rejection } from '../../domain/kernel/decider.ts'
 import type { Actor, Cause, EventStore, Position } from '../../domain/kernel/event-store.ts'
+import type { Role } from '../../domain/kernel/roles.ts'
 import type { PersonalData } from '../../domain/kernel/sealed.ts'
 import type { Instant } from '../../domain/kernel/time.ts'
 import { fold, handle } from '../handle.ts'
@@ -108,13 +109,22 @@ export const createClient = async (
     accountId,
     name,
     expiresAt,
-  }: { readonly accountId: string; readonly name: string; readonly expiresAt: Instant | null },
+    ...acts
+  }: {
+    readonly accountId: string
+    readonly name: string
+    readonly expiresAt: Instant | null
+    /** In whose name it acts, if not in the account's own. */
+    readonly organisationId?: string
+    readonly role?: Role
+  },
   cause: Cause,
 ): Promise<
   Refusal | { readonly clientId: string; readonly secret: string; readonly position: Position | undefined }
 > => {
   const clientId = freshId()
-  const data = { accountId, clientId, name: await personal.seal(accountId, name), expiresAt, now: now() }
+  const sealed = await personal.seal(acts.organisationId ?? accountId, name)
+  const data = { accountId, clientId, name: sealed, expiresAt, ...acts, now: now() }
   const outcome = await sendToAccount({ store })({ type: 'CreateClient', data }, cause)
   if ('rejection' in outcome) return outcome
   return { clientId, secret: await credentials.issue(clientId), position: outcome.position }

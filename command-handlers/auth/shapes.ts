@@ -1,11 +1,13 @@
 import { z } from 'zod'
-import type { AccountView } from './ports.ts'
+import type { Principal } from '../../domain/kernel/endpoint.ts'
+import { ROLES } from '../../domain/kernel/roles.ts'
+import type { AccountView, Membership } from './ports.ts'
 
 const Scope = z.object({
   id: z.uuid(),
   name: z.string(),
-  type: z.enum(['user', 'admin-user']),
-  role: z.enum(['admin', 'super-admin']),
+  type: z.enum(['user', 'admin-user', 'org']),
+  role: z.enum(['super-admin', ...ROLES]),
 })
 
 /** What the newer calls say of the one who is signed in. */
@@ -31,24 +33,35 @@ export const Flat = z.object({
 
 export const FlatCheck = Flat.extend({ isAdmin: z.boolean(), scopes: z.array(Scope).min(1) })
 
-/** Clients take the first scope for their own. */
-export const scopesOf = ({
-  accountId,
-  login,
-  firstName,
-  lastName,
-  isAdmin,
-}: AccountView): z.infer<typeof Scope>[] => {
-  const name = `${firstName} ${lastName}`.trim() || login
+type Scope = z.infer<typeof Scope>
+
+const nameOf = ({ login, firstName, lastName }: AccountView): string => `${firstName} ${lastName}`.trim() || login
+
+/** Public clients take the first scope for their own. */
+export const scopesOf = (account: AccountView, organisations: readonly Membership[]): Scope[] => {
+  const own = { id: account.accountId, name: nameOf(account) }
   return [
-    ...(isAdmin ? [{ id: accountId, name, type: 'admin-user', role: 'super-admin' } as const] : []),
-    { id: accountId, name, type: 'user', role: 'admin' },
+    ...(account.isAdmin ? [{ ...own, type: 'admin-user', role: 'super-admin' } as const] : []),
+    { ...own, type: 'user', role: 'admin' },
+    ...organisations.map(({ organisationId: id, name, role }) => ({ id, name, type: 'org', role }) as const),
   ]
 }
 
-export const nestedOf = (account: AccountView): z.infer<typeof Nested> => ({
+/** The one scope that a client of the account acts in. */
+export const scopesOfClient = (
+  account: AccountView,
+  organisations: readonly Membership[],
+  { ownerId, role }: Pick<Principal, 'ownerId' | 'role'>,
+): Scope[] =>
+  ownerId === account.accountId
+    ? [{ id: ownerId, name: nameOf(account), type: 'user', role: role === 'owner' ? 'admin' : role }]
+    : organisations
+        .filter(({ organisationId }) => organisationId === ownerId)
+        .map(({ name }) => ({ id: ownerId, name, type: 'org', role }))
+
+export const nestedOf = (account: AccountView, scopes: Scope[]): z.infer<typeof Nested> => ({
   user: { id: account.accountId, login: account.login, first_name: account.firstName, last_name: account.lastName },
-  scopes: scopesOf(account),
+  scopes,
 })
 
 export const flatOf = ({ accountId, login, firstName, lastName, createdAt, terms }: AccountView): z.infer<typeof Flat> => {

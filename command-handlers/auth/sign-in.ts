@@ -5,7 +5,7 @@ import { type Opening, openSession } from './opening.ts'
 import type { AccountView, Attempts, Credentials, Directory, Sessions } from './ports.ts'
 import { presentedToken, sessionCookie } from './presented.ts'
 import { forbidden, invalidCredentials, tooManyAttempts } from './refusals.ts'
-import { Flat, FlatCheck, flatOf, Nested, nestedOf, scopesOf } from './shapes.ts'
+import { Flat, FlatCheck, flatOf, Nested, nestedOf, scopesOf, scopesOfClient } from './shapes.ts'
 
 export type SignIn = Opening & {
   readonly directory: Directory
@@ -51,7 +51,7 @@ const login = (
     readonly path: string
     readonly summary: string
     readonly schema: z.ZodType
-    readonly tell: (account: AccountView) => JsonValue
+    readonly tell: (account: AccountView, scopes: ReturnType<typeof scopesOf>) => JsonValue
   },
 ): Endpoint =>
   endpoint({
@@ -64,7 +64,8 @@ const login = (
     replies: { 200: { description: 'Signed in; the cookie `ccx-session` is set.', schema } },
     handle: async (request) => {
       const account = await accountOf(options, request)
-      return { status: 200, body: tell(account), headers: await openSession(options, account, request) }
+      const scopes = scopesOf(account, await options.directory.organisationsOf(account.accountId))
+      return { status: 200, body: tell(account, scopes), headers: await openSession(options, account, request) }
     },
   })
 
@@ -95,7 +96,7 @@ const check = (
   }: {
     readonly path: string
     readonly schema: z.ZodType
-    readonly tell: (account: AccountView, isAdmin: boolean) => JsonValue
+    readonly tell: (account: AccountView, scopes: ReturnType<typeof scopesOf>) => JsonValue
   },
 ): Endpoint =>
   endpoint({
@@ -107,10 +108,16 @@ const check = (
     needs: 'self',
     replies: { 200: { description: 'The one who asks, and his scopes.', schema } },
     handle: async ({ principal }) => {
-      const account = await directory.accountById(principal.userId)
-      if (account === undefined) throw new Error('BUG: one who is signed in has an account')
+      const [found, organisations] = await Promise.all([
+        directory.accountById(principal.userId),
+        directory.organisationsOf(principal.userId),
+      ])
+      if (found === undefined) throw new Error('BUG: one who is signed in has an account')
       // A client of an operator is no operator.
-      return { status: 200, body: tell({ ...account, isAdmin: principal.isAdmin }, principal.isAdmin) }
+      const account = { ...found, isAdmin: principal.isAdmin }
+      const isClient = principal.kind === 'client'
+      const scopes = isClient ? scopesOfClient(account, organisations, principal) : scopesOf(account, organisations)
+      return { status: 200, body: tell(account, scopes) }
     },
   })
 
@@ -139,7 +146,7 @@ export const signInEndpoints = (options: SignIn): readonly Endpoint[] => [
   check(options, {
     path: '/api/auth/check',
     schema: FlatCheck,
-    tell: (account, isAdmin) => ({ ...flatOf(account), isAdmin, scopes: scopesOf(account) }),
+    tell: (account, scopes) => ({ ...flatOf(account), isAdmin: account.isAdmin, scopes }),
   }),
   logout(options),
 ]

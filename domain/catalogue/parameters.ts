@@ -117,3 +117,9 @@ export const validationOptions = ({ min, max, minLength, maxLength, regex }: Par
   Object.entries({ min, max, min_length: minLength, max_length: maxLength, regex })
     .flatMap(([rule, limit]) => (limit === undefined ? [] : [`${rule}=${limit}`]))
     .join(',')
+
+/** Whether two sets of values are the same, whatever their order. */
+export const sameValues = (one: ParameterValues, other: ParameterValues): boolean => {
+  const names = Object.keys(one)
+  return names.length === Object.keys(other).length && names.every((name) => one[name] === other[name])
+}

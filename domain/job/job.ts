@@ -2,7 +2,7 @@ import { type Decider, reject } from '../kernel/decider.ts'
 import { type Instant, reached } from '../kernel/time.ts'
 import { type Draft, about, draft } from './draft.ts'
 import type { JobCommand, JobEvent, JobRejection, StartJob } from './messages.ts'
-import { advance, dueOf, fail, isHalting, isPastReturn, repeat, settle, succeed } from './moves.ts'
+import { advance, dueOf, fail, isHalting, isPastReturn, note, repeat, settle, succeed } from './moves.ts'
 import type { OrderOutcome } from './orders.ts'
 import type { Saga, Sagas } from './saga.ts'
 import { type Job, type LiveJob, evolve } from './state.ts'
@@ -83,7 +83,7 @@ const record = (decision: Draft, state: LiveJob, outcome: OrderOutcome): void =>
   const at = { step, key, attempt, course }
   switch (outcome.kind) {
     case 'noted':
-      return decision.emit({ type: 'StepNoted', data: { ...about(state, decision.now), ...at, line: outcome.line } })
+      return note(decision, at, outcome)
     case 'succeeded':
       return succeed(decision, at, outcome.result)
     case 'failed':

@@ -1,7 +1,7 @@
 import type { JobInput, JobKind } from '../datastore/messages.ts'
 import type { Event } from '../kernel/decider.ts'
 import type { Instant } from '../kernel/time.ts'
-import type { Course, Order, OrderOutcome, OrderResult, Place } from './orders.ts'
+import type { Course, Extending, Order, OrderOutcome, OrderResult, Place } from './orders.ts'
 
 type About<Data extends object = object> = Data & {
   readonly jobId: string
@@ -19,9 +19,15 @@ export type JobStarted = Event<
   }>
 >
 /** The outbox: whoever reads this publishes the order. */
-export type StepOrdered = Event<'StepOrdered', About<Place & { readonly order: Order; readonly notAfter: Instant }>>
-/** A worker's remark while it is at it. */
-export type StepNoted = Event<'StepNoted', About<Place & { readonly line: string }>>
+export type StepOrdered = Event<
+  'StepOrdered',
+  About<Place & { readonly order: Order; readonly notAfter: Instant; readonly extending?: Extending }>
+>
+/** A worker's remark while it is at it. `moved`: the work was seen to move, and its deadline with it. */
+export type StepNoted = Event<
+  'StepNoted',
+  About<Place & { readonly line: string; readonly moved?: { readonly figure: number; readonly notAfter: Instant } }>
+>
 export type StepSucceeded = Event<
   'StepSucceeded',
   About<Place & { readonly result: OrderResult; readonly progressPercent: number }>

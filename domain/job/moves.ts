@@ -1,6 +1,6 @@
 import { type Instant, later } from '../kernel/time.ts'
 import { type Draft, about, atHand } from './draft.ts'
-import type { Order, OrderResult, Place } from './orders.ts'
+import { extended, type Order, type OrderOutcome, type OrderResult, type Place } from './orders.ts'
 import { type Saga, type Step, keysOf } from './saga.ts'
 import { type LiveJob, type Work, factsOf } from './state.ts'
 
@@ -24,11 +24,12 @@ export const isPastReturn = (saga: Saga, state: LiveJob): boolean =>
 const orderOf = (step: Step, state: LiveJob, key: string): Order | undefined =>
   state.course === 'forward' ? step.does(factsOf(state), key) : step.undo?.(factsOf(state), key)
 
-const place = (draft: Draft, state: LiveJob, step: Step, order: Order, at: Omit<Place, 'step'>): void =>
-  draft.emit({
-    type: 'StepOrdered',
-    data: { ...about(state, draft.now), step: step.name, ...at, order, notAfter: later(draft.now, step.timeoutMs) },
-  })
+const place = (draft: Draft, state: LiveJob, step: Step, order: Order, at: Omit<Place, 'step'>): void => {
+  const { name, timeoutMs, movingMaxMs } = step
+  const moving = movingMaxMs === undefined ? {} : { extending: { byMs: timeoutMs, until: later(draft.now, movingMaxMs) } }
+  const notAfter = later(draft.now, timeoutMs)
+  draft.emit({ type: 'StepOrdered', data: { ...about(state, draft.now), step: name, ...at, order, notAfter, ...moving } })
+}
 
 /** Orders the next step that has anything to do, or ends the job. */
 export const advance = (draft: Draft): void => {
@@ -68,6 +69,23 @@ export const settle = (draft: Draft): void => {
   const state = draft.live()
   if (state === undefined || !isHalting(state)) return
   if (!Object.values(state.work).some((work) => work.state === 'ordered')) unwind(draft)
+}
+
+/**
+ * A worker's remark on an order that is awaited. One with a figure is a remark only if that is more than was seen before;
+ * the deadline then moves, where it may.
+ */
+export const note = (draft: Draft, at: Place, { line, figure, at: measured }: Extract<OrderOutcome, { kind: 'noted' }>): void => {
+  const state = draft.live()
+  const work = state?.work[at.key]
+  if (state === undefined || work?.state !== 'ordered') return
+  const data = { ...about(state, draft.now), ...at, line }
+  if (figure === undefined) return draft.emit({ type: 'StepNoted', data })
+  if (figure <= (work.figure ?? 0)) return
+  // Of a worker whose clock is ahead.
+  const then = measured < draft.now ? measured : draft.now
+  const notAfter = work.extending === undefined ? work.notAfter : extended(work.notAfter, work.extending, then)
+  draft.emit({ type: 'StepNoted', data: { ...data, moved: { figure, notAfter } } })
 }
 
 export const succeed = (draft: Draft, at: Place, result: OrderResult): void => {

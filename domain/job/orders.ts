@@ -1,6 +1,6 @@
 import type { ParameterValues } from '../catalogue/parameters.ts'
 import type { Sealed } from '../kernel/sealed.ts'
-import type { Instant } from '../kernel/time.ts'
+import { type Instant, later } from '../kernel/time.ts'
 
 export type Instance = { readonly code: string; readonly cpu: number; readonly ramGb: number }
 
@@ -154,20 +154,42 @@ export type Order = {
 export type Course = 'forward' | 'back'
 export type Place = { readonly step: string; readonly key: string; readonly attempt: number; readonly course: Course }
 
+/** How an order's deadline moves while a figure that its worker measures grows. */
+export type Extending = {
+  /** So long, in milliseconds, after the figure was last seen to grow. */
+  readonly byMs: number
+  /** And never past this instant. */
+  readonly until: Instant
+}
+
 /** An order under way: to a worker, over the broker. */
 export type PlacedOrder = Place & {
   readonly orderId: string
   readonly jobId: string
   readonly datastoreId: string
   readonly order: Order
-  /** A worker neither begins nor goes on with it past this instant. */
+  /** A worker neither begins nor goes on with it past this instant, unless it may be moved and the work is seen to move. */
   readonly notAfter: Instant
+  readonly extending?: Extending
 }
 
 /** What came of an order: back from a worker, over the broker. */
 export type OrderOutcome = Place & { readonly orderId: string; readonly jobId: string; readonly at: Instant } & (
-    | { readonly kind: 'noted'; readonly line: string }
+    /** `figure`: how much is done, measured at `at`, in whatever unit; it counts only if it is more than before. */
+    | { readonly kind: 'noted'; readonly line: string; readonly figure?: number }
     | { readonly kind: 'succeeded'; readonly result: OrderResult }
     /** `final`: no repetition can help. `because` is in words a tenant understands. */
     | { readonly kind: 'failed'; readonly because: string; readonly final: boolean }
   )
+
+/**
+ * The deadline of an order whose figure was seen to grow: its worker and its job come to the same one.
+ *
+ * @param at when the figure was measured
+ * @returns never an earlier one than there was
+ */
+export const extended = (notAfter: Instant, { byMs, until }: Extending, at: Instant): Instant => {
+  const moved = later(at, byMs)
+  const capped = moved < until ? moved : until
+  return capped > notAfter ? capped : notAfter
+}

@@ -30,6 +30,8 @@ export type Step = {
   /** No way back from here: this step and all after it are repeated until they succeed. */
   readonly irreversible?: true
   readonly timeoutMs: number
+  /** As long as its worker is seen to get on, the deadline moves on with it, up to so long after the order; else it stays. */
+  readonly movingMaxMs?: number
   readonly attemptsMax: number
   /** Before the second attempt; doubles with each further one, up to a minute. */
   readonly backoffMs: number

@@ -1,12 +1,19 @@
 import type { JobInput, JobKind } from '../datastore/messages.ts'
 import type { Instant } from '../kernel/time.ts'
 import type { JobEvent } from './messages.ts'
-import type { Course, OrderResult } from './orders.ts'
+import type { Course, Extending, OrderResult } from './orders.ts'
 import type { Facts, Learned } from './saga.ts'
 
 /** One order of the step at hand. */
 export type Work =
-  | { readonly state: 'ordered'; readonly attempt: number; readonly notAfter: Instant }
+  | {
+      readonly state: 'ordered'
+      readonly attempt: number
+      readonly notAfter: Instant
+      readonly extending?: Extending
+      /** The most that its worker was seen to have done. */
+      readonly figure?: number
+    }
   | { readonly state: 'waiting'; readonly attempt: number; readonly retryAt: Instant }
   | { readonly state: 'done' | 'given-up'; readonly attempt: number }
 
@@ -41,9 +48,10 @@ export const evolve = (state: Job, event: JobEvent): Job => {
   if (state.status !== 'running') throw new Error(`BUG: ${event.type} on a job that is ${state.status}`)
   switch (event.type) {
     case 'StepOrdered': {
-      const { step, key, course, attempt, notAfter } = event.data
+      const { step, key, course, attempt, notAfter, extending } = event.data
       const same = state.step === step && state.course === course
-      return { ...state, step, course, work: { ...(same ? state.work : {}), [key]: { state: 'ordered', attempt, notAfter } } }
+      const work: Work = { state: 'ordered', attempt, notAfter, ...(extending === undefined ? {} : { extending }) }
+      return { ...state, step, course, work: { ...(same ? state.work : {}), [key]: work } }
     }
     case 'StepSucceeded': {
       const { key, attempt, result } = event.data
@@ -63,7 +71,12 @@ export const evolve = (state: Job, event: JobEvent): Job => {
       return { ...state, status: 'finished' }
     case 'JobUnwound':
       return { ...state, status: state.cancelled ? 'cancelled' : 'failed' }
-    case 'StepNoted':
+    case 'StepNoted': {
+      const { key, moved } = event.data
+      const work = state.work[key]
+      if (moved === undefined || work?.state !== 'ordered') return state
+      return { ...state, work: { ...state.work, [key]: { ...work, ...moved } } }
+    }
     case 'AttentionNeeded':
       return state
   }

@@ -1,7 +1,7 @@
-import { isIPv6 } from 'node:net'
 import { type Kysely, sql } from 'kysely'
 import type { Attempts } from '../../command-handlers/auth/ports.ts'
 import { type Instant, later } from '../../domain/kernel/time.ts'
+import { placeOf } from '../http/place.ts'
 import { keyOf } from './digest.ts'
 import type { AuthTables } from './tables.ts'
 
@@ -25,20 +25,8 @@ export const PATIENCE = {
 /** After so long without an attempt the count begins anew. */
 const FORGET_MS = 60 * 60 * 1000
 const KNOWN_MS = 90 * 24 * FORGET_MS
-const IPV6_GROUPS = 4
 
 const loginOf = (who: string): string => who.trim().normalize('NFC').toLowerCase()
-
-/** Whoever has an IPv6 address has 2^64 of them. */
-const placeOf = (address: string): string => {
-  const bare = address.replace(/^::ffff:(?=\d+\.)/i, '')
-  if (!isIPv6(bare)) return bare
-  const [left = '', right] = bare.split('::')
-  const groups = left === '' ? [] : left.split(':')
-  const tail = right === undefined || right === '' ? [] : right.split(':')
-  const zeros = right === undefined ? [] : Array.from({ length: 8 - groups.length - tail.length }, () => '0')
-  return [...groups, ...zeros, ...tail].slice(0, IPV6_GROUPS).join(':')
-}
 
 type Options = { readonly db: Kysely<AuthTables>; readonly now: () => Instant }
 

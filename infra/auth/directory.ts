@@ -1,4 +1,4 @@
-import type { Kysely, Selectable } from 'kysely'
+import { type Kysely, type Selectable, sql } from 'kysely'
 import type { AccountView, ClientView, Directory } from '../../command-handlers/auth/ports.ts'
 import { accountIdOf } from '../../command-handlers/ids.ts'
 import type { PersonalData } from '../../domain/kernel/sealed.ts'
@@ -47,6 +47,10 @@ export const directory = ({ db, personal: { open } }: {
     const row = await rows.executeTakeFirst()
     return row && accountOf(open, row)
   }
+  const clientsWhere = async (column: 'owner_id' | 'organisation_id', id: string): Promise<readonly ClientView[]> => {
+    const rows = read.selectFrom('oauth_clients').selectAll().where(column, '=', id)
+    return clientsOf(open, await rows.orderBy('created_at').orderBy('client_id').execute())
+  }
   return {
     // An account's id derives from its login, so nobody need agree with the database on what a lower-case letter is.
     accountByLogin: (login) => accountById(accountIdOf(login)),
@@ -59,15 +63,21 @@ export const directory = ({ db, personal: { open } }: {
         .executeTakeFirst()
       return row && (await clientsOf(open, [row]))[0]
     },
-    clientsOf: async (accountId) => {
+    clientsOf: (accountId) => clientsWhere('owner_id', accountId),
+    clientsIn: (organisationId) => clientsWhere('organisation_id', organisationId),
+    organisationsOf: async (accountId) => {
       const rows = await read
-        .selectFrom('oauth_clients')
-        .selectAll()
-        .where('owner_id', '=', accountId)
+        .selectFrom('organisations')
+        .select(['organisation_id', 'name', 'members'])
+        .where(sql<boolean>`members @> ${JSON.stringify([{ user_id: accountId }])}::jsonb`)
         .orderBy('created_at')
-        .orderBy('client_id')
+        .orderBy('organisation_id')
         .execute()
-      return clientsOf(open, rows)
+      const names = await open(rows.map(({ name }) => name))
+      return rows.flatMap(({ organisation_id: organisationId, members }, n) => {
+        const role = members.find(({ user_id: id }) => id === accountId)?.role
+        return role === undefined ? [] : [{ organisationId, name: names[n] ?? '', role }]
+      })
     },
   }
 }

@@ -37,7 +37,7 @@ export const controller = ({
   const kept = credentials(secrets)
   const parts = { nodes: nodes({ engines, providers }), credentials: kept, personal, store, now }
 
-  return async (order, { signal, note }) => {
+  return async (order, { signal, note, progress }) => {
     const entry = await store.ended(order.orderId)
     if (entry?.status === 'FINISHED') return entry.result
     if (entry?.status === 'FAILED') throw new Failure(entry.because, { final: entry.final })
@@ -46,6 +46,7 @@ export const controller = ({
     try {
       const result = await carryOut(parts, order, {
         signal,
+        progress,
         note: (line) => {
           lines.add(line)
           note(line)

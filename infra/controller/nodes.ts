@@ -45,6 +45,7 @@ export const nodes = ({
       parameters: cluster.parameters ?? {},
       signal: work.signal,
       note: work.note,
+      progress: work.progress,
     }
   }
 

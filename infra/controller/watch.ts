@@ -94,7 +94,7 @@ const lookAt = async (
   const signal = AbortSignal.any([limit, stop])
   try {
     const seen = await until(signal, async () => {
-      const reached = await reachable.find(cluster, node.nodeId, { signal, note: () => {} })
+      const reached = await reachable.find(cluster, node.nodeId, { signal, note: () => {}, progress: () => {} })
       if (reached === undefined) return { health: 'no-contact' } as const
       // A full volume may be why no server answers.
       const usage = await reached.host.diskUsage().catch(() => undefined)

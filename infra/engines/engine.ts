@@ -46,6 +46,8 @@ export type NodeContext = {
   readonly signal: AbortSignal
   /** A line for the job's log. */
   readonly note: (line: string) => void
+  /** How much is done, measured, and a line that says it; told often, for work whose length depends on the data. */
+  readonly progress: (figure: number, line: string) => void
 }
 
 /** A node to look at or to give a signal to: no certificate and no password is opened for that. */

@@ -9,7 +9,8 @@ import type { Readiness } from '../telemetry/health.ts'
 import { apiDocs } from './api-docs.ts'
 import { type ApiInfo, openApi } from './openapi.ts'
 import { problemNamed, problemOf, refusal } from './problems.ts'
-import { type Known, type ServeOptions, serveEndpoint } from './serve-endpoint.ts'
+import { placeOf } from './place.ts'
+import { count, type Known, type ServeOptions, serveEndpoint } from './serve-endpoint.ts'
 
 export type AppOptions = ServeOptions & {
   readonly endpoints: readonly Endpoint[]
@@ -29,6 +30,7 @@ export type AppOptions = ServeOptions & {
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/
 const NO_ROUTE = '(none)'
 const PATH_LENGTH_MAX = 300
+const PAGES = /^\/(api\/docs|problems)(\/|$)/
 
 const securityHeaders = (publicUrl: string): Readonly<Record<string, string>> => ({
   'Cache-Control': 'no-store',
@@ -128,6 +130,8 @@ export const httpApp = (options: AppOptions): Koa => {
 
   const refuseUnmatched = async (ctx: Context, next: Next): Promise<void> => {
     const { path, route } = router.match(ctx.path, ctx.method)
+    // Endpoints count for themselves; health is asked for by who has to.
+    if (!route || PAGES.test(ctx.path)) count(options.limiter, 'address', placeOf(ctx.ip))
     if (route) return next()
     if (path.length === 0) throw refusal('not-found', `there is nothing at ${ctx.path.slice(0, PATH_LENGTH_MAX)}`)
     const allowed = [...new Set(path.flatMap(({ methods }) => methods)), 'OPTIONS'].toSorted().join(', ')

@@ -1,4 +1,5 @@
 import { ZodError, type core } from 'zod'
+import type { AdmissionRejection } from '../../command-handlers/admission.ts'
 import type { ErasureRejection } from '../../command-handlers/auth/erase.ts'
 import type { AuthRejection } from '../../command-handlers/auth/refusals.ts'
 import type { IdempotencyRejection } from '../../command-handlers/answer-once.ts'
@@ -15,11 +16,13 @@ import { RevisionConflict } from '../../domain/kernel/event-store.ts'
 import type { OrganisationRejection } from '../../domain/organisation/messages.ts'
 import type { WebhookRejection } from '../../domain/webhook/messages.ts'
 import type { TargetRejection } from '../webhooks/targets.ts'
+import { parameterProblems } from './parameter-problems.ts'
 
 /** What the edge itself refuses, before any command is decided. */
 export type EdgeRejection =
   | 'basic-required'
   | 'body-too-large'
+  | 'cross-site'
   | 'forbidden'
   | 'internal'
   | 'malformed-body'
@@ -29,6 +32,7 @@ export type EdgeRejection =
   | 'not-found'
   | 'not-settled'
   | 'timed-out'
+  | 'too-many-requests'
   | 'unauthenticated'
   | 'unsupported-encoding'
 
@@ -36,6 +40,7 @@ export type EdgeRejection =
 export type QueryRejection = 'datastore-not-deployed' | 'instant-not-reached' | 'not-in-trail' | 'unknown-field'
 
 export type ProblemCode =
+  | AdmissionRejection
   | AccountRejection
   | AccessRejection
   | AuthRejection
@@ -47,13 +52,14 @@ export type ProblemCode =
   | JobRejection
   | OrganisationEdgeRejection
   | OrganisationRejection
+  | keyof typeof parameterProblems
   | PlanRejection
   | QueryRejection
   | TargetRejection
   | WebhookEdgeRejection
   | WebhookRejection
 
-type Kind = { readonly status: number; readonly means: string }
+export type Kind = { readonly status: number; readonly means: string }
 
 /** Every refusal's status and meaning. A code without an entry does not compile. */
 export const problems: Readonly<Record<ProblemCode, Kind>> = {
@@ -70,8 +76,11 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
   'organisation-limit-reached': { status: 409, means: 'The user is a member of as many organisations as one may be.' },
   'role-too-high': { status: 403, means: 'Nobody gives or takes a role that is more than his own.' },
   'basic-required': { status: 401, means: 'This call is for the machine account of operators, by HTTP Basic.' },
+  'admission-stopped': { status: 409, means: 'The operators take no new jobs at present. The message says why and since when.' },
   'body-too-large': { status: 413, means: 'The request has more than 1 MiB.' },
   'client-not-found': { status: 404, means: 'The account has no such OAuth2 client.' },
+  ...parameterProblems,
+  'cross-site': { status: 403, means: 'The request comes from a page of another site. `ALLOWED_ORIGINS` names those that may.' },
   'cursor-ahead': { status: 422, means: 'A replay goes back. The webhook has not come so far yet.' },
   'access-unknown': {
     status: 503,
@@ -109,16 +118,11 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
   },
   'invalid-credentials': { status: 401, means: 'The login or the password is wrong.' },
   'invalid-jwt': { status: 401, means: 'The token of the issuer does not hold, or holds no more.' },
+  'issuer-unreachable': { status: 503, means: 'The keys of the issuer cannot be had at the moment. Try again.' },
   'job-not-found': { status: 404, means: 'There is no such job.' },
   'job-not-over': { status: 409, means: 'The job waits or is at work: only one that came to nothing is asked for again.' },
-  'job-not-retriable': {
-    status: 409,
-    means: 'The job did what it was to do, or the datastore has gone another way since. The message says which.',
-  },
-  'job-past-return': {
-    status: 409,
-    means: 'The job has gone too far to be cancelled; it will be carried to its end.',
-  },
+  'job-not-retriable': { status: 409, means: 'The job did what it was to do, or the datastore has gone another way since.' },
+  'job-past-return': { status: 409, means: 'The job has gone too far to be cancelled; it will be carried to its end.' },
   'login-taken': { status: 409, means: 'The login is taken.' },
   'malformed-body': {
     status: 400,
@@ -134,6 +138,7 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
     means: 'The password is too short, too long, too easily guessed, or holds what it may not. The message says which.',
   },
   'malformed-request': { status: 400, means: 'A field is missing or of the wrong type or form. `field` names it.' },
+  'malformed-scope': { status: 400, means: 'It is not said whose jobs are meant, or twice.' },
   'malformed-tags': { status: 400, means: 'The tags are too many, too long, empty or repeated.' },
   'method-not-allowed': {
     status: 405,
@@ -177,6 +182,7 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
     status: 429,
     means: 'Too many attempts. The header Retry-After tells how many seconds to wait.',
   },
+  'too-many-requests': { status: 429, means: 'Too many requests. The header Retry-After tells how many seconds to wait.' },
   unauthenticated: { status: 401, means: 'Nobody is signed in: no session or token was presented, or it is over.' },
   'unknown-field': { status: 400, means: 'A datastore has no such field. The message lists those it has.' },
   'unsupported-encoding': { status: 415, means: 'A body must come without a content encoding.' },

@@ -4,10 +4,15 @@ import { type Endpoint, type Principal, Refused, type Reply } from '../../domain
 import { type Position, parsePosition, positionText } from '../../domain/kernel/event-store.ts'
 import type { Log } from '../telemetry/logger.ts'
 import { type Admission, admitted, type Header } from './admission.ts'
-import { refusal } from './problems.ts'
+import { type Origins, refuseCrossSite } from './cross-site.ts'
+import { placeOf } from './place.ts'
+import { type EdgeRejection, refusal } from './problems.ts'
+import type { RateLimiter, RateLimits } from './rate-limit.ts'
 import { formOf, jsonOf, readText, refuseUnstorable, valuesOf } from './read-body.ts'
 
-export type ServeOptions = Admission & {
+export type ServeOptions = Admission & Origins & {
+  /** Absent: nothing is limited. */
+  readonly limiter?: RateLimiter | undefined
   /** Resolves once the read models have the position, or when the time has run out; whether they have. */
   readonly waitFor: (position: Position, withinMs: number) => Promise<boolean>
   readonly readYourWritesMs: number
@@ -109,6 +114,48 @@ const watch = (isStillHere: () => Promise<boolean>, everyMs: number, gone: Abort
   gone.signal.addEventListener('abort', () => clearInterval(looking), { once: true })
 }
 
+const SIGN_IN = /^\/api\/(v2\/)?auth\//
+
+/** @throws Refused when there were too many */
+export const count = (limiter: RateLimiter | undefined, kind: keyof RateLimits, whose: string): void => {
+  const retryAfterSeconds = limiter?.take(kind, whose)
+  if (retryAfterSeconds === undefined) return
+  const because = `too many requests; try again in ${retryAfterSeconds} s`
+  throw new Refused({ rejected: 'too-many-requests' satisfies EdgeRejection, because, retryAfterSeconds })
+}
+
+/**
+ * Admits somebody, and counts his request: for himself once it is known who he is, so that nobody else at his address is
+ * held up by him; else for the address.
+ */
+const counted = async (
+  { access, path }: Endpoint,
+  options: ServeOptions,
+  address: string,
+  admit: (options: ServeOptions) => Promise<Principal>,
+): Promise<Principal> => {
+  const { limiter, authenticate } = options
+  const place = placeOf(address)
+  if (access === 'public') {
+    count(limiter, SIGN_IN.test(path) ? 'signIn' : 'address', place)
+    return admit(options)
+  }
+  let who: Principal | undefined
+  const authenticating: ServeOptions['authenticate'] = async (header) => (who = await authenticate(header))
+  try {
+    const principal = await admit({ ...options, authenticate: authenticating })
+    count(limiter, 'user', principal.clientId ?? principal.userId)
+    return principal
+  } catch (error) {
+    // One that was counted as himself, and refused for it or for what he may not, is not counted again.
+    if (who === undefined && error instanceof Refused) count(limiter, 'address', place)
+    else if (who !== undefined && error instanceof Refused && error.code !== 'too-many-requests') {
+      count(limiter, 'user', who.clientId ?? who.userId)
+    }
+    throw error
+  }
+}
+
 /**
  * Carries a request to its endpoint and the reply back: who asks, in whose name, what he has seen already; and holds
  * the answer until the read models have what it tells of.
@@ -118,7 +165,8 @@ export const serveEndpoint =
   async (ctx: Context, known: Known): Promise<void> => {
     const header = headerOf(ctx)
     const params = paramsOf(ctx)
-    const principal = await admitted(endpoint, options, header, params)
+    refuseCrossSite(ctx.method, header, options)
+    const principal = await counted(endpoint, options, ctx.ip, (counting) => admitted(endpoint, counting, header, params))
     known.principal = principal
     const seen = askedPosition(header)
     const body = await bodyOf(ctx, endpoint)

@@ -19,7 +19,7 @@ export const orderIdOf = (jobId: string, { course, step, key, attempt }: Place):
 /**
  * The id of what came of an order. A repeat has the same id and is dropped wherever it arrives.
  *
- * @param line for `noted`: which line of the order it is, from 0
+ * @param line for `noted`: which line of the order it is, from 0; or what says how far it has come
  */
-export const outcomeIdOf = (orderId: string, kind: OrderOutcome['kind'], line = 0): string =>
+export const outcomeIdOf = (orderId: string, kind: OrderOutcome['kind'], line: number | string = 0): string =>
   kind === 'noted' ? derived('outcome', orderId, kind, line) : derived('outcome', orderId, kind)

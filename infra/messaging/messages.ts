@@ -145,6 +145,7 @@ export const PlacedOrderMessage = Place.extend({
   datastoreId: id,
   order: Order,
   notAfter: z.iso.datetime(),
+  extending: z.object({ byMs: z.number().positive(), until: z.iso.datetime() }).exactOptional(),
 }) satisfies z.ZodType<PlacedOrder>
 
 const Result = z.object({
@@ -160,7 +161,7 @@ const answered = Place.extend({ orderId: id, jobId: id, at: z.iso.datetime() })
 
 /** What came of an order, as it travels. */
 export const OutcomeMessage = z.discriminatedUnion('kind', [
-  answered.extend({ kind: z.literal('noted'), line: z.string() }),
+  answered.extend({ kind: z.literal('noted'), line: z.string(), figure: z.number().nonnegative().exactOptional() }),
   answered.extend({ kind: z.literal('succeeded'), result: Result }),
   answered.extend({ kind: z.literal('failed'), because: z.string(), final: z.boolean() }),
 ]) satisfies z.ZodType<OrderOutcome>

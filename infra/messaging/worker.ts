@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import type { OrderOutcome, OrderResult, PlacedOrder } from '../../domain/job/orders.ts'
-import { type Instant, reached } from '../../domain/kernel/time.ts'
+import { extended, type OrderOutcome, type OrderResult, type PlacedOrder } from '../../domain/job/orders.ts'
+import { type Instant, later, reached } from '../../domain/kernel/time.ts'
 import { type InOrder, inOrder } from '../runners/in-order.ts'
 import type { Log } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
@@ -15,6 +15,9 @@ const RETRY_DELAY_MS = 2_000
 const RETRY_DELAY_MAX_MS = 60_000
 const LINE_LENGTH_MAX = 1_000
 const LINES_MAX = 1_000
+/** How often progress is passed on at most, in milliseconds; and how many times at least before a deadline that moves. */
+const PROGRESS_EVERY_MS = 30_000
+const PROGRESS_PER_DEADLINE = 5
 
 const TOO_LATE = 'It took too long to begin.'
 const TOO_LONG = 'It took too long and was stopped.'
@@ -38,6 +41,11 @@ export type Work = {
   readonly signal: AbortSignal
   /** A line for the job's log, shown while the order is worked on. */
   readonly note: (line: string) => void
+  /**
+   * How much of the order is done, measured, in whatever unit; with a line for the log. Told as often as one likes: it is
+   * passed on now and then. While it grows, an order that may take as long as it moves is not out of time.
+   */
+  readonly progress: (figure: number, line: string) => void
 }
 
 export type Handle = (order: PlacedOrder, work: Work) => Promise<OrderResult>
@@ -68,22 +76,41 @@ type Shell = WorkOptions & { readonly forced: AbortSignal }
 const noting = ({ messaging, now, log }: Shell, order: PlacedOrder) => {
   const underWay: Promise<void>[] = []
   let lines = 0
-  const publish = async (line: string, place: number): Promise<void> => {
-    const outcome: OrderOutcome = { ...answered(order, now()), kind: 'noted', line: line.slice(0, LINE_LENGTH_MAX) }
+  let notAfter = order.notAfter
+  let most = 0
+  let due = now()
+  const told = (line: string) => ({ ...answered(order, now()), kind: 'noted', line: line.slice(0, LINE_LENGTH_MAX) }) as const
+  const publish = async (outcome: OrderOutcome, mark: number | string): Promise<boolean> => {
     try {
-      await messaging.answer(outcome, outcomeIdOf(order.orderId, 'noted', place), carrierOf())
+      await messaging.answer(outcome, outcomeIdOf(order.orderId, 'noted', mark), carrierOf())
+      return true
     } catch (err) {
       // A line is for the eye: the order must not fail for it.
       log.warn({ orderId: order.orderId, jobId: order.jobId, err }, 'a line was lost')
+      return false
     }
+  }
+  /** The deadline moves only with what the broker has: what the job never hears of, it does not wait for. */
+  const advance = async (outcome: OrderOutcome, figure: number): Promise<void> => {
+    if (!(await publish(outcome, `figure ${figure}`)) || order.extending === undefined) return
+    notAfter = extended(notAfter, order.extending, outcome.at)
   }
   return {
     note: (line: string): void => {
-      if (lines < LINES_MAX) underWay.push(publish(line, lines++))
+      if (lines < LINES_MAX) underWay.push(publish(told(line), lines++).then(() => undefined))
     },
+    progress: (figure: number, line: string): void => {
+      if (figure <= most || !reached(due, now())) return
+      most = figure
+      due = later(now(), Math.min(PROGRESS_EVERY_MS, (order.extending?.byMs ?? Infinity) / PROGRESS_PER_DEADLINE))
+      underWay.push(advance({ ...told(line), figure }, figure))
+    },
+    notAfter: (): Instant => notAfter,
     told: () => Promise.all(underWay),
   }
 }
+
+type Notes = ReturnType<typeof noting>
 
 const answered = ({ orderId, jobId, step, key, attempt, course }: PlacedOrder, at: Instant) =>
   ({ orderId, jobId, step, key, attempt, course, at })
@@ -91,18 +118,26 @@ const answered = ({ orderId, jobId, step, key, attempt, course }: PlacedOrder, a
 const idsOf = ({ orderId, jobId, datastoreId, step, key, attempt, course, order }: PlacedOrder) =>
   ({ orderId, jobId, datastoreId, step, key, attempt, course, subject: order.subject })
 
-const leftMs = ({ notAfter }: PlacedOrder, now: Instant): number =>
+const leftMs = (notAfter: Instant, now: Instant): number =>
   Math.min(Date.parse(notAfter) - Date.parse(now), TIMER_MS_MAX)
 
 /** Runs the handler once and makes an answer of what comes of it. Undefined: it was stopped because the worker goes. */
-const attempted = async (shell: Shell, order: PlacedOrder, note: Work['note']): Promise<Answer | undefined> => {
+const attempted = async (shell: Shell, order: PlacedOrder, notes: Notes): Promise<Answer | undefined> => {
   const { handle, now, log, forced } = shell
   if (reached(order.notAfter, now())) return NOT_BEGUN
   const overdue = new AbortController()
-  const timer = setTimeout(() => overdue.abort(), leftMs(order, now()))
+  let timer: NodeJS.Timeout | undefined
+  const watch = (notAfter: Instant): void => {
+    timer = setTimeout(() => {
+      const moved = notes.notAfter()
+      if (moved > notAfter) watch(moved)
+      else overdue.abort()
+    }, leftMs(notAfter, now()))
+  }
+  watch(order.notAfter)
   try {
     const signal = AbortSignal.any([overdue.signal, forced])
-    return { kind: 'succeeded', result: await handle(order, { signal, note }) }
+    return { kind: 'succeeded', result: await handle(order, { signal, note: notes.note, progress: notes.progress }) }
   } catch (err) {
     if (overdue.signal.aborted) {
       log.warn({ ...idsOf(order), err }, 'an order ran out of time')
@@ -127,7 +162,7 @@ const carryOut = async (
   const began = performance.now()
   const notes = noting(shell, order)
   try {
-    const answer = isTooLate ? NOT_BEGUN : await attempted(shell, order, notes.note)
+    const answer = isTooLate ? NOT_BEGUN : await attempted(shell, order, notes)
     await notes.told()
     if (answer === undefined) return await nak(0)
     const outcome: OrderOutcome = { ...answered(order, now()), ...answer }
@@ -184,7 +219,7 @@ export const workOn = async (options: WorkOptions): Promise<void> => {
   const run = async (delivered: Delivered<PlacedOrder>): Promise<void> => {
     const { orderId, jobId, datastoreId, key, order } = delivered.message
     const attributes = { 'ccx.order': orderId, 'ccx.job': jobId, 'ccx.datastore': datastoreId }
-    const turn = { key: JSON.stringify([datastoreId, key]), waitMs: leftMs(delivered.message, options.now()) }
+    const turn = { key: JSON.stringify([datastoreId, key]), waitMs: leftMs(delivered.message.notAfter, options.now()) }
     await inTurn(turns, turn, async (isTooLate) => {
       // Not begun when the drain began: another worker can have it at once.
       if (signal.aborted) return delivered.nak(0)

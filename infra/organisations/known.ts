@@ -7,7 +7,7 @@ import { READ_SCHEMA, type ReadSchema } from '../../projections/schema.ts'
 export const knownOrganisations = ({ db, personal: { open } }: {
   readonly db: Kysely<ReadSchema>
   readonly personal: Pick<PersonalData, 'open'>
-}): Organisations => {
+}): Organisations & { readonly idsOf: (userId: string) => Promise<readonly string[]> } => {
   const read = db.withSchema(READ_SCHEMA)
   return {
     invitationBy: async (tokenHash) => {
@@ -33,6 +33,11 @@ export const knownOrganisations = ({ db, personal: { open } }: {
         .where(isMember)
         .executeTakeFirstOrThrow()
       return Number(count)
+    },
+    idsOf: async (userId) => {
+      const isMember = sql<boolean>`members @> ${JSON.stringify([{ user_id: userId }])}::jsonb`
+      const rows = await read.selectFrom('organisations').select('organisation_id').where(isMember).execute()
+      return rows.map(({ organisation_id: id }) => id)
     },
     holdings: async (ownerId) => {
       const [datastores, webhooks] = await Promise.all([

@@ -1,9 +1,11 @@
 import { isDeepStrictEqual } from 'node:util'
 import { account } from '../../domain/account/account.ts'
 import { datastore } from '../../domain/datastore/datastore.ts'
+import { installation } from '../../domain/installation/installation.ts'
 import { job } from '../../domain/job/job.ts'
 import { type Command, type Decider, type Event, isRejection } from '../../domain/kernel/decider.ts'
 import { organisation } from '../../domain/organisation/organisation.ts'
+import { parameterGroups } from '../../domain/parameter-group/parameter-group.ts'
 import { webhook } from '../../domain/webhook/webhook.ts'
 import type { PREFIXES } from '../../projections/known-event.ts'
 import { sagas } from '../../sagas/index.ts'
@@ -48,9 +50,11 @@ const folding =
 /** The decider of each kind of stream. A new kind does not compile until it is named here. */
 export const deciders: Readonly<Record<(typeof PREFIXES)[number], () => StreamFold>> = {
   'datastore-': folding(datastore),
+  'installation-': folding(installation),
   'job-': folding(job(sagas)),
   'account-': folding(account),
   'webhook-': folding(webhook),
+  'parameters-': folding(parameterGroups),
   'organisation-': folding(organisation),
 }
 

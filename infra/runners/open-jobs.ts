@@ -81,7 +81,8 @@ export const originOf = ({ correlationId, organisationId, requestId }: Metadata)
 
 /** The order as it goes out; its id is derived from its place, so that a repeat is known as one. */
 export const placedOrder = ({ data }: StepOrdered): PlacedOrder => {
-  const { jobId, datastoreId, step, key, attempt, course, order, notAfter } = data
+  const { jobId, datastoreId, step, key, attempt, course, order, notAfter, extending } = data
   const place = { step, key, attempt, course }
-  return { orderId: orderIdOf(jobId, place), jobId, datastoreId, ...place, order, notAfter }
+  const moving = extending === undefined ? {} : { extending }
+  return { orderId: orderIdOf(jobId, place), jobId, datastoreId, ...place, order, notAfter, ...moving }
 }

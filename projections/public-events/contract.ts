@@ -20,6 +20,9 @@ const ofStep = ofJob.extend({ step })
 const ofAccount = z.object({ accountId: id })
 const ofClient = z.object({ accountId: id.describe('The account that it acts for.'), clientId: id })
 
+const ofParameterGroup = z.object({ groupId: id.describe('The parameter group.') })
+const parameterNames = z.array(z.string()).describe('The names of the parameters that it sets.')
+
 const ofWebhook = z.object({ webhookId: id })
 
 const node = z.object({ nodeId, role, privateAddress: address, publicAddress: address })
@@ -34,6 +37,7 @@ const JOB = 'jobs/{jobId}'
 const NODE = 'nodes/{nodeId}'
 const ACCOUNT = 'accounts/{accountId}'
 const CLIENT = 'clients/{clientId}'
+const PARAMETER_GROUP = 'parameter-groups/{groupId}'
 const WEBHOOK = 'webhooks/{webhookId}'
 
 /**
@@ -147,6 +151,17 @@ export const contract = {
     data: ofClient.extend({ previousUntil: instant.describe('Until then the previous secret holds as well.') }),
   },
   'dev.ccx.account.client-revoked.v1': { summary: 'OAuth2 client credentials hold no more.', subject: CLIENT, data: ofClient },
+  'dev.ccx.parameter-group.created.v1': {
+    summary: 'A parameter group was made.',
+    subject: PARAMETER_GROUP,
+    data: ofParameterGroup.extend({ vendor: z.string(), version: z.string(), type: z.string(), parameters: parameterNames }),
+  },
+  'dev.ccx.parameter-group.changed.v1': {
+    summary: 'Its name, description or values were changed.',
+    subject: PARAMETER_GROUP,
+    data: ofParameterGroup.extend({ parameters: parameterNames.exactOptional() }),
+  },
+  'dev.ccx.parameter-group.deleted.v1': { summary: 'It was deleted.', subject: PARAMETER_GROUP, data: ofParameterGroup },
   'dev.ccx.webhook.created.v1': { summary: 'A webhook was made.', subject: WEBHOOK, data: ofWebhook },
   'dev.ccx.webhook.changed.v1': {
     summary: 'Where a webhook leads, or what it lets through, is another.',

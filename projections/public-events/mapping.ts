@@ -155,6 +155,10 @@ const mapping: Mapping = {
   JobFinished: nothing,
   JobUnwound: nothing,
 
+  // The operators' own affair.
+  AdmissionStopped: nothing,
+  AdmissionOpened: nothing,
+
   // All that it says is personal.
   AccountRegistered: nothing,
   LoginConfirmed: nothing,
@@ -184,6 +188,26 @@ const mapping: Mapping = {
   AccountDeleted: ({ data }) => aboutAccount('dev.ccx.account.deleted.v1', data),
 
   ...organisationMapping,
+
+  ParameterGroupCreated: ({ data: { groupId, vendor, version, type, values } }) => [
+    {
+      type: 'dev.ccx.parameter-group.created.v1',
+      subject: `parameter-groups/${groupId}`,
+      data: { groupId, vendor, version, type, parameters: Object.keys(values) },
+    },
+  ],
+  ParameterGroupChanged: ({ data: { groupId, values } }) => [
+    {
+      type: 'dev.ccx.parameter-group.changed.v1',
+      subject: `parameter-groups/${groupId}`,
+      data: { groupId, ...(values === undefined ? {} : { parameters: Object.keys(values) }) },
+    },
+  ],
+  // Told of by the job that gives it its values.
+  ParameterGroupChosen: nothing,
+  ParameterGroupDeleted: ({ data: { groupId } }) => [
+    { type: 'dev.ccx.parameter-group.deleted.v1', subject: `parameter-groups/${groupId}`, data: { groupId } },
+  ],
 
   WebhookCreated: ({ data }) => aboutWebhook('dev.ccx.webhook.created.v1', data),
   WebhookChanged: ({ data }) => aboutWebhook('dev.ccx.webhook.changed.v1', data),
@@ -227,6 +251,11 @@ export const organisationOf = ({ type, data, metadata }: KnownEvent): string | u
     case 'EventStreamClosed':
     case 'OrganisationErased':
       return data.accountId
+    case 'ParameterGroupCreated':
+    case 'ParameterGroupChanged':
+    case 'ParameterGroupChosen':
+    case 'ParameterGroupDeleted':
+      return data.ownerId
     case 'WebhookCreated':
     case 'OrganisationCreated':
       return data.organisationId

@@ -5,6 +5,7 @@ import { billing } from './billing.ts'
 import { adminDatastores } from './datastores.ts'
 import { controllerVersion } from './platform.ts'
 import type { StoreQueries } from './stores.ts'
+import { adminUsers } from './users.ts'
 
 /**
  * What operators read of everybody.
@@ -20,4 +21,5 @@ export const admin = ({
   adminAudit({ ...queries, audit: history.audit }),
   ...billing({ db: queries.db, now: history.now }),
   controllerVersion(version),
+  ...adminUsers(queries),
 ]

@@ -22,7 +22,10 @@ const endpoints = [
   ...authEndpoints({
     ...ports,
     secure: false,
-    directory: { accountByLogin: unused, accountById: unused, clientById: unused, clientsOf: unused },
+    directory: {
+      accountByLogin: unused, accountById: unused, clientById: unused, clientsOf: unused, clientsIn: unused,
+      organisationsOf: unused,
+    },
     credentials: {
       keep: unused, issue: unused, verify: unused, forget: unused, lastUsed: unused, set: unused, rotate: unused,
     },
@@ -33,6 +36,10 @@ const endpoints = [
     throttle: { take: unused },
     outbox: { put: unused },
     registrationOpen: true,
+    jwtIssuers: { verify: unused },
+    jwtLogins: { claim: unused, standing: unused, end: unused },
+    jwtSessionSeconds: 60,
+    loginRedirectUrl: 'http://127.0.0.1',
     publicUrl: 'http://127.0.0.1',
     later: () => undefined,
     attempts: { begin: unused, succeed: unused },

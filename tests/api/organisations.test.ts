@@ -152,6 +152,103 @@ test('nobody gives more than he has, and the last owner stays', async () => {
   assert.equal(await membersOf('bob', id), [[scene.loginOf('bob'), 'owner'], [scene.loginOf('dan'), 'developer']])
 })
 
+const CLIENTS = '/api/v2/auth/oauth2/clients'
+const NewClient = z.object({ client_id: z.string(), client_secret: z.string(), role: z.enum(ROLES).nullable() })
+const newClient = async (name: string, scope: string | undefined, role?: Role): Promise<z.infer<typeof NewClient>> =>
+  NewClient.parse(
+    (await scene.ask(name, 'POST', CLIENTS, { body: { name: 'ci', role }, ...(scope === undefined ? {} : { scope }) })).body,
+  )
+const tokenOf = async ({ client_id, client_secret }: z.infer<typeof NewClient>): Promise<Answer> => {
+  const raw = new URLSearchParams({ grant_type: 'client_credentials', client_id, client_secret }).toString()
+  return scene.service.rest.ask('POST', '/api/auth/oauth2/token', { raw })
+}
+const bearer = async (client: z.infer<typeof NewClient>): Promise<string> =>
+  z.object({ access_token: z.string() }).parse((await tokenOf(client)).body).access_token
+const Scopes = z.object({ scopes: z.array(z.object({ id: z.string(), type: z.string(), role: z.string(), name: z.string() })) })
+const scopesOf = ({ body }: Answer) => Scopes.parse(body).scopes.map(({ id, type, role }) => [type, id, role])
+
+test('signing in tells every scope with the role in it, the own one first', async () => {
+  const id = await scene.found('dan', 'Winds')
+  await scene.join('dan', id, 'eve', 'auditor')
+  const body = scene.person('eve')
+  const told = scopesOf(await scene.service.rest.ask('POST', '/api/v2/auth/login', { body }))
+  assert.equal(told[0], ['user', scene.idOf('eve'), 'admin'])
+  assert.equal(told.find(([, one]) => one === id), ['org', id, 'auditor'])
+  for (const path of ['/api/auth/check', '/api/v2/auth/check']) {
+    assert.equal(scopesOf(await scene.ask('eve', 'GET', path)), told)
+  }
+})
+
+test('a client acts in the scope it was made for, and in no other, as no more than it may', async () => {
+  const id = await scene.found('ann')
+  const scope = `org:${id}`
+  const client = await newClient('ann', scope, 'viewer')
+  const token = await bearer(client)
+  const ask = (method: string, path: string, headers = {}) => scene.service.rest.ask(method, path, { as: token, headers })
+  assert.equal(scopesOf(await ask('GET', '/api/v2/auth/check')), [['org', id, 'viewer']])
+  assert.is((await ask('GET', at(id, '/members'))).status, 200)
+  assert.is((await ask('GET', at(id, '/invitations'))).status, 403)
+  assert.is((await ask('GET', '/api/v1/organisations', { 'ccx-owner': scope })).status, 200)
+  assert.is((await ask('GET', '/api/v1/organisations', { 'ccx-owner': `user:${scene.idOf('ann')}` })).status, 403)
+  const other = await scene.found('ann')
+  assert.equal(problem(await ask('GET', at(other))), [404, 'organisation-not-found'])
+  const listed = z.object({ clients: z.array(z.object({ client_id: z.string() })) })
+  const clientsIn = async (headers: object) => listed.parse((await scene.ask('ann', 'GET', CLIENTS, headers)).body).clients
+  assert.equal((await clientsIn({ scope })).map(({ client_id: one }) => one), [client.client_id])
+  assert.not.ok((await clientsIn({})).some(({ client_id: one }) => one === client.client_id))
+  const own = await bearer(await newClient('ann', undefined))
+  const foreign = await scene.service.rest.ask('GET', '/api/v1/organisations', { as: own, headers: { 'ccx-owner': scope } })
+  assert.is(foreign.status, 403)
+})
+
+test('clients are made by administrators, with no more than they have, and revoked by each of them', async () => {
+  const id = await scene.found('ann')
+  const scope = `org:${id}`
+  await scene.join('ann', id, 'bob', 'admin')
+  await scene.join('ann', id, 'dan', 'developer')
+  const make = (name: string, role: Role) => scene.ask(name, 'POST', CLIENTS, { scope, body: { name: 'ci', role } })
+  assert.equal(problem(await make('dan', 'viewer')), [403, 'forbidden'])
+  assert.equal(problem(await make('bob', 'owner')), [403, 'role-too-high'])
+  const client = await newClient('ann', scope)
+  assert.is(client.role, 'owner')
+  const path = `${CLIENTS}/${client.client_id}`
+  assert.equal(problem(await scene.ask('bob', 'POST', `${path}/rotate`, { scope, body: {} })), [403, 'forbidden'])
+  assert.equal(problem(await scene.ask('eve', 'DELETE', path)), [404, 'client-not-found'])
+  assert.equal(problem(await scene.ask('ann', 'DELETE', path)), [404, 'client-not-found'])
+  const token = await bearer(client)
+  assert.is((await scene.ask('bob', 'DELETE', path, { scope })).status, 200)
+  assert.is((await scene.service.rest.ask('GET', at(id), { as: token })).status, 401)
+})
+
+test("whoever is removed takes his clients' rights with him, and coming back does not bring them back", async () => {
+  const id = await scene.found('ann')
+  const scope = `org:${id}`
+  await scene.join('ann', id, 'bob', 'admin')
+  const client = await newClient('bob', scope)
+  const token = await bearer(client)
+  const status = async () => (await scene.service.rest.ask('GET', at(id), { as: token })).status
+  assert.is(await status(), 200)
+  const lower = { body: { role: 'auditor' } }
+  await scene.ask('ann', 'PATCH', at(id, `/members/${scene.idOf('bob')}`), lower)
+  assert.is((await scene.service.rest.ask('GET', at(id, '/invitations'), { as: token })).status, 403)
+  await scene.ask('ann', 'DELETE', at(id, `/members/${scene.idOf('bob')}`))
+  assert.is(await status(), 401)
+  scene.service.advance(1_000)
+  await scene.join('ann', id, 'bob', 'admin')
+  assert.is(await status(), 401)
+})
+
+test('a client does not do what concerns its user', async () => {
+  const id = await scene.found('ann')
+  const token = await bearer(await newClient('ann', `org:${id}`))
+  const ask = (method: string, path: string, body?: unknown) => scene.service.rest.ask(method, path, { as: token, body })
+  assert.equal(problem(await ask('POST', at(id, '/leave'))), [403, 'forbidden'])
+  assert.equal(problem(await ask('DELETE', at(id))), [403, 'forbidden'])
+  assert.equal(problem(await ask('POST', at(id, '/hand-over'), { user_id: scene.idOf('bob') })), [403, 'forbidden'])
+  assert.equal(problem(await ask('POST', ORGANISATIONS, { name: 'mine' })), [403, 'forbidden'])
+  assert.equal(problem(await ask('POST', `/api/v1/invitations/${'x'.repeat(43)}/accept`)), [403, 'forbidden'])
+})
+
 test('an organisation is renamed by its administrators and deleted by its owner', async () => {
   const id = await scene.found('ann')
   await scene.join('ann', id, 'bob', 'admin')

@@ -39,7 +39,7 @@ const begin = async (): Promise<World> => {
 
 const carriedOut = async (handle: Handle, order: Order): Promise<{ result: OrderResult; notes: readonly string[] }> => {
   const notes: string[] = []
-  const work = { signal: new AbortController().signal, note: (line: string) => void notes.push(line) }
+  const work = { signal: new AbortController().signal, note: (line: string) => void notes.push(line), progress: () => undefined }
   return { result: await handle(placed('ord_1', { order }), work), notes }
 }
 
@@ -256,7 +256,7 @@ rest('a sweep that cannot remove everything says so', async () => {
 
 rest('an order whose time is up is not begun', async () => {
   const late = new Error('late')
-  const work = { signal: AbortSignal.abort(late), note: () => undefined }
+  const work = { signal: AbortSignal.abort(late), note: () => undefined, progress: () => undefined }
   const error: unknown = await differing({})(placed('ord_1', { order: order('odd') }), work).catch(
     (cause: unknown) => cause,
   )

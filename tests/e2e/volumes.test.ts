@@ -14,6 +14,7 @@ const volumes = suite('the volumes of a datastore fill up')
 const GROW = 'JOB_TYPE_SCALE_VOLUME'
 const GUARD = 'JOB_TYPE_SET_READ_ONLY'
 const MIB = 1024 ** 2
+const WRITABLE = { withinMs: 60_000, what: 'writes being taken' }
 /** About twenty MiB that nothing compresses away. */
 const FILL = `insert into filling select repeat(md5(random()::text), 30) from generate_series(1, 20000)`
 
@@ -79,11 +80,12 @@ const isGuarded = async (): Promise<void> => {
     assert.ok(Number(await ask('select count(*) from filling')) > 0)
     await changeInsistently(instance.api, uuid, { new_volume_size: sizeGib + 1 })
     assert.is((await seen()).disk_size, sizeGib + 1)
-    await until(async () => !/read-only/.test((await seen()).cluster_status_text), { withinMs: 60_000, what: 'writes being taken' })
+    await until(async () => !/read-only/.test((await seen()).cluster_status_text), WRITABLE)
     await ask(FILL)
   })
   const { jobs } = await jobsOf(instance.api, uuid)
-  assert.equal(jobs.filter(({ type }) => type === GUARD).map(({ status }) => status), ['JOB_STATUS_FINISHED', 'JOB_STATUS_FINISHED'])
+  const guards = jobs.filter(({ type }) => type === GUARD).map(({ status }) => status)
+  assert.equal(guards, ['JOB_STATUS_FINISHED', 'JOB_STATUS_FINISHED'])
 }
 
 const makesRoom = async (): Promise<void> => {
@@ -95,7 +97,7 @@ const makesRoom = async (): Promise<void> => {
     await until(async () => /read-only/.test((await seen()).cluster_status_text), { withinMs: 30_000 })
     // What a tenant says for himself is how he cleans up.
     await ask('begin read write; truncate filling; commit')
-    await until(async () => !/read-only/.test((await seen()).cluster_status_text), { withinMs: 60_000, what: 'writes being taken' })
+    await until(async () => !/read-only/.test((await seen()).cluster_status_text), WRITABLE)
     await ask(FILL)
   })
   assert.is((await seen()).disk_size, sizeGib)

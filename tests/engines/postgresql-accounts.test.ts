@@ -35,6 +35,7 @@ const node: NodeContext = {
   secrets: { superuserPassword: 'superuser-1', replicationPassword: 'replication-1' },
   signal: AbortSignal.timeout(60_000),
   note: () => {},
+  progress: () => {},
 }
 
 test.before(async () => {

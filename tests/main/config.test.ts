@@ -1,6 +1,9 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { readConfig } from '../../infra/config.ts'
+import { inTemporaryFolder } from '../support/temporary-folder.ts'
 
 const test = suite('the configuration')
 
@@ -28,6 +31,33 @@ test('a malformed address is named, and not repeated', () => {
       assert.match(String(error), name)
       assert.not.match(String(error), 'hidden')
     }
+  }
+})
+
+const JWT = { JWT_PUBLIC_KEY_ID: 'portal', JWT_JWKS_URL: 'https://portal.example/keys' }
+
+test('issuers come from settings of their own and from a file', () =>
+  inTemporaryFolder(async (folder) => {
+    const file = join(folder, 'issuers.json')
+    const listed = [{ issuer: 'b', public_key_pem: 'pem' }, { issuer: 'c', jwks_url: 'http://127.0.0.1:1/keys' }]
+    await writeFile(file, JSON.stringify(listed))
+    const { issuers } = readConfig({ ...JWT, JWT_ISSUERS_FILE: file }).jwt
+    const [portal, ...filed] = issuers
+    assert.equal(portal, { issuer: 'portal', jwksUrl: JWT.JWT_JWKS_URL })
+    assert.equal(filed, [{ issuer: 'b', publicKeyPem: 'pem' }, { issuer: 'c', jwksUrl: 'http://127.0.0.1:1/keys' }])
+    assert.equal(readConfig({}).jwt.issuers, [])
+  }))
+
+test('keys of issuers come neither by plain http from elsewhere, nor from nowhere', () => {
+  assert.throws(() => readConfig({ ...JWT, JWT_JWKS_URL: 'http://portal.example/keys' }), /JWT_JWKS_URL/)
+  assert.throws(() => readConfig({ JWT_PUBLIC_KEY_ID: 'portal' }), /JWT_PUBLIC_KEY_PEM/)
+})
+
+test('rates are so many a second and so many at once, or off', () => {
+  const { limits } = readConfig({ RATE_LIMIT_USER: '2.5/10', RATE_LIMIT_SIGN_IN: 'off' }).http
+  assert.equal(limits, { user: { perSecond: 2.5, burst: 10 }, address: { perSecond: 20, burst: 200 }, signIn: undefined })
+  for (const rate of ['10', '0/10', '10/0', '-1/5', 'many']) {
+    assert.throws(() => readConfig({ RATE_LIMIT_USER: rate }), /RATE_LIMIT_USER/)
   }
 })
 

@@ -103,6 +103,38 @@ fact('an order past its time is not begun', async (on) => {
   assert.equal(outcome?.kind === 'failed' && [outcome.because, outcome.final], ['It took too long to begin.', false])
 })
 
+fact('an order that may take as long as it moves is stopped only when it stands still, or at its limit', async (on) => {
+  const now = () => new Date().toISOString()
+  const inMs = (ms: number) => new Date(Date.now() + ms).toISOString()
+  const paces = { moves: 12, hangs: 2, 'never ends': Infinity }
+  on.worker(async ({ orderId }, { signal, progress }) => {
+    const rounds = Object.entries(paces).find(([name]) => name === orderId)?.[1] ?? 0
+    for (let n = 1; n <= rounds; n++) {
+      const next = Date.now() + 100
+      await until(() => signal.aborted || Date.now() >= next, { withinMs })
+      signal.throwIfAborted()
+      progress(n, `${n} of them`)
+    }
+    if (orderId === 'hangs') await once(signal, 'abort')
+    signal.throwIfAborted()
+    return {}
+  }, { now })
+  for (const orderId of Object.keys(paces)) {
+    const extending = { byMs: 500, until: inMs(2_000) }
+    await on.messaging.order(placed(orderId, { key: orderId, notAfter: inMs(500), extending }), {})
+  }
+  await until(() => on.answers().length === 3, { withinMs })
+  const answerTo = (id: string) => on.answers().find(({ orderId }) => orderId === id)
+  assert.is(answerTo('moves')?.kind, 'succeeded')
+  for (const id of ['hangs', 'never ends']) {
+    const answer = answerTo(id)
+    assert.equal(answer?.kind === 'failed' && answer.because, 'It took too long and was stopped.', id)
+  }
+  const figures = on.outcomes.flatMap((each) => (each.kind === 'noted' && each.orderId === 'moves' ? [each.figure ?? 0] : []))
+  assert.ok(figures.length >= 3, 'it is told several times before a deadline')
+  assert.equal(figures, figures.toSorted((a, b) => a - b))
+})
+
 fact('an order whose time runs out is stopped', async (on) => {
   on.worker(async (_order, { signal }) => {
     await once(signal, 'abort')

@@ -72,6 +72,7 @@ test('a datastore can be read as soon as it is created', () => {
     replica_host: 'replica.clu_1.ccx.test',
     db_username: 'ccxadmin',
     db_database: 'ccxdb',
+    parameter_group_id: null,
     tags: [],
     places: [{ node_id: 'nod_1', zone: 'zone-1' }, { node_id: 'nod_2', zone: 'zone-2' }],
     notifications: { enabled: false, emails: [] },

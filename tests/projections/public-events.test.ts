@@ -30,13 +30,13 @@ const WRITTEN_BY_SOMEBODY = new Set([
 ])
 
 /** The names of steps, and why a webhook rests. */
-const OUR_WORDS = /^(name [a-z-]+|because (asked|failing|gone|stale))$/
+const OUR_WORDS = /^(name (?!db-)[a-z0-9-]+|because (asked|failing|gone|stale))$/
 
 const Data = z.record(z.string(), z.json())
 
 const lifelikeText = (value: string, member = ''): string => {
   if (WRITTEN_BY_SOMEBODY.has(member) && !OUR_WORDS.test(`${member} ${value}`)) return `${CANARY} ${value}`
-  return /^(clu|job|acc|own|cli|nod|whk|org|inv)_\w+$/.test(value) ? v5(value, NAMESPACE) : value
+  return /^(clu|job|acc|own|cli|nod|whk|org|inv|grp)_\w+$/.test(value) ? v5(value, NAMESPACE) : value
 }
 
 /** Ids as they really are, and a canary in the place of every text that somebody wrote. */

@@ -8,6 +8,7 @@ import type { EventStore } from '../../domain/kernel/event-store.ts'
 import type { Mail } from '../../domain/kernel/mail.ts'
 import type { PersonalData } from '../../domain/kernel/sealed.ts'
 import { type AuthStore, authStore } from '../../infra/auth/auth-store.ts'
+import { jwtIssuers } from '../../infra/auth/jwt-issuers.ts'
 import { directory } from '../../infra/auth/directory.ts'
 import { listMails, mailDb, outbox } from '../../infra/mail/outbox.ts'
 import { memoryEventStore } from '../../infra/event-store/memory.ts'
@@ -106,6 +107,9 @@ export const startAuthService = async (
         secure: false,
         publicUrl: 'http://ccx.test',
         registrationOpen: true,
+        jwtIssuers: jwtIssuers({ issuers: [], now }),
+        jwtSessionSeconds: 3_600,
+        loginRedirectUrl: 'http://ccx.test/home',
         traceparent: () => undefined,
         later: (work) => {
           const done = work().finally(() => following.delete(done))

@@ -84,5 +84,5 @@ export const placed = (order: Order, change: Partial<PlacedOrder> = {}): PlacedO
 /** What a worker gives to its handler; the lines that were noted are kept. */
 export const work = (limitMs = ORDER_LIMIT_MS) => {
   const lines: string[] = []
-  return { signal: AbortSignal.timeout(limitMs), note: (line: string) => void lines.push(line), lines }
+  return { signal: AbortSignal.timeout(limitMs), note: (line: string) => void lines.push(line), progress: () => undefined, lines }
 }

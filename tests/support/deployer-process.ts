@@ -16,7 +16,7 @@ const handle = deployer({
   dns: rfc2136({ host: '127.0.0.1', port: Number(port), zone: 'ccx.test', key: tsigKey('ccx-test', secret) }),
   log: createLog({ service: 'ccx-deployer', level: 'silent' }),
 })
-const work = { signal: new AbortController().signal, note: () => undefined }
+const work = { signal: new AbortController().signal, note: () => undefined, progress: () => undefined }
 for (const order of z.array(z.custom<Order>(isOrder)).parse(JSON.parse(orders))) {
   await handle(placed('ord_1', { order }), work)
   process.stdout.write(`${order.subject}\n`)

@@ -70,6 +70,7 @@ export const engineWorld = async (engine: Engine, datastoreId: string, network?:
         certificate: await issue(authority, request),
         signal: AbortSignal.timeout(10 * VERB_LIMIT_MS),
         note: () => {},
+        progress: () => {},
       }
     }),
   )

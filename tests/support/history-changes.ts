@@ -131,9 +131,19 @@ const actOnAccess = (own: World, { datastoreId, state: { spec } }: Living): void
   }
 }
 
+/** Operators stop the admission of jobs somewhere, or open it again. */
+const stopAdmission = ({ seed, installations, roll, clock }: World): void => {
+  const scope = roll() < 0.5 ? ({ kind: 'all' } as const) : ({ kind: 'region', name: 'region-a' } as const)
+  const about = { scope, now: clock.now }
+  const stop = { ...about, because: 'the region is being rebuilt', deletions: roll() < 0.5 }
+  const stops = roll() < 0.5
+  installations.send(`jobs_${seed}`, stops ? { type: 'StopAdmission', data: stop } : { type: 'OpenAdmission', data: about })
+}
+
 /** Changes one of the datastores: its settings, or its nodes by a job; or stops a job. Some of it is refused. */
 export const changeSomething = (own: World): void => {
   const chance = own.roll()
+  if (chance > 0.99) return stopAdmission(own)
   if (chance > 0.97) return retryJob(own)
   if (chance > 0.86) return stopJob(own)
   const found = living(own)

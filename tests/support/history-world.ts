@@ -3,12 +3,14 @@ import { account } from '../../domain/account/account.ts'
 import { datastore } from '../../domain/datastore/datastore.ts'
 import type { DatastoreCommand } from '../../domain/datastore/messages.ts'
 import type { NodeState } from '../../domain/datastore/spec.ts'
+import { installation } from '../../domain/installation/installation.ts'
 import { job } from '../../domain/job/job.ts'
 import type { JobCommand, JobEvent } from '../../domain/job/messages.ts'
 import type { EndedJob } from '../../domain/job/state.ts'
 import { type Command, type Decider, type Event, isRejection } from '../../domain/kernel/decider.ts'
 import type { Actor, NewEvent } from '../../domain/kernel/event-store.ts'
 import { organisation } from '../../domain/organisation/organisation.ts'
+import { parameterGroups } from '../../domain/parameter-group/parameter-group.ts'
 import { webhook } from '../../domain/webhook/webhook.ts'
 import { sagas } from '../../sagas/index.ts'
 import { noon } from './examples.ts'
@@ -69,7 +71,9 @@ export const world = (seed: number) => {
     stores: aggregate(datastore, 'datastore', write),
     jobs: aggregate(job(sagas), 'job', write),
     accounts: aggregate(account, 'account', write),
+    installations: aggregate(installation, 'installation', write),
     webhooks: aggregate(webhook, 'webhook', write),
+    groups: aggregate(parameterGroups, 'parameters', write),
     organisations: aggregate(organisation, 'organisation', write),
     /** Not answered yet. */
     orders: new Array<Ordered>(),

@@ -57,6 +57,7 @@ const answer = (own: World): void => {
   const say = (kind: Kind): void =>
     sendJob(own, { type: 'RecordOutcome', data: { jobId, outcome: { ...outcome, ...kind }, now: clock.now } })
   if (roll() < 0.2) say({ kind: 'noted', line: `working on ${key}` })
+  if (order.subject === 'cmon.join-replica') say({ kind: 'noted', line: 'half of it', figure: 50 })
   if (roll() < 0.93) return say({ kind: 'succeeded', result: resultOf(order, ++clock.count) })
   // The rest are never answered and time out.
   if (roll() < 0.7) say({ kind: 'failed', because: 'it did not work', final: roll() < 0.2 })
@@ -101,6 +102,19 @@ const subscribe = ({ seed, webhooks, clock }: World, n: number): void => {
   if (n > 1) webhooks.send(webhookId, { type: 'DeleteWebhook', data: about })
 }
 
+const group = ({ seed, groups, clock }: World, n: number): void => {
+  const ownerId = `own_${seed}_${n}`
+  const about = { ownerId, groupId: `grp_${seed}_${n}`, now: clock.now }
+  const kind = { vendor: 'vendor-a', version: '2', type: 'replication' }
+  const words = { name: sealed(`group ${n}`), nameId: `name_${seed}_${n}`, description: null }
+  groups.send(ownerId, { type: 'CreateParameterGroup', data: { ...about, ...words, ...kind, values: { timeout: '1' } } })
+  groups.send(ownerId, { type: 'ChangeParameterGroup', data: { ...about, values: { slots: '2' }, description: sealed('d') } })
+  groups.send(ownerId, { type: 'ChangeParameterGroup', data: { ...about, name: sealed('other'), nameId: `other_${seed}_${n}` } })
+  if (n === 0) return
+  groups.send(ownerId, { type: 'ChooseParameterGroup', data: { ...about, datastoreId: `clu_${seed}_0`, jobId: 'job_0' } })
+  if (n > 1) groups.send(ownerId, { type: 'DeleteParameterGroup', data: { ...about, free: ['job_0'] } })
+}
+
 /**
  * A random life of a control plane, made by the real deciders and sagas: datastores come and go, steps succeed, are
  * remarked upon, fail, time out, are cancelled and unwound, settings and nodes are changed, and much of it is still under way at
@@ -118,6 +132,7 @@ export const randomHistory = (seed: number, { datastores, moves }: {
   const { roll, clock, reactions, orders, appends } = own
   for (let n = 0; n < 5; n++) admit(own, n)
   for (let n = 0; n < 3; n++) subscribe(own, n)
+  for (let n = 0; n < 3; n++) group(own, n)
   for (let n = 0; n < 4; n++) convene(own, n)
   for (let n = 0; n < 5; n++) lockOut(own, n)
   let created = 0

@@ -36,6 +36,8 @@ export type Login = { readonly login: string; readonly password: string }
 /** The real thing: `./ccx up` with a state folder of its own. */
 export type RunningInstance = {
   readonly stateDir: string
+  /** Where its REST API is. */
+  readonly url: string
   readonly login: Login
   readonly config: Config
   readonly natsUrl: string
@@ -158,9 +160,10 @@ export const startInstance = async ({ separate, settings = {} }: {
     const config = await configOf(stateDir, settings)
     providers = providersOf(config)
     const login = { login: config.admin.login, password: readSecretFile(required(config.admin.passwordFile, 'ADMIN')) }
-    const signIn = (as: Login) => signedIn(`http://127.0.0.1:${port}`, as)
+    const url = `http://127.0.0.1:${port}`
+    const signIn = (as: Login) => signedIn(url, as)
     return {
-      stateDir, login, config, signIn, ccx, up, down, isUp,
+      stateDir, url, login, config, signIn, ccx, up, down, isUp,
       ageMs: (name) => {
         const process = childOf(name)?.process ?? undefined
         return process === undefined || !isAlive(process) ? 0 : ageMsOf(process)

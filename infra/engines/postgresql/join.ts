@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { CommandFailed } from '../../host.ts'
 import type { Engine, Member, NodeContext } from '../engine.ts'
 import { memberConninfo } from './config.ts'
@@ -16,6 +17,9 @@ import {
   start,
   together,
 } from './server.ts'
+
+const MEASURE_EVERY_MS = 1_000
+const MEASURE = ['sh', '-c', 'du -sk "$1" 2>/dev/null || true', 'measure'] as const
 
 export const join: Engine['join'] = async (node, primary) => {
   const { member, note } = node
@@ -45,10 +49,10 @@ const copy = async (node: NodeContext, primary: Member): Promise<void> => {
   const { host, member, note, signal } = node
   const from = memberConninfo(layoutOf(host), member, primary)
   const fill = (folder: string, run: Run): Promise<string> =>
-    run([
+    measured(node, folder, () => run([
       'pg_basebackup', '--dbname', from, '--pgdata', folder, '--slot', slotOf(member), '--wal-method=stream',
       '--checkpoint=fast', '--no-manifest', '--no-password',
-    ])
+    ]))
   note(`copying the data of ${primary.name}`)
   try {
     await makeCluster(node, fill, [STANDBY_SIGNAL])
@@ -58,6 +62,33 @@ const copy = async (node: NodeContext, primary: Member): Promise<void> => {
     await clearAttempts(node)
     await eventually(signal, () => takeSlot(node, primary))
     await makeCluster(node, fill, [STANDBY_SIGNAL])
+  }
+}
+
+/**
+ * Tells how much of a folder is on the disk while it is being filled.
+ *
+ * @param fill ends with the filling; what it throws is thrown
+ */
+const measured = async <T>({ host, signal, progress }: NodeContext, folder: string, fill: () => Promise<T>): Promise<T> => {
+  const done = new AbortController()
+  const until = AbortSignal.any([signal, done.signal])
+  const measure = async (): Promise<void> => {
+    while (!until.aborted) {
+      await pause(MEASURE_EVERY_MS, undefined, { signal: until }).catch(() => undefined)
+      if (until.aborted) return
+      // Files come and go while it is looked at; what cannot be measured is no progress.
+      const told = await host.run([...MEASURE, folder], { signal: until }).catch(() => '')
+      const kib = Number(/^\d+/.exec(told)?.[0] ?? 0)
+      progress(kib, `${Math.floor(kib / 1024)} MiB are copied`)
+    }
+  }
+  const measuring = measure()
+  try {
+    return await fill()
+  } finally {
+    done.abort()
+    await measuring
   }
 }
 

@@ -60,6 +60,11 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'verify an export offline; or export the audit trail of an instance, its keys, its checkpoints',
     load: async () => (await import('./audit.ts')).audit,
   },
+  admission: {
+    usage: 'admission list | stop SCOPE --reason TEXT [--no-deletions] | start SCOPE [--state DIR]',
+    summary: 'take no new jobs, of all or of one organisation, region or engine; take them again',
+    load: async () => (await import('./admission.ts')).admission,
+  },
   'dead-letters': {
     usage: 'dead-letters list | replay ID [--state DIR]',
     summary: 'show messages that nobody could use; put one back where it came from',

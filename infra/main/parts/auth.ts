@@ -2,6 +2,7 @@ import { authEndpoints } from '../../../command-handlers/auth/endpoints.ts'
 import { ensureOperator } from '../../../command-handlers/auth/register.ts'
 import type { Endpoint } from '../../../domain/kernel/endpoint.ts'
 import { authStore } from '../../auth/auth-store.ts'
+import { jwtIssuers } from '../../auth/jwt-issuers.ts'
 import { directory } from '../../auth/directory.ts'
 import { readSecretFile } from '../../config.ts'
 import { traceparent } from '../../telemetry/tracing.ts'
@@ -32,6 +33,9 @@ export const authCalls = async ({ config, log, now, store, ccxDb, personal, outb
     secure,
     publicUrl: config.http.publicUrl,
     registrationOpen: config.accounts.registrationOpen,
+    jwtIssuers: jwtIssuers({ issuers: config.jwt.issuers, now }),
+    jwtSessionSeconds: config.jwt.sessionSeconds,
+    loginRedirectUrl: config.jwt.redirectUrl,
     traceparent,
     later: (work) => {
       work().catch((err: unknown) => log.error({ err }, 'what was to follow an answer came to nothing'))

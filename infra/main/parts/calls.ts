@@ -1,6 +1,6 @@
 import { authCalls } from './auth.ts'
 import { integrationCalls } from './integration.ts'
-import { organisationCalls } from './organisations.ts'
+import { adminUserCalls, organisationCalls } from './organisations.ts'
 import { commandCalls, queryCalls } from './rest.ts'
 import { webhookCalls } from './webhooks.ts'
 
@@ -8,4 +8,4 @@ import { webhookCalls } from './webhooks.ts'
 export const authServiceCalls = [authCalls]
 
 /** What the service of the REST API answers. */
-export const restCalls = [commandCalls, queryCalls, webhookCalls, integrationCalls, organisationCalls]
+export const restCalls = [commandCalls, queryCalls, webhookCalls, integrationCalls, organisationCalls, adminUserCalls]

@@ -7,6 +7,7 @@ import { readSecretFile } from '../../config.ts'
 import { authStore } from '../../auth/auth-store.ts'
 import { directory } from '../../auth/directory.ts'
 import { basicGuard } from '../../http/basic.ts'
+import { rateLimiter } from '../../http/rate-limit.ts'
 import { httpServer } from '../../http/server.ts'
 import { ensureTables } from '../../read-store/tables.ts'
 import { readiness } from '../../telemetry/health.ts'
@@ -37,6 +38,7 @@ export const httpPart =
     const all = async (calls: readonly Calls[]) => (await Promise.all(calls.map((call) => call(base)))).flat()
     const server = await httpServer({
       ...config.http,
+      limiter: rateLimiter(config.http.limits),
       endpoints: await all(serves),
       elsewhere: await all(elsewhere),
       authenticate: authenticator({

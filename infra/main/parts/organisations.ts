@@ -1,8 +1,11 @@
 import { randomBytes } from 'node:crypto'
+import { adminUserEndpoints } from '../../../command-handlers/admin-users.ts'
 import { organisationEndpoints } from '../../../command-handlers/organisations/endpoints.ts'
 import type { Endpoint } from '../../../domain/kernel/endpoint.ts'
 import { READ_SCHEMA } from '../../../projections/schema.ts'
 import { organisations } from '../../../read-api/organisations.ts'
+import { authStore } from '../../auth/auth-store.ts'
+import { integrationStream } from '../../integration/copier.ts'
 import { knownOrganisations } from '../../organisations/known.ts'
 import { traceparent } from '../../telemetry/tracing.ts'
 import type { Base } from '../base.ts'
@@ -33,4 +36,28 @@ export const organisationCalls = async (base: Base): Promise<readonly Endpoint[]
     }),
     ...organisations({ db: db.withSchema(READ_SCHEMA), personal }),
   ]
+}
+
+/** The calls of operators that suspend and delete users. */
+export const adminUserCalls = async (base: Base): Promise<readonly Endpoint[]> => {
+  const { metrics, now, store, storeUsers, ccxDb } = base
+  const { db, pool } = ccxDb()
+  const personal = await base.personal()
+  const { sessions, credentials } = authStore({ pool, now })
+  const users = storeUsers()
+  return adminUserEndpoints({
+    store: store(),
+    personal,
+    sessions,
+    credentials,
+    organisations: knownOrganisations({ db, personal }),
+    endings: [
+      async (accountId) => {
+        if (users.distinguishes) await users.removeUser(integrationStream(accountId))
+      },
+    ],
+    now,
+    traceparent,
+    around: (send) => counted(metrics, send),
+  })
 }
