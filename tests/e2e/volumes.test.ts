@@ -15,8 +15,10 @@ const GROW = 'JOB_TYPE_SCALE_VOLUME'
 const GUARD = 'JOB_TYPE_SET_READ_ONLY'
 const MIB = 1024 ** 2
 const WRITABLE = { withinMs: 60_000, what: 'writes being taken' }
-/** About twenty MiB that nothing compresses away. */
-const FILL = `insert into filling select repeat(md5(random()::text), 30) from generate_series(1, 20000)`
+/** About so many MiB that nothing compresses away. */
+const filling = (mib: number) =>
+  `insert into filling select repeat(md5(random()::text), 30) from generate_series(1, ${mib * 1_000})`
+const FILL = filling(20)
 
 const Sized = z.object({ disk_size: z.int(), cluster_status_text: z.string(), not_operable_reason: z.string() })
 const Titled = z.object({ jobs: z.array(z.object({ type: z.string(), title: z.string(), user: z.string() })) })
@@ -32,6 +34,14 @@ const autoscale = async (json: z.core.util.JSONType): Promise<void> => {
 }
 const holds = async (ask: (statement: string) => Promise<string>): Promise<number> =>
   Number(await ask("select pg_total_relation_size('filling')"))
+
+/** Writes until it is refused: in small pieces at the end, so that there is time to see it before nothing is left. */
+const untilRefused = (ask: (statement: string) => Promise<string>, sizeGib: number): Promise<boolean> =>
+  until(async () => {
+    const isNear = (await holds(ask)) > 0.55 * sizeGib * 1024 * MIB
+    const refusal = await ask(filling(isNear ? 1 : 20)).then(() => '', (error: unknown) => String(error))
+    return refusal !== ''
+  }, { withinMs: 150_000, what: 'writes being refused' })
 
 volumes.after(() => instance?.down())
 
@@ -66,12 +76,8 @@ const isGuarded = async (): Promise<void> => {
   await endedJob(instance.api, uuid, GROW)
   await autoscale({ enabled: false })
   const { disk_size: sizeGib } = await seen()
-  let refused = ''
   await sql(async (ask) => {
-    await until(async () => {
-      refused = await ask(FILL).then(() => '', (error: unknown) => String(error))
-      return refused !== ''
-    }, { withinMs: 150_000, what: 'writes being refused' })
+    await untilRefused(ask, sizeGib)
     const job = await endedJob(instance.api, uuid, GUARD)
     assert.is(job.status, 'JOB_STATUS_FINISHED')
     await until(async () => /read-only/.test((await seen()).cluster_status_text), { withinMs: 10_000 })
@@ -91,9 +97,7 @@ const isGuarded = async (): Promise<void> => {
 const makesRoom = async (): Promise<void> => {
   const { disk_size: sizeGib } = await seen()
   await sql(async (ask) => {
-    await until(async () => (await ask(FILL).then(() => '', (error: unknown) => String(error))) !== '', {
-      withinMs: 150_000, what: 'writes being refused again',
-    })
+    await untilRefused(ask, sizeGib)
     await until(async () => /read-only/.test((await seen()).cluster_status_text), { withinMs: 30_000 })
     // What a tenant says for himself is how he cleans up.
     await ask('begin read write; truncate filling; commit')
