@@ -2,23 +2,18 @@ import { z } from 'zod'
 import { account, type Account, type AccountCommand, type AccountEvent } from '../domain/account/account.ts'
 import { type Endpoint, endpoint, Refused, type Request } from '../domain/kernel/endpoint.ts'
 import type { Cause, Position } from '../domain/kernel/event-store.ts'
-import type { OrganisationCommand, OrganisationEvent, OrganisationRejection } from '../domain/organisation/messages.ts'
-import { type Organisation, organisation } from '../domain/organisation/organisation.ts'
 import type { ErasureRejection } from './auth/erase.ts'
 import type { Credentials, Sessions } from './auth/ports.ts'
 import { forbidden } from './auth/refusals.ts'
 import { fold, handle } from './handle.ts'
 import { derivedId } from './ids.ts'
-import { streamOf } from './organisations/membership.ts'
-import type { Organisations } from './organisations/tools.ts'
+import { leaveOrganisations, type Leaving } from './organisations/leaving.ts'
 import { asking, type Sending } from './sending.ts'
 
 export type AdminUsers = Sending & {
   readonly sessions: Pick<Sessions, 'endAllOf'>
   readonly credentials: Pick<Credentials, 'forget'>
-  readonly organisations: Pick<Organisations, 'holdings'> & {
-    readonly idsOf: (userId: string) => Promise<readonly string[]>
-  }
+  readonly organisations: Pick<Leaving, 'holdings' | 'idsOf'>
   /** What else ends with an account. Each may be called again. */
   readonly endings: readonly ((accountId: string) => Promise<void>)[]
 }
@@ -43,7 +38,6 @@ const toolsOf = (options: AdminUsers) => {
   const { store, around = (send) => send } = options
   const { cause, once } = asking(options)
   const toAccount = around(handle({ store }, account, ({ data }) => `account-${data.accountId}`))
-  const toOrganisation = around(handle({ store }, organisation, ({ data }) => streamOf(data.organisationId)))
   return {
     once,
     /** It is written in the trail of the one whom it concerns. */
@@ -55,10 +49,6 @@ const toolsOf = (options: AdminUsers) => {
       const outcome = await toAccount(command, because)
       if ('rejection' in outcome) throw new Refused(outcome.rejection)
       return outcome.position
-    },
-    sendToOrganisation: async (command: OrganisationCommand, because: Cause): Promise<void> => {
-      const outcome = await toOrganisation(command, because)
-      if ('rejection' in outcome) throw new Refused(outcome.rejection)
     },
     /** @throws Refused `account-not-found`, also for one that is erased: its key is destroyed, and nothing of it can be said */
     known: async (accountId: string): Promise<void> => {
@@ -105,37 +95,18 @@ const change = ({ personal, sessions, now }: AdminUsers, { once, known, send, ca
     },
   })
 
-type Leaving = { readonly organisationId: string; readonly alone: boolean }
-
-/**
- * The organisations that go without him, or with him because he is alone in one that has nothing.
- *
- * @throws Refused `organisation-in-use` while something would be left without anybody; `last-owner`
- */
-const leavings = async ({ store, organisations }: AdminUsers, accountId: string): Promise<readonly Leaving[]> => {
-  const held = [...(await organisations.holdings(accountId))]
-  const found: Leaving[] = []
-  for (const organisationId of await organisations.idsOf(accountId)) {
-    const { state } = await fold<OrganisationEvent, Organisation>({ store }, organisation, streamOf(organisationId))
-    if (state.status !== 'live' || !state.members.has(accountId)) continue
-    const owners = [...state.members].flatMap(([userId, role]) => (role === 'owner' ? [userId] : []))
-    const alone = state.members.size === 1
-    if (alone) held.push(...(await organisations.holdings(organisationId)))
-    else if (owners.length === 1 && owners[0] === accountId) {
-      const because = `the user is the last owner of the organisation ${organisationId}, which others are in`
-      throw new Refused({ rejected: 'last-owner' satisfies OrganisationRejection, because })
-    }
-    found.push({ organisationId, alone })
-  }
-  if (held.length === 0) return found
+/** @throws Refused `organisation-in-use` */
+const refuseInUse = async ({ organisations }: AdminUsers, accountId: string): Promise<void> => {
+  const held = await organisations.holdings(accountId)
+  if (held.length === 0) return
   throw new Refused({
     rejected: 'organisation-in-use' satisfies ErasureRejection,
     because: `the user still has something; delete that first: ${held.slice(0, 10).join(', ')}`,
   })
 }
 
-const remove = (options: AdminUsers, { once, known, send, sendToOrganisation, causeAbout }: Tools): Endpoint => {
-  const { store, sessions, credentials, endings, now } = options
+const remove = (options: AdminUsers, { once, known, send, causeAbout }: Tools): Endpoint => {
+  const { store, sessions, credentials, organisations, endings, now } = options
   return endpoint({
     method: 'DELETE',
     path: `${PATH}/:id`,
@@ -149,12 +120,10 @@ const remove = (options: AdminUsers, { once, known, send, sendToOrganisation, ca
       refuseOneself(request, accountId)
       return once(request, { method: 'DELETE', path: `${PATH}/${accountId}`, body: null }, async (commandId) => {
         await known(accountId)
-        for (const { organisationId, alone } of await leavings(options, accountId)) {
-          const why = await causeAbout(request, derivedId('leave', commandId, organisationId), organisationId)
-          const data = { organisationId, now: now() }
-          if (alone) await sendToOrganisation({ type: 'DeleteOrganisation', data }, why)
-          else await sendToOrganisation({ type: 'RemoveMember', data: { ...data, userId: accountId, by: null } }, why)
-        }
+        await refuseInUse(options, accountId)
+        await leaveOrganisations({ store, ...organisations, now }, accountId, (organisationId) =>
+          causeAbout(request, derivedId('leave', commandId, organisationId), organisationId),
+        )
         const why = await causeAbout(request, commandId, accountId)
         const position = await send({ type: 'DeleteAccount', data: { accountId, now: now() } }, why)
         await sessions.endAllOf(accountId)

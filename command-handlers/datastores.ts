@@ -9,10 +9,12 @@ import { changeEndpoints } from './change-datastore.ts'
 import { createBody, createdBody, createdOf, requestOf, sealedWording } from './create-datastore.ts'
 import { CLUSTER_PATH, type CommandEndpoints, datastoreParams, knownDatastore, toolsOf } from './datastore-tools.ts'
 import { dryRunBody, dryRunOfDeletion, dryRunQuery, rehearsed } from './dry-run.ts'
+import { firewallEndpoints } from './firewall.ts'
 import { derivedId, freshId, nodesOf } from './ids.ts'
 import { nodeActionEndpoints } from './node-actions.ts'
 import { retryJobEndpoint } from './retry-job.ts'
 import { parameterGroupEndpoints } from './parameter-groups.ts'
+import { powerEndpoints } from './power.ts'
 import { stopJobEndpoint } from './stop-job.ts'
 
 const tag = 'Datastores'
@@ -30,6 +32,8 @@ export const commandEndpoints = (options: CommandEndpoints): readonly Endpoint[]
   ...nodeActionEndpoints(options),
   autoscaleEndpoint(options),
   ...parameterGroupEndpoints(options),
+  ...powerEndpoints(options),
+  ...firewallEndpoints(options),
   stopJobEndpoint(options),
   ...adminDatastoreEndpoints(options),
   retryJobEndpoint(options),

@@ -3,9 +3,12 @@ import { type Account, account, type AccountEvent } from '../domain/account/acco
 import { type Endpoint, endpoint, Refused, type Request } from '../domain/kernel/endpoint.ts'
 import type { Position } from '../domain/kernel/event-store.ts'
 import type { Instant } from '../domain/kernel/time.ts'
+import type { OrganisationEvent } from '../domain/organisation/messages.ts'
+import { type Organisation, organisation } from '../domain/organisation/organisation.ts'
 import { forbidden } from './auth/refusals.ts'
 import { fold, handle } from './handle.ts'
 import { freshId } from './ids.ts'
+import { streamOf as organisationStream } from './organisations/membership.ts'
 import { asking, type Sending } from './sending.ts'
 
 /** The users of the event store. */
@@ -71,20 +74,38 @@ const refuseClients = ({ principal }: Request<unknown, unknown, unknown>): void 
 const unavailable = (because: string): Refused =>
   new Refused({ rejected: 'event-stream-unavailable' satisfies IntegrationRejection, because })
 
+type Store = Integration['store']
+
+const accountSince = async (store: Store, accountId: string): Promise<Instant | undefined> => {
+  const { state } = await fold<AccountEvent, Account>({ store }, account, `account-${accountId}`)
+  return state.status === 'absent' ? undefined : state.eventStreamSince
+}
+
+const organisationSince = async (store: Store, organisationId: string): Promise<Instant | undefined> => {
+  const stream = organisationStream(organisationId)
+  const { state } = await fold<OrganisationEvent, Organisation>({ store }, organisation, stream)
+  return state.status === 'live' ? state.eventStreamSince : undefined
+}
+
 /** The credentials of an organisation for the stream of its public events in the event store. */
 export const integrationEndpoints = (options: Integration): readonly Endpoint[] => {
   const { store, users, streamOf, place, newPassword, now, around = (send) => send } = options
   const { cause } = asking(options)
-  const sending = around(handle({ store }, account, ({ data }) => `account-${data.accountId}`))
+  const toAccount = around(handle({ store }, account, ({ data }) => `account-${data.accountId}`))
+  const toOrganisation = around(handle({ store }, organisation, ({ data }) => organisationStream(data.organisationId)))
 
   const send = async (
     request: Request<unknown, unknown, unknown>,
-    type: 'OpenEventStream' | 'CloseEventStream',
+    does: 'Open' | 'Close',
   ): Promise<{ readonly at: Instant; readonly position: Position | undefined }> => {
-    const data = { accountId: request.principal.ownerId, now: now() }
-    const outcome = await sending({ type, data }, await cause(request, freshId()))
+    const { principal: { ownerId, userId } } = request
+    const [at, because] = [now(), await cause(request, freshId())]
+    const outcome =
+      ownerId === userId
+        ? await toAccount({ type: `${does}EventStream`, data: { accountId: ownerId, now: at } }, because)
+        : await toOrganisation({ type: `${does}OrganisationStream`, data: { organisationId: ownerId, now: at } }, because)
     if ('rejection' in outcome) throw new Refused(outcome.rejection)
-    return { at: data.now, position: outcome.position }
+    return { at, position: outcome.position }
   }
   const connectionString = (login: string, password: string): string => {
     const authority = place.authorityPem === null ? '' : `&tlsCaFile=${CA_FILE}`
@@ -108,7 +129,7 @@ export const integrationEndpoints = (options: Integration): readonly Endpoint[] 
       await requireUsers()
       const stream = streamOf(request.principal.ownerId)
       // The event first: what can be used is always known of.
-      const { at, position } = await send(request, 'OpenEventStream')
+      const { at, position } = await send(request, 'Open')
       const password = newPassword()
       await users.grantRead(stream, [stream])
       await users.ensureUser({ login: stream, password, groups: [] })
@@ -131,9 +152,8 @@ export const integrationEndpoints = (options: Integration): readonly Endpoint[] 
     tag,
     access: 'user',
     replies: { 200: { description: 'There are.', schema: opened } },
-    handle: async ({ principal: { ownerId } }) => {
-      const { state } = await fold<AccountEvent, Account>({ store }, account, `account-${ownerId}`)
-      const since = state.status === 'absent' ? undefined : state.eventStreamSince
+    handle: async ({ principal: { ownerId, userId } }) => {
+      const since = ownerId === userId ? await accountSince(store, ownerId) : await organisationSince(store, ownerId)
       if (since === undefined) {
         const rejected = 'event-stream-not-open' satisfies IntegrationRejection
         throw new Refused({ rejected, because: 'there are no credentials for the stream of events' })
@@ -157,7 +177,7 @@ export const integrationEndpoints = (options: Integration): readonly Endpoint[] 
       refuseClients(request)
       // The user first: what is said to have ended has ended.
       if (users.distinguishes) await users.removeUser(streamOf(request.principal.ownerId))
-      const { position } = await send(request, 'CloseEventStream')
+      const { position } = await send(request, 'Close')
       return { status: 200, body: {}, position }
     },
   })

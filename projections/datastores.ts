@@ -1,6 +1,6 @@
 import type { Change } from '../domain/datastore/changes/index.ts'
 import type { DatastoreCreated, Settings } from '../domain/datastore/messages.ts'
-import { type Autoscale, type NodePlan, primaryName, replicaName } from '../domain/datastore/spec.ts'
+import { type Autoscale, type NodePlan, type TrustedSource, primaryName, replicaName } from '../domain/datastore/spec.ts'
 import { projection } from './projection.ts'
 import type { DatastoreRow, Targeted } from './schema.ts'
 
@@ -16,6 +16,7 @@ export const datastores = projection<DatastoreRow>({
     name: 'text',
     status: 'text',
     status_reason: 'text',
+    stopped: 'boolean',
     deployed: 'boolean',
     vendor: 'text',
     version: 'text',
@@ -42,6 +43,7 @@ export const datastores = projection<DatastoreRow>({
     targets: 'json',
     read_only_because: 'text',
     autoscale: 'json',
+    trusted: 'json',
     created_at: 'time',
     updated_at: 'time',
   },
@@ -58,6 +60,8 @@ export const datastores = projection<DatastoreRow>({
     'DatastoreChanged',
     'ChangeAbandoned',
     'JobQueued',
+    'SourcesTrusted',
+    'SourcesRevoked',
   ],
 
   keys({ type, data }) {
@@ -71,6 +75,8 @@ export const datastores = projection<DatastoreRow>({
       case 'DatastoreDeleted':
       case 'SettingsChanged':
       case 'DatastoreChanged':
+      case 'SourcesTrusted':
+      case 'SourcesRevoked':
         return [data.datastoreId]
       case 'ChangeAbandoned':
       case 'JobQueued':
@@ -95,7 +101,7 @@ export const datastores = projection<DatastoreRow>({
         return { ...updated, status: 'DELETING', status_reason: null }
       case 'DeletionAbandoned':
         // Everything that was taken down has been put back: it is what it was before.
-        return { ...updated, status: row.deployed ? 'STARTED' : 'DEPLOY_FAILED', status_reason: data.because }
+        return { ...updated, status: cameTo(row), status_reason: data.because }
       case 'DatastoreDeleted':
         return undefined
       case 'SettingsChanged':
@@ -103,7 +109,7 @@ export const datastores = projection<DatastoreRow>({
       case 'DatastoreChanged': {
         const places = placesAfter(row.places, data.change)
         const targets = without(row.targets, data.jobId)
-        return { ...updated, ...partsAfter(data.change), places, size: places.length, targets }
+        return { ...updated, ...poweredBy(row, data.change), ...partsAfter(data.change), places, size: places.length, targets }
       }
       case 'JobQueued': {
         const target = data.change && targetOf(data.change)
@@ -111,10 +117,30 @@ export const datastores = projection<DatastoreRow>({
       }
       case 'ChangeAbandoned':
         return { ...row, targets: without(row.targets, data.jobId) }
+      case 'SourcesTrusted':
+        return { ...updated, trusted: [...row.trusted, ...data.sources.map(trustedOf)] }
+      case 'SourcesRevoked':
+        return { ...updated, trusted: row.trusted.filter(({ rule_id }) => !data.ruleIds.includes(rule_id)) }
       default:
         return row
     }
   },
+})
+
+const cameTo = ({ deployed, stopped }: DatastoreRow): DatastoreRow['status'] => {
+  if (!deployed) return 'DEPLOY_FAILED'
+  return stopped ? 'STOPPED' : 'STARTED'
+}
+
+/** What a stop or a start comes to, unless the datastore is on its way out already. */
+const poweredBy = (row: DatastoreRow, { kind }: Change): Partial<DatastoreRow> => {
+  if (kind !== 'stop-datastore' && kind !== 'start-datastore') return {}
+  const stopped = kind === 'stop-datastore'
+  return { stopped, ...after(row, stopped ? 'STOPPED' : 'STARTED', null) }
+}
+
+const trustedOf = ({ ruleId, source, description }: TrustedSource): DatastoreRow['trusted'][number] => ({
+  rule_id: ruleId, source, description,
 })
 
 /** What a deployment comes to, unless the datastore is on its way out already. */
@@ -194,6 +220,7 @@ const created = ({ datastoreId, spec, at }: DatastoreCreated['data']): Datastore
   name: spec.name,
   status: 'DEPLOYING',
   status_reason: null,
+  stopped: false,
   deployed: false,
   vendor: spec.vendor,
   version: spec.version,
@@ -220,6 +247,7 @@ const created = ({ datastoreId, spec, at }: DatastoreCreated['data']): Datastore
   targets: [],
   read_only_because: null,
   autoscale: spec.autoscale === undefined ? null : autoscaleOf(spec.autoscale),
+  trusted: (spec.trusted ?? []).map(trustedOf),
   created_at: at,
   updated_at: at,
 })

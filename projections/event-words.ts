@@ -100,6 +100,9 @@ const words: Words = {
   ChangeAbandoned: ({ data: { change, because } }, names) =>
     `The change came to nothing (${ofChange(change, names)}): ${because}`,
 
+  SourcesTrusted: ({ data: { sources } }) => `Clients may connect from ${sources.map(({ source }) => source).join(', ')}`,
+  SourcesRevoked: ({ data: { ruleIds } }) => `Clients may connect no more from ${counted(ruleIds.length, 'source')}`,
+
   JobQueued: ({ data: { kind, change } }, names) =>
     `A job was queued: ${change === undefined ? kindOf(kind) : ofChange(change, names)}`,
   JobAdmitted: ({ data: { kind } }) => `The job's turn came: ${kindOf(kind)}`,
@@ -154,6 +157,8 @@ const words: Words = {
   MemberRemoved: ({ data: { userId } }) => `The user ${userId} was removed`,
   MemberLeft: ({ data: { userId } }) => `The user ${userId} left`,
   OwnershipHandedOver: ({ data: { from, to } }) => `The user ${from} handed the ownership over to ${to}`,
+  OrganisationStreamOpened: () => 'Credentials for the stream of events were made; those before them hold no more',
+  OrganisationStreamClosed: () => 'The credentials for the stream of events were taken back',
   OrganisationDeleted: () => 'The organisation was deleted',
   OrganisationDataErased: () => 'The organisation was erased: what was personal in it can be read by nobody any more',
 

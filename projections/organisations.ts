@@ -64,6 +64,8 @@ const changed = (row: OrganisationRow, { type, data }: OrganisationEvent): Organ
     case 'OrganisationDataErased':
       return undefined
     case 'OrganisationCreated':
+    case 'OrganisationStreamOpened':
+    case 'OrganisationStreamClosed':
       return row
   }
 }

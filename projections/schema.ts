@@ -18,9 +18,11 @@ export type DatastoreRow = {
   readonly datastore_id: string
   readonly owner_id: string
   readonly name: string
-  readonly status: 'DEPLOYING' | 'STARTED' | 'DEPLOY_FAILED' | 'DELETING'
+  readonly status: 'DEPLOYING' | 'STARTED' | 'STOPPED' | 'DEPLOY_FAILED' | 'DELETING'
   /** Why it is so, where something went wrong. */
   readonly status_reason: string | null
+  /** Whether it was, where the status tells of something else. */
+  readonly stopped: boolean
   /** Whether it has ever come up, so that there is something to connect to. */
   readonly deployed: boolean
   readonly vendor: string
@@ -58,6 +60,8 @@ export type DatastoreRow = {
     readonly step_percent: number
     readonly max_gib: number
   } | null
+  /** Where clients may connect from, sealed. */
+  readonly trusted: readonly { readonly rule_id: string; readonly source: Sealed; readonly description: Sealed }[]
   readonly created_at: Instant
   readonly updated_at: Instant
 }

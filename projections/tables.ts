@@ -12,6 +12,7 @@ const tables: Readonly<Record<string, readonly [string, ...string[]]>> = {
       name text not null,
       status text not null,
       status_reason text,
+      stopped boolean not null,
       deployed boolean not null,
       vendor text not null,
       version text not null,
@@ -38,6 +39,7 @@ const tables: Readonly<Record<string, readonly [string, ...string[]]>> = {
       targets jsonb not null,
       read_only_because text,
       autoscale jsonb,
+      trusted jsonb not null,
       created_at timestamptz not null,
       updated_at timestamptz not null
     )`,

@@ -23,7 +23,7 @@ const currentJob = z.object({
 export const datastoreReply = z.object({
   uuid: z.string(),
   cluster_name: z.string(),
-  cluster_status: z.enum(['DEPLOYING', 'STARTED', 'DEPLOY_FAILED', 'DELETING']),
+  cluster_status: z.enum(['DEPLOYING', 'STARTED', 'STOPPED', 'DEPLOY_FAILED', 'DELETING']),
   cluster_status_text: z.string(),
   cluster_type: z.string(),
   cluster_type_name: z.string(),

@@ -6,6 +6,7 @@ import { admin } from './admin/index.ts'
 import { type AuthorityQueries, authority } from './authority.ts'
 import { type DatastoreQueries, datastores } from './datastores.ts'
 import { deployWizard } from './deploy-wizard.ts'
+import { firewall } from './firewall.ts'
 import { history as historyCalls } from './history/index.ts'
 import { jobs } from './jobs.ts'
 import { nodes } from './nodes.ts'
@@ -37,6 +38,7 @@ export const readApi = ({
     ...datastores({ db: read, catalogue, personal, history, openPassword }),
     nodes({ db: read, catalogue, history }),
     autoscale({ db: read, history }),
+    firewall({ db: read, catalogue, personal, history }),
     authority({ db: read, openAuthority }),
     ...jobs({ db: read, personal, history }),
     ...parameterGroups({ db: read, catalogue, personal, history }),

@@ -25,6 +25,9 @@ const TYPES: Readonly<Record<Job['kind'], JobReply['type']>> = {
   'change-user': 'JOB_TYPE_CHANGE_USER',
   'drop-user': 'JOB_TYPE_DROP_USER',
   'change-admin': 'JOB_TYPE_CHANGE_ADMIN',
+  'apply-firewall': 'JOB_TYPE_APPLY_FIREWALL',
+  'stop-datastore': 'JOB_TYPE_STOP_DATASTORE',
+  'start-datastore': 'JOB_TYPE_START_DATASTORE',
 }
 
 // A client polls until it reads one of the last two, so a job that waits for its turn is running too.

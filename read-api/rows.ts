@@ -93,6 +93,8 @@ const statusText = ({ status, status_reason: reason, read_only_because: because 
     case 'STARTED':
       if (because !== null) return `All nodes are running; the datastore is read-only: ${because}`
       return reason === null ? 'All nodes are running' : `All nodes are running; it could not be deleted: ${reason}`
+    case 'STOPPED':
+      return reason === null ? 'The datastore is stopped' : `The datastore is stopped; it could not be deleted: ${reason}`
     case 'DEPLOY_FAILED':
       return `The deployment failed${reason === null ? '' : `: ${reason}`}`
     case 'DELETING':

@@ -22,7 +22,7 @@ const addressOf = ({ input, learned }: Facts, nodeId: string, kind: 'privateAddr
 
 export const clusterOf = (facts: Facts): ClusterRef => {
   const { datastoreId, spec } = facts.input
-  const { ownerId, engine, version, instance, parameters: { values = {} } = {} } = spec
+  const { ownerId, engine, version, instance, parameters: { values = {} } = {}, trusted } = spec
   const nodes = spec.nodes.map(
     (node): NodeRef => ({
       nodeId: node.nodeId,
@@ -36,7 +36,8 @@ export const clusterOf = (facts: Facts): ClusterRef => {
   )
   const parameters = Object.keys(values).length === 0 ? {} : { parameters: values }
   const mode = spec.readOnly === true ? { readOnly: true } : {}
-  return { datastoreId, ownerId, engine, version, instance, nodes, ...parameters, ...mode }
+  const sources = trusted === undefined ? {} : { trusted: trusted.map(({ source }) => source) }
+  return { datastoreId, ownerId, engine, version, instance, nodes, ...parameters, ...mode, ...sources }
 }
 
 const named = (spec: DatastoreSpec, name: string, addresses: readonly string[]): Names => ({

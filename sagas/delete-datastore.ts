@@ -1,4 +1,6 @@
+import type { JobInput } from '../domain/datastore/messages.ts'
 import type { Facts, Saga } from '../domain/job/saga.ts'
+import { bootAgainStep } from './power.ts'
 import { clusterOf, endpointNames, everyNode, wasDeployed, withdrawEndpoint, withdrawNodeNames } from './cluster.ts'
 
 const ids = ({ input }: Facts) => ({ provider: input.spec.provider, datastoreId: input.datastoreId })
@@ -7,11 +9,13 @@ const ids = ({ input }: Facts) => ({ provider: input.spec.provider, datastoreId:
  * From a database to nothing. Until the first node is erased the datastore can be had back; from there on there is only forward.
  * Every step also does its part on a datastore that was never, or only half, deployed.
  */
-export const deleteDatastore: Saga = {
+export const deleteDatastore = ({ spec: { stopped = false } }: JobInput): Saga => ({
   kind: 'delete-datastore',
   title: 'Delete the datastore',
   downtime: 'gone',
   steps: [
+    // Machines that are off hold data that only they can erase.
+    ...(stopped ? [bootAgainStep] : []),
     {
       name: 'endpoint',
       title: 'Withdraw the addresses to connect to',
@@ -28,9 +32,9 @@ export const deleteDatastore: Saga = {
       title: 'Stop the database servers',
       keys: everyNode,
       does: (facts, nodeId) => ({ subject: 'cmon.stop-node', body: { cluster: clusterOf(facts), nodeId } }),
-      // A server that was never deployed cannot be started, however often that is tried.
+      // A server that was never deployed cannot be started, however often that is tried; one that was stopped stays so.
       undo: (facts, nodeId) =>
-        wasDeployed(facts, nodeId)
+        wasDeployed(facts, nodeId) && !stopped
           ? { subject: 'cmon.start-node', body: { cluster: clusterOf(facts), nodeId } }
           : undefined,
       timeoutMs: 120_000, attemptsMax: 3, backoffMs: 1_000,
@@ -102,4 +106,4 @@ export const deleteDatastore: Saga = {
       timeoutMs: 300_000, attemptsMax: 5, backoffMs: 1_000,
     },
   ],
-}
+})

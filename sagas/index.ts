@@ -6,6 +6,8 @@ import { createDatabase, dropDatabase } from './databases.ts'
 import { deleteDatastore } from './delete-datastore.ts'
 import { deployDatastore } from './deploy-datastore.ts'
 import { growVolumes } from './grow-volumes.ts'
+import { applyFirewall } from './firewall.ts'
+import { startDatastore, stopDatastore } from './power.ts'
 import { promoteReplica } from './promote-replica.ts'
 import { rebootNode } from './reboot-node.ts'
 import { removeNodes } from './remove-nodes.ts'
@@ -16,7 +18,7 @@ import { setReadOnly } from './set-read-only.ts'
 /** Every kind of job and its plan. */
 export const sagas: Sagas = {
   'deploy-datastore': deployDatastore,
-  'delete-datastore': () => deleteDatastore,
+  'delete-datastore': deleteDatastore,
   'add-nodes': () => addNodes,
   'remove-nodes': () => removeNodes,
   'promote-replica': () => promoteReplica,
@@ -32,4 +34,7 @@ export const sagas: Sagas = {
   'change-user': changeUser,
   'drop-user': dropUser,
   'change-admin': () => changeAdmin,
+  'apply-firewall': applyFirewall,
+  'stop-datastore': () => stopDatastore,
+  'start-datastore': () => startDatastore,
 }

@@ -1,6 +1,7 @@
 import type { Order } from '../domain/job/orders.ts'
 import type { Facts, Step } from '../domain/job/saga.ts'
 import { clusterOf } from './cluster.ts'
+import { firewallOf } from './firewall.ts'
 import { primaryOf } from './members.ts'
 
 /** Which of the nodes a step is about. */
@@ -31,7 +32,7 @@ export const machineSteps = (keys: Nodes): readonly Step[] => [
       const { networkId } = spec.network
       return {
         subject: 'infra.create-machine',
-        body: { ...ids(facts), networkId, nodeId, name, region: spec.region, zone, instance },
+        body: { ...ids(facts), networkId, nodeId, name, region: spec.region, zone, instance, firewall: firewallOf(spec) },
       }
     },
     undo: (facts, nodeId) => ({ subject: 'infra.delete-machine', body: { ...ids(facts), nodeId } }),

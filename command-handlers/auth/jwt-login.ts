@@ -56,6 +56,18 @@ const standing = async (options: JwtLogin, claims: JwtClaims) => {
   return found
 }
 
+/**
+ * The account as its stream tells it: it was made a moment ago, and the read models may not have it yet.
+ *
+ * @throws Refused for one that is closed, suspended or never was
+ */
+const existing = async (store: JwtLogin['store'], accountId: string): Promise<Position | undefined> => {
+  const { state, position } = await fold<AccountEvent, Account>({ store }, account, `account-${accountId}`)
+  if (state.status !== 'registered') throw invalidJwt()
+  if (state.suspended) throw forbidden('this account is suspended')
+  return position
+}
+
 /** The account of the one whom the token names, made if there is none. */
 const ensureAccount = async (
   options: JwtLogin,
@@ -71,11 +83,7 @@ const ensureAccount = async (
   const command = { type: 'RegisterAccount', data: { accountId, ...person, isAdmin: false, external, now: now() } } as const
   const cause = causeBy({ kind: 'user', id: accountId, role: 'owner' }, accountId)
   const outcome = await sendToAccount(options)(command, cause)
-  if (!('rejection' in outcome)) return outcome.position
-  const { state, position } = await fold<AccountEvent, Account>({ store }, account, `account-${accountId}`)
-  if (state.status !== 'registered') throw invalidJwt()
-  if (state.suspended) throw forbidden('this account is suspended')
-  return position
+  return 'rejection' in outcome ? existing(store, accountId) : outcome.position
 }
 
 const login = (options: JwtLogin): Endpoint =>
@@ -114,28 +122,28 @@ const open = (options: JwtLogin): Endpoint =>
     query: Presented,
     replies: { 303: { description: 'Signed in; on to the user interface.' } },
     handle: async (request) => {
-      const { directory, sessions, jwtLogins, now, loginRedirectUrl, jwtSessionSeconds } = options
+      const { store, sessions, jwtLogins, now, loginRedirectUrl, jwtSessionSeconds } = options
       const { issuer, jwt } = request.query
       const claims = await verified(options, { issuer, jwt }).catch((error: unknown) => {
         if (!issuer.includes(' ')) throw error
         return verified(options, { issuer: unspaced(issuer), jwt })
       })
-      const found = await directory.accountById(accountIdOf(claims))
-      if (found === undefined) throw invalidJwt()
-      if (found.suspended) throw forbidden('this account is suspended')
+      const accountId = accountIdOf(claims)
+      const position = await existing(store, accountId)
       const headers = { Location: loginRedirectUrl }
       const used = await standing(options, claims)
       if (used !== 'unused') {
         // The page was loaded again by the browser that it signed in. From anywhere else it is a replay.
         const own = await sessions.find(presentedToken(request.header) ?? '')
         if (own?.sessionId !== used.sessionId) throw invalidJwt()
-        return { status: 303, headers }
+        return { status: 303, headers, position }
       }
       const sessionId = freshId()
       const over = [later(now(), jwtSessionSeconds * 1000), later(claims.expiresAt, MARGIN_MS)]
       if (!(await jwtLogins.claim(claims, sessionId, over.toSorted().at(-1) ?? claims.expiresAt))) throw invalidJwt()
-      const cookie = await openSession(options, found, request, { sessionId, seconds: jwtSessionSeconds })
-      return { status: 303, headers: { ...headers, ...cookie } }
+      const who = { accountId, isAdmin: false }
+      const cookie = await openSession(options, who, request, { sessionId, seconds: jwtSessionSeconds })
+      return { status: 303, headers: { ...headers, ...cookie }, position }
     },
   })
 

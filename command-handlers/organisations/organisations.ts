@@ -99,6 +99,7 @@ export const remove = (options: OrganisationEndpoints, { once, send, cause }: Or
         await refuseInUse(options, id)
         const data = { organisationId: id, now: options.now() }
         const position = await send({ type: 'DeleteOrganisation', data }, await cause(request, commandId))
+        for (const end of options.endings) await end(id)
         return { status: 200, body: {}, position }
       })
     },

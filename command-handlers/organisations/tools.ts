@@ -36,6 +36,8 @@ export type OrganisationEndpoints = Sending & {
   readonly organisations: Organisations
   readonly tokens: InvitationTokens
   readonly outbox: Outbox
+  /** What else ends with an organisation. Each may be called again. */
+  readonly endings: readonly ((organisationId: string) => Promise<void>)[]
   /** What clients call us. */
   readonly publicUrl: string
 }

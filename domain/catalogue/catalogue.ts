@@ -27,6 +27,8 @@ export type Vendor = {
   /** Node counts that can be asked for. */
   readonly sizes: readonly number[]
   readonly port: number
+  /** Where what the engine tells of itself is to be had, and what clients call it. */
+  readonly exporter?: { readonly name: string; readonly port: number } | undefined
   readonly account: { readonly username: string; readonly database: string }
   /** What a tenant may set on its servers; absent: nothing. */
   readonly parameters?: readonly Parameter[]

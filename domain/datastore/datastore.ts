@@ -1,15 +1,17 @@
 import { type Decider, type Decision, reject } from '../kernel/decider.ts'
-import { type Change, type Shape, changed, refusalOf, specAtWork } from './changes/index.ts'
+import { type Change, type Shape, changed, isSo, mustBeDone, refusalOf, specAtWork } from './changes/index.ts'
 import { remedyFor } from './disk.ts'
 import type {
   ChangeDatastore, ChangeSettings, CreateDatastore, DatastoreCommand, DatastoreEvent, DatastoreRejection, DeleteDatastore,
-  JobInput, JobKind, RecordJobEnded, ReportDiskUsage, RetryJob, StopJob,
+  JobInput, JobKind, RecordJobEnded, ReportDiskUsage, RetryJob, RevokeSources, StopJob, TrustSources,
 } from './messages.ts'
 import { again, type PastJob } from './retry.ts'
 import type { DatastoreSpec, NodeState } from './spec.ts'
+import { drop, outcomeOf, unfitness } from './outcome.ts'
+import { revoked, trusted, trustedAfter } from './trust.ts'
 
 /** A job that waits or is at work. `change` is that of a job which changes the datastore. */
-type QueuedJob = { readonly jobId: string; readonly kind: JobKind; readonly change?: Change }
+export type QueuedJob = { readonly jobId: string; readonly kind: JobKind; readonly change?: Change }
 
 type Known = {
   readonly datastoreId: string
@@ -44,6 +46,9 @@ export const datastore: Decider<DatastoreCommand, DatastoreEvent, Datastore, Dat
         return change(command.data, state)
       case 'ChangeSettings':
         return changeSettings(command.data, state)
+      case 'TrustSources':
+      case 'RevokeSources':
+        return trust(command, state)
       case 'StopJob':
         return stopJob(command.data, state)
       case 'RetryJob':
@@ -77,6 +82,11 @@ export const datastore: Decider<DatastoreCommand, DatastoreEvent, Datastore, Dat
         return { ...state, status: 'deleted', nodes: [] }
       case 'SettingsChanged':
         return { ...state, spec: { ...state.spec, ...event.data.settings } }
+      case 'SourcesTrusted':
+      case 'SourcesRevoked': {
+        const jobsSeen = new Set([...state.jobsSeen, event.data.jobId])
+        return { ...state, spec: { ...state.spec, trusted: trustedAfter(state.spec.trusted, event) }, jobsSeen }
+      }
       case 'DatastoreChanged': {
         const { change, nodes } = event.data
         return { ...state, spec: changed(state, change).spec, nodes }
@@ -152,8 +162,10 @@ const change = ({ datastoreId, jobId, change: wanted, now }: ChangeDatastore['da
   if (state.jobsSeen.has(jobId)) return []
   const unfit = unfitness(state)
   if (unfit !== undefined) return unfit
-  const refusal = refusalOf(planned(state), wanted)
+  const shape = planned(state)
+  const refusal = refusalOf(shape, wanted)
   if (refusal !== undefined) return refusal
+  if (isSo(shape, wanted)) return []
   const about = { datastoreId, at: now }
   const job = { jobId, kind: wanted.kind, change: wanted }
   return [
@@ -168,23 +180,27 @@ const reportDiskUsage = ({ datastoreId, jobId, now, ...seen }: ReportDiskUsage['
   return remedy === undefined ? [] : change({ datastoreId, jobId, change: remedy, now }, state)
 }
 
+/** What is trusted holds from here on; one job that waits is enough to carry it out, whatever else is said before its turn. */
+const trust = (command: TrustSources | RevokeSources, state: Live): Decided => {
+  const { datastoreId, jobId, now } = command.data
+  if (state.jobsSeen.has(jobId)) return []
+  const unfit = unfitness(state)
+  if (unfit !== undefined) return unfit
+  const about = { datastoreId, at: now }
+  const event = command.type === 'TrustSources' ? trusted(command.data, state.spec) : revoked(command.data, state.spec)
+  if ('rejected' in event) return event
+  const [, ...waiting] = state.queue
+  if (waiting.some(({ kind }) => kind === 'apply-firewall')) return [event]
+  const job = { jobId, kind: 'apply-firewall', change: { kind: 'apply-firewall' } } as const
+  return [
+    event,
+    { type: 'JobQueued', data: { ...about, ...job, ownerId: state.spec.ownerId } },
+    ...(state.queue.length === 0 ? [admit(job, afterAll(state, [event]), about)] : []),
+  ]
+}
+
 const changeSettings = ({ datastoreId, settings, now }: ChangeSettings['data'], state: Live): Decided =>
   unfitness(state) ?? [{ type: 'SettingsChanged', data: { datastoreId, at: now, settings } }]
-
-/** Why nothing can be changed any more, or never could. */
-const unfitness = ({ status, datastoreId }: Live) => {
-  switch (status) {
-    case 'deleted':
-      return reject('datastore-not-found', `datastore ${datastoreId} is deleted`)
-    case 'deleting':
-      return reject('datastore-not-running', `datastore ${datastoreId} is being deleted`)
-    case 'deploy-failed':
-      return reject('datastore-not-running', `datastore ${datastoreId} was never deployed`)
-    case 'deploying':
-    case 'running':
-      return undefined
-  }
-}
 
 const stopJob = ({ datastoreId, jobId, because, now }: StopJob['data'], state: Live): Decided => {
   const about = { datastoreId, at: now }
@@ -192,6 +208,9 @@ const stopJob = ({ datastoreId, jobId, because, now }: StopJob['data'], state: L
   const job = state.queue[place]
   if (job === undefined) {
     return state.jobsSeen.has(jobId) ? [] : reject('job-not-found', `the datastore has no job ${jobId}`)
+  }
+  if (job.change !== undefined && mustBeDone(job.change.kind)) {
+    return reject('job-must-be-done', 'the job carries out what holds already; it cannot be taken back')
   }
   if (place === 0) return [{ type: 'JobCancellationAsked', data: { ...about, jobId, because } }]
   const dropped = drop(job, because, about)
@@ -246,14 +265,18 @@ const afterAll = (state: Live, events: readonly DatastoreEvent[]): Live =>
 const goOn = (state: Live, about: About): readonly DatastoreEvent[] => {
   const [next] = state.queue
   if (next === undefined) return []
-  const refusal = next.change === undefined ? undefined : (unfitness(state) ?? refusalOf(state, next.change))
-  if (refusal === undefined) return [admit(next, state, about)]
-  const dropped = drop(next, refusal.because, about)
+  const because = next.change === undefined ? undefined : whyNot(next.change, state)
+  if (because === undefined) return [admit(next, state, about)]
+  const dropped = drop(next, because, about)
   return [...dropped, ...goOn(afterAll(state, dropped), about)]
 }
 
+/** Why a change whose turn has come is not begun; undefined when it is. */
+const whyNot = (wanted: Change, state: Live): string | undefined =>
+  (unfitness(state) ?? refusalOf(state, wanted))?.because ?? (isSo(state, wanted) ? 'it is so already' : undefined)
+
 type About = { readonly datastoreId: string; readonly at: string }
-type Live = Exclude<Datastore, { status: 'absent' }>
+export type Live = Exclude<Datastore, { status: 'absent' }>
 
 const admit = ({ jobId, kind, change: wanted }: QueuedJob, state: Live, about: About): DatastoreEvent => {
   const { datastoreId, nodes } = state
@@ -262,33 +285,4 @@ const admit = ({ jobId, kind, change: wanted }: QueuedJob, state: Live, about: A
       ? { datastoreId, spec: state.spec, nodes }
       : { datastoreId, spec: specAtWork(state, wanted), nodes, change: wanted }
   return { type: 'JobAdmitted', data: { ...about, jobId, kind, input } }
-}
-
-/** A job that never begins. */
-const drop = ({ jobId, kind, change: wanted }: QueuedJob, because: string, about: About): readonly DatastoreEvent[] => [
-  ...(wanted === undefined ? [] : [{ type: 'ChangeAbandoned', data: { ...about, jobId, change: wanted, because } } as const]),
-  { type: 'JobDropped', data: { ...about, jobId, kind, because } },
-]
-
-const outcomeOf = (
-  { jobId, kind, change: wanted }: QueuedJob,
-  state: Live,
-  { end, because, nodes, about }: Pick<RecordJobEnded['data'], 'end' | 'because' | 'nodes'> & { readonly about: About },
-): DatastoreEvent => {
-  const reason = because ?? 'the job was cancelled'
-  if (wanted !== undefined) {
-    const { spec } = changed(state, wanted)
-    const there = nodes.filter(({ nodeId }) => spec.nodes.some((node) => node.nodeId === nodeId))
-    return end === 'finished'
-      ? { type: 'DatastoreChanged', data: { ...about, jobId, change: wanted, nodes: there } }
-      : { type: 'ChangeAbandoned', data: { ...about, jobId, change: wanted, because: reason } }
-  }
-  if (kind === 'delete-datastore') {
-    return end === 'finished'
-      ? { type: 'DatastoreDeleted', data: about }
-      : { type: 'DeletionAbandoned', data: { ...about, because: reason } }
-  }
-  return end === 'finished'
-    ? { type: 'DatastoreDeployed', data: { ...about, nodes } }
-    : { type: 'DeploymentFailed', data: { ...about, because: reason } }
 }

@@ -2,7 +2,7 @@ import type { Event } from '../kernel/decider.ts'
 import type { Instant } from '../kernel/time.ts'
 import type { Sealed } from '../kernel/sealed.ts'
 import type { Change, ChangeKind, ChangeRejection, FreshNode } from './changes/index.ts'
-import type { DatastoreSpec, NodeState, Wording } from './spec.ts'
+import type { DatastoreSpec, NodeState, TrustedSource, Wording } from './spec.ts'
 
 export type JobKind = 'deploy-datastore' | 'delete-datastore' | ChangeKind
 export type JobEnd = 'finished' | 'failed' | 'cancelled'
@@ -45,6 +45,14 @@ export type ChangeAbandoned = Event<
   About<{ readonly jobId: string; readonly change: Change; readonly because: string }>
 >
 
+/** Clients may connect from these. `jobId` is the job that carries it out, unless another one that waits does. */
+export type SourcesTrusted = Event<
+  'SourcesTrusted',
+  About<{ readonly jobId: string; readonly sources: readonly TrustedSource[] }>
+>
+/** Clients may connect from these no more. */
+export type SourcesRevoked = Event<'SourcesRevoked', About<{ readonly jobId: string; readonly ruleIds: readonly string[] }>>
+
 /** Jobs of one datastore run one after the other, in the order they were queued. */
 export type JobQueued = Event<
   'JobQueued',
@@ -77,6 +85,8 @@ export type DatastoreEvent =
   | SettingsChanged
   | DatastoreChanged
   | ChangeAbandoned
+  | SourcesTrusted
+  | SourcesRevoked
   | JobQueued
   | JobAdmitted
   | JobCancellationAsked
@@ -120,6 +130,24 @@ export type ChangeSettings = {
   readonly type: 'ChangeSettings'
   readonly data: { readonly datastoreId: string; readonly settings: Settings; readonly now: Instant }
 }
+export type TrustSources = {
+  readonly type: 'TrustSources'
+  readonly data: {
+    readonly datastoreId: string
+    readonly jobId: string
+    readonly sources: readonly TrustedSource[]
+    readonly now: Instant
+  }
+}
+export type RevokeSources = {
+  readonly type: 'RevokeSources'
+  readonly data: {
+    readonly datastoreId: string
+    readonly jobId: string
+    readonly ruleIds: readonly string[]
+    readonly now: Instant
+  }
+}
 /** Stops a job: one that waits never begins, one at work undoes what it has done. */
 export type StopJob = {
   readonly type: 'StopJob'
@@ -161,6 +189,8 @@ export type DatastoreCommand =
   | DeleteDatastore
   | ChangeDatastore
   | ChangeSettings
+  | TrustSources
+  | RevokeSources
   | StopJob
   | RetryJob
   | RecordJobEnded
@@ -169,7 +199,11 @@ export type DatastoreRejection =
   | 'datastore-not-found'
   | 'datastore-not-running'
   | 'idempotency-key-reused'
+  | 'job-must-be-done'
   | 'job-not-found'
   | 'job-not-over'
   | 'job-not-retriable'
+  | 'source-limit-reached'
+  | 'source-not-trusted'
+  | 'source-trusted-already'
   | ChangeRejection

@@ -81,6 +81,8 @@ export const plan = (catalogue: Catalogue, request: DatastoreRequest, context: P
     notifications: request.notifications,
     maintenance: { dayOfWeek: 1, startHour: 0, endHour: 2 },
     nodes,
+    trusted: [],
+    ...(vendor.exporter === undefined ? {} : { exporterPort: vendor.exporter.port }),
   }
 }
 

@@ -66,7 +66,15 @@ export type DatastoreSpec = Wording<Sealed> & {
   readonly autoscale?: Autoscale
   /** Whether the guard of the volumes holds writes back; absent: never yet. */
   readonly readOnly?: boolean
+  /** Where clients may connect from. Absent: from anywhere, as before there was such a thing. */
+  readonly trusted?: readonly TrustedSource[]
+  /** Where the engine's exporter listens, for trusted sources as well. */
+  readonly exporterPort?: number
+  readonly stopped?: boolean
 }
+
+/** An address or a range of them, as the tenant wrote it; `ruleId` is the same for all ways to write the same one. */
+export type TrustedSource = { readonly ruleId: string; readonly source: Sealed; readonly description: Sealed }
 
 export type NodeRole = 'primary' | 'replica'
 

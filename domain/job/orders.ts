@@ -28,6 +28,8 @@ export type ClusterRef = {
   readonly readOnly?: boolean
   /** What the tenant has chosen of the servers' parameters; absent: nothing. */
   readonly parameters?: ParameterValues
+  /** Where clients may connect from, as the tenant wrote it; absent: from anywhere. */
+  readonly trusted?: readonly Sealed[] | undefined
 }
 
 export type DatabaseRef = {
@@ -54,6 +56,9 @@ export type UserRef = {
   readonly mark: string
 }
 
+/** What a machine's packet filter lets in beside the other machines of its network. `trusted` absent: anybody. */
+export type FirewallRules = { readonly ports: readonly number[]; readonly trusted?: readonly Sealed[] | undefined }
+
 export type Names = { readonly name: string; readonly addresses: readonly string[]; readonly ttlSeconds: number }
 
 /** What can be ordered of the deployer (`infra.`) and of the controller (`cmon.`), and what each order says. */
@@ -69,6 +74,8 @@ export type OrderBodies = {
     region: string
     zone: string
     instance: Instance
+    /** Holds from the machine's first moment on. */
+    firewall?: FirewallRules | undefined
   }
   'infra.delete-machine': { provider: string; datastoreId: string; nodeId: string }
   'infra.allocate-address': { provider: string; datastoreId: string; nodeId: string }
@@ -81,9 +88,12 @@ export type OrderBodies = {
   /** Of another kind, with what is in it. Without `iops` it is as fast as its kind is. */
   'infra.change-volume': { provider: string; datastoreId: string; nodeId: string; type: string; iops?: number }
   'infra.delete-volume': { provider: string; datastoreId: string; nodeId: string }
+  'infra.set-firewall': { provider: string; datastoreId: string; nodeId: string; firewall: FirewallRules }
   'infra.boot-machine': { provider: string; datastoreId: string; nodeId: string }
   /** Gives a machine another size, which takes it down and brings it up again; its address and its volume stay. */
   'infra.resize-machine': { provider: string; datastoreId: string; nodeId: string; instance: Instance }
+  /** Off, and off it stays until it is booted. */
+  'infra.halt-machine': { provider: string; datastoreId: string; nodeId: string }
   'infra.publish-names': { datastoreId: string; names: readonly Names[] }
   'infra.withdraw-names': { datastoreId: string; names: readonly string[] }
   /** Looks for anything still tagged with the datastore and removes it: the proof that nothing is left. */
@@ -95,6 +105,8 @@ export type OrderBodies = {
   'cmon.join-replica': { cluster: ClusterRef; nodeId: string; primaryId: string }
   /** Tells a member that runs whom to let in, and whom to follow unless it is the primary itself. */
   'cmon.configure-node': { cluster: ClusterRef; nodeId: string; primaryId: string }
+  /** Tells a member whom to let in, ends the sessions of all others, and starts nothing. */
+  'cmon.set-trusted': { cluster: ClusterRef; nodeId: string }
   /** Sees that a replica has received all that a primary, stopped cleanly, has written. */
   'cmon.catch-up': { cluster: ClusterRef; nodeId: string; formerId: string }
   'cmon.promote-replica': { cluster: ClusterRef; nodeId: string }

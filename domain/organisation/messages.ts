@@ -40,6 +40,9 @@ export type MemberRemoved = Event<'MemberRemoved', About<{ readonly userId: stri
 export type MemberLeft = Event<'MemberLeft', About<{ readonly userId: string }>>
 /** The one is its owner from now on, the other one of its administrators. */
 export type OwnershipHandedOver = Event<'OwnershipHandedOver', About<{ readonly from: string; readonly to: string }>>
+/** Credentials for the stream of its public events were made; those before them hold no more. The password is nowhere here. */
+export type OrganisationStreamOpened = Event<'OrganisationStreamOpened', About>
+export type OrganisationStreamClosed = Event<'OrganisationStreamClosed', About>
 /** Nobody acts in its name any more. What it wrote can still be read. */
 export type OrganisationDeleted = Event<'OrganisationDeleted', About>
 /** Its key is to be destroyed: what was personal in it can be read by nobody any more. */
@@ -56,6 +59,8 @@ export type OrganisationEvent =
   | MemberRemoved
   | MemberLeft
   | OwnershipHandedOver
+  | OrganisationStreamOpened
+  | OrganisationStreamClosed
   | OrganisationDeleted
   | OrganisationDataErased
 
@@ -94,6 +99,8 @@ export type ChangeMemberRole = Command<
 /** Everyone may remove himself. Null: an operator, who deletes the account. */
 export type RemoveMember = Command<'RemoveMember', Asking<{ readonly userId: string; readonly by: Acting | null }>>
 export type HandOverOwnership = Command<'HandOverOwnership', Asking<{ readonly to: string; readonly by: Acting }>>
+export type OpenOrganisationStream = Command<'OpenOrganisationStream', Asking>
+export type CloseOrganisationStream = Command<'CloseOrganisationStream', Asking>
 /** Whoever sends it has seen that the organisation has nothing any more. */
 export type DeleteOrganisation = Command<'DeleteOrganisation', Asking>
 export type EraseOrganisationData = Command<'EraseOrganisationData', Asking>
@@ -108,6 +115,8 @@ export type OrganisationCommand =
   | ChangeMemberRole
   | RemoveMember
   | HandOverOwnership
+  | OpenOrganisationStream
+  | CloseOrganisationStream
   | DeleteOrganisation
   | EraseOrganisationData
 

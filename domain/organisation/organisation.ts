@@ -24,6 +24,8 @@ export type LiveOrganisation = {
   /** Since when each of them is one: what he left behind when he was one before is not his any more. */
   readonly since: ReadonlyMap<string, Instant>
   readonly invitations: ReadonlyMap<string, Invitation>
+  /** When the credentials that hold for its event stream were made. */
+  readonly eventStreamSince: Instant | undefined
 }
 
 export type Organisation =
@@ -61,7 +63,9 @@ export const organisation: Decider<OrganisationCommand, OrganisationEvent, Organ
     const { type, data } = event
     if (type === 'OrganisationCreated') {
       const { userId, at } = data
-      return { status: 'live', members: new Map([[userId, 'owner']]), since: new Map([[userId, at]]), invitations: new Map() }
+      const members = new Map([[userId, 'owner']] as const)
+      const since = new Map([[userId, at]])
+      return { status: 'live', members, since, invitations: new Map(), eventStreamSince: undefined }
     }
     if (type === 'OrganisationDeleted') return { status: 'deleted' }
     if (type === 'OrganisationDataErased') return { status: 'erased' }
@@ -134,6 +138,12 @@ const ofLive = (command: OrganisationCommand, state: LiveOrganisation): Decided 
       return remove(data, state)
     case 'HandOverOwnership':
       return handOver(data, state)
+    case 'OpenOrganisationStream':
+      return [{ type: 'OrganisationStreamOpened', data: { organisationId, at } }]
+    case 'CloseOrganisationStream':
+      return state.eventStreamSince === undefined
+        ? []
+        : [{ type: 'OrganisationStreamClosed', data: { organisationId, at } }]
     case 'CreateOrganisation':
     case 'DeleteOrganisation':
     case 'EraseOrganisationData':
@@ -245,6 +255,10 @@ const living = (state: LiveOrganisation, { type, data }: Lasting): LiveOrganisat
     case 'MemberRemoved':
     case 'MemberLeft':
       return { ...state, members: new Map([...state.members].filter(([userId]) => userId !== data.userId)) }
+    case 'OrganisationStreamOpened':
+      return { ...state, eventStreamSince: data.at }
+    case 'OrganisationStreamClosed':
+      return { ...state, eventStreamSince: undefined }
     case 'OwnershipHandedOver':
       return withRole(withRole(state, data.from, 'admin'), data.to, 'owner')
   }

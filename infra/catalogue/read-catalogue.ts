@@ -39,6 +39,7 @@ const Vendor = z.strictObject({
   types: coded(z.strictObject({ code, name: text })).min(1),
   sizes: z.array(z.int().min(1)).min(1),
   port: z.int().min(1).max(65535),
+  exporter: z.strictObject({ name: text, port: z.int().min(1).max(65535) }).optional(),
   account: z.strictObject({ username: text, database: text }),
   /** A file beside this one, or beside the catalogue that comes with the control plane. */
   parameters: text.exactOptional(),

@@ -1,5 +1,6 @@
 import type { ClusterRef, Order, OrderResult, PlacedOrder } from '../../domain/job/orders.ts'
 import type { PersonalData } from '../../domain/kernel/sealed.ts'
+import { normalisedSource } from '../../domain/datastore/source.ts'
 import type { NodeContext, ReachedNode, Role } from '../engines/engine.ts'
 import type { ControllerStore } from '../controller-store/controller-store.ts'
 import { Failure, type Work } from '../messaging/worker.ts'
@@ -14,8 +15,8 @@ const FORGET_TIMEOUT_MS = 10_000
 export type Parts = {
   readonly nodes: Nodes
   readonly credentials: Credentials
-  readonly personal: Pick<PersonalData, 'open'>
   readonly store: ControllerStore
+  readonly personal: Pick<PersonalData, 'open'>
   readonly now: () => string
 }
 
@@ -66,14 +67,20 @@ const ofCluster = async (parts: Parts, { subject, body: { cluster } }: ClusterOr
 type NodeOf = { readonly cluster: ClusterRef; readonly nodeId: string }
 
 /** A node with its certificate and the engine's passwords opened, for the verbs that need them. */
-const open = async ({ nodes, credentials }: Parts, { cluster, nodeId }: NodeOf, work: Work): Promise<NodeContext> => {
-  const [reached, certificate, secrets] = await Promise.all([
+const open = async (parts: Parts, { cluster, nodeId }: NodeOf, work: Work): Promise<NodeContext> => {
+  const { nodes, credentials } = parts
+  const [reached, certificate, secrets, trusted] = await Promise.all([
     nodes.reach(cluster, nodeId, work),
     credentials.nodeCertificate(cluster, nodes.node(cluster, nodeId)),
     credentials.engineSecrets(cluster),
+    trustedBy(parts, cluster),
   ])
-  return { ...reached, certificate, secrets }
+  return { ...reached, certificate, secrets, trusted }
 }
+
+/** The ranges that clients may come from. One that cannot be opened any more lets nobody in. */
+const trustedBy = async ({ personal }: Parts, { trusted }: ClusterRef): Promise<readonly string[] | undefined> =>
+  trusted && (await personal.open(trusted)).flatMap((source) => normalisedSource(source) ?? [])
 
 type WaitingOrder = {
   subject: 'cmon.check-cluster' | 'cmon.restart-node' | 'cmon.apply-parameters' | 'cmon.resume-node'
@@ -113,6 +120,7 @@ const ofNode = async (parts: Parts, order: NodeOrder, work: Work): Promise<void>
     }
     case 'cmon.revive-node':
       return revive(parts, order.body, work)
+    case 'cmon.set-trusted':
     case 'cmon.start-node':
     case 'cmon.stop-node':
     case 'cmon.erase-node':
@@ -211,7 +219,7 @@ const untilOneIsWhole = async (
   await untilWhole({ engine: nodes.engine(cluster), reached, primaryId, notAfter, now, readOnly }, work)
 }
 
-type FoundOrder = Extract<Order, { subject: 'cmon.start-node' | 'cmon.stop-node' | 'cmon.erase-node' }>
+type FoundOrder = Extract<Order, { subject: 'cmon.set-trusted' | 'cmon.start-node' | 'cmon.stop-node' | 'cmon.erase-node' }>
 
 /** Orders whose machine may be gone already: then there is nothing left to do. */
 const ofFoundNode = async (parts: Parts, { subject, body }: FoundOrder, work: Work): Promise<void> => {
@@ -219,6 +227,7 @@ const ofFoundNode = async (parts: Parts, { subject, body }: FoundOrder, work: Wo
   const engine = parts.nodes.engine(cluster)
   const node = await parts.nodes.find(cluster, nodeId, work)
   if (node === undefined) return work.note('the machine is gone already')
+  if (subject === 'cmon.set-trusted') return engine.setTrusted({ ...node, trusted: await trustedBy(parts, cluster) })
   if (subject === 'cmon.start-node') {
     await engine.start(node)
     return parts.store.intend(nodeId, { shutDown: false })

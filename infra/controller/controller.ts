@@ -1,6 +1,6 @@
 import type { OrderResult, OrderSubject, PlacedOrder } from '../../domain/job/orders.ts'
-import type { AlarmKey, ControllerStore } from '../controller-store/controller-store.ts'
 import type { PersonalData } from '../../domain/kernel/sealed.ts'
+import type { AlarmKey, ControllerStore } from '../controller-store/controller-store.ts'
 import { CannotServe, type Engine } from '../engines/engine.ts'
 import { Failure, type Handle } from '../messaging/worker.ts'
 import type { Provider } from '../providers/provider.ts'
@@ -115,6 +115,7 @@ const WORDS: Readonly<Partial<Record<OrderSubject, string>>> = {
   'cmon.join-replica': 'The replica could not be joined',
   'cmon.configure-node': 'The list of members could not be changed',
   'cmon.apply-parameters': 'The parameters could not be applied',
+  'cmon.set-trusted': 'The trusted sources could not be set',
   'cmon.create-account': 'The database user could not be created',
   'cmon.set-admin': "The administrator's password could not be changed",
   'cmon.put-database': 'The database could not be created',

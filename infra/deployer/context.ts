@@ -1,11 +1,17 @@
 import type { OrderBodies } from '../../domain/job/orders.ts'
 import type { Dns } from '../dns/dns.ts'
+import type { PersonalData } from '../../domain/kernel/sealed.ts'
 import { Failure, type Work } from '../messaging/worker.ts'
 import { CannotProvide, type Provider } from '../providers/provider.ts'
 import type { Log } from '../telemetry/logger.ts'
 
 /** What the deployer works with. */
-export type Means = { readonly providers: readonly Provider[]; readonly dns: Dns; readonly log: Log }
+export type Means = {
+  readonly providers: readonly Provider[]
+  readonly dns: Dns
+  readonly personal: Pick<PersonalData, 'open'>
+  readonly log: Log
+}
 
 /** The body of an order of the deployer. */
 export type Body<Subject extends keyof OrderBodies> = Readonly<OrderBodies[Subject]>

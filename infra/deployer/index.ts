@@ -1,7 +1,7 @@
 import type { Handle } from '../messaging/worker.ts'
 import { allocateAddress, releaseAddress } from './address.ts'
 import type { Means } from './context.ts'
-import { bootMachine, createMachine, deleteMachine, resizeMachine } from './machine.ts'
+import { bootMachine, createMachine, deleteMachine, haltMachine, resizeMachine, setFirewall } from './machine.ts'
 import { publishNames, withdrawNames } from './names.ts'
 import { createNetwork, deleteNetwork } from './network.ts'
 import { sweep } from './sweep.ts'
@@ -39,6 +39,10 @@ export const deployer =
         return changeVolume(means, order.body, work)
       case 'infra.delete-volume':
         return deleteVolume(means, order.body, work)
+      case 'infra.set-firewall':
+        return setFirewall(means, order.body, work)
+      case 'infra.halt-machine':
+        return haltMachine(means, order.body, work)
       case 'infra.boot-machine':
         return bootMachine(means, order.body, work)
       case 'infra.resize-machine':

@@ -71,6 +71,15 @@ const NEEDS = {
     packages: [{ suite: 'bookworm', packages: ['iproute2'] }],
     install: 'iproute2',
   },
+  'packet-filter': {
+    title: 'nftables',
+    programs: ['nft'],
+    folders: [],
+    together: true,
+    version: { argv: ['nft', '--version'], suits: at(1, 0) },
+    packages: [{ suite: 'bookworm', packages: ['nftables'] }],
+    install: 'nftables (1.0 or newer)',
+  },
   'dns-server': {
     title: 'Knot DNS',
     programs: ['knotd', 'kdig'],

@@ -42,6 +42,8 @@ export type NodeContext = {
   readonly parameters: Readonly<Record<string, string>>
   readonly certificate: Certificate
   readonly secrets: EngineSecrets
+  /** The only ranges of addresses that clients may come from (`10.0.0.0/24`); undefined: from anywhere. */
+  readonly trusted: readonly string[] | undefined
   /** Ends the verb early: its deadline has passed. */
   readonly signal: AbortSignal
   /** A line for the job's log. */
@@ -50,8 +52,8 @@ export type NodeContext = {
   readonly progress: (figure: number, line: string) => void
 }
 
-/** A node to look at or to give a signal to: no certificate and no password is opened for that. */
-export type ReachedNode = Omit<NodeContext, 'certificate' | 'secrets'>
+/** A node to look at or to give a signal to: nothing sealed is opened for that. */
+export type ReachedNode = Omit<NodeContext, 'certificate' | 'secrets' | 'trusted'>
 
 /** Passwords of the engine's own accounts, opened for the time of one verb. Never logged, never in argv. */
 export type EngineSecrets = {
@@ -131,6 +133,11 @@ export type Engine = {
     primary: Member,
     options: { readonly restart: boolean },
   ) => Promise<void>
+  /**
+   * Lets clients in from the trusted sources alone, and ends the sessions of all others; members are not concerned. A
+   * server that does not run is not started.
+   */
+  readonly setTrusted: (node: ReachedNode & Pick<NodeContext, 'trusted'>) => Promise<void>
   /** The tenant's first database and its administrator, on the primary. */
   readonly createAccount: (node: ReachedNode, account: Account) => Promise<void>
   /** Gives a user who is there another password. */

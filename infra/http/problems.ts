@@ -16,6 +16,7 @@ import { RevisionConflict } from '../../domain/kernel/event-store.ts'
 import type { OrganisationRejection } from '../../domain/organisation/messages.ts'
 import type { WebhookRejection } from '../../domain/webhook/messages.ts'
 import type { TargetRejection } from '../webhooks/targets.ts'
+import { firewallProblems } from './firewall-problems.ts'
 import { parameterProblems } from './parameter-problems.ts'
 
 /** What the edge itself refuses, before any command is decided. */
@@ -79,6 +80,7 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
   'admission-stopped': { status: 409, means: 'The operators take no new jobs at present. The message says why and since when.' },
   'body-too-large': { status: 413, means: 'The request has more than 1 MiB.' },
   'client-not-found': { status: 404, means: 'The account has no such OAuth2 client.' },
+  ...firewallProblems,
   ...parameterProblems,
   'cross-site': { status: 403, means: 'The request comes from a page of another site. `ALLOWED_ORIGINS` names those that may.' },
   'cursor-ahead': { status: 422, means: 'A replay goes back. The webhook has not come so far yet.' },

@@ -43,3 +43,17 @@ export const composed = async (mail: Mail, options: { readonly from: From; reado
   if (!Buffer.isBuffer(message)) throw new Error('BUG: the transport was asked for a buffer')
   return message
 }
+
+const ENCODING = /^content-transfer-encoding: *(\S+)/im
+
+/** A message of ours as a person reads it: its headers, and its text without its encoding (RFC 2045, section 6). */
+export const readable = (message: string): string => {
+  const [head = '', ...rest] = message.replaceAll('\r\n', '\n').split('\n\n')
+  const body = rest.join('\n\n')
+  const encoding = ENCODING.exec(head)?.[1]?.toLowerCase()
+  if (encoding === 'base64') return `${head}\n\n${Buffer.from(body, 'base64').toString()}`
+  if (encoding !== 'quoted-printable') return `${head}\n\n${body}`
+  const byteOf = (_: string, hex: string): string => String.fromCharCode(Number.parseInt(hex, 16))
+  const bytes = body.replaceAll('=\n', '').replaceAll(/=([0-9A-Fa-f]{2})/g, byteOf)
+  return `${head}\n\n${Buffer.from(bytes, 'latin1').toString()}`
+}

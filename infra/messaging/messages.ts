@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { Sealed } from '../../domain/kernel/sealed.ts'
 import type { OrderBodies, OrderOutcome, OrderSubject, PlacedOrder } from '../../domain/job/orders.ts'
 import { accessBodies } from './access-messages.ts'
 
@@ -8,6 +9,8 @@ const id = z.string().min(1)
 const count = z.number().int().nonnegative()
 
 const Instance = z.object({ code: z.string(), cpu: z.number().positive(), ramGb: z.number().positive() })
+
+const sealed = z.custom<Sealed>((text) => typeof text === 'string')
 
 const NodeRef = z.object({
   nodeId: id,
@@ -29,9 +32,12 @@ const cluster = z.object({
   nodes: z.array(NodeRef),
   readOnly: z.boolean().exactOptional(),
   parameters: z.record(z.string(), z.string()).exactOptional(),
+  trusted: z.array(sealed).optional(),
 })
 
 const Names = z.object({ name: id, addresses: z.array(z.string()), ttlSeconds: count })
+
+const firewall = z.object({ ports: z.array(z.int().min(1).max(65_535)), trusted: z.array(sealed).optional() })
 
 const onNode = z.object({ provider: id, datastoreId: id, nodeId: id })
 const atNode = z.object({ cluster, nodeId: id })
@@ -45,6 +51,7 @@ const bodies = {
     region: z.string(),
     zone: z.string(),
     instance: Instance,
+    firewall: firewall.optional(),
   }),
   'infra.delete-machine': onNode,
   'infra.allocate-address': onNode,
@@ -54,8 +61,10 @@ const bodies = {
   'infra.grow-volume': onNode.extend({ sizeGib: z.number().positive() }),
   'infra.change-volume': onNode.extend({ type: id, iops: count.exactOptional() }),
   'infra.delete-volume': onNode,
+  'infra.set-firewall': onNode.extend({ firewall }),
   'infra.boot-machine': onNode,
   'infra.resize-machine': onNode.extend({ instance: Instance }),
+  'infra.halt-machine': onNode,
   'infra.publish-names': z.object({ datastoreId: id, names: z.array(Names) }),
   'infra.withdraw-names': z.object({ datastoreId: id, names: z.array(id) }),
   'infra.sweep': z.object({ provider: id, datastoreId: id, suffix: id }),
@@ -65,6 +74,7 @@ const bodies = {
   'cmon.bootstrap-primary': atNode,
   'cmon.join-replica': atNode.extend({ primaryId: id }),
   'cmon.configure-node': atNode.extend({ primaryId: id }),
+  'cmon.set-trusted': atNode,
   'cmon.catch-up': atNode.extend({ formerId: id }),
   'cmon.promote-replica': atNode,
   'cmon.follow-primary': atNode.extend({ primaryId: id }),
@@ -95,8 +105,10 @@ const Order = z.discriminatedUnion('subject', [
   told('infra.grow-volume'),
   told('infra.change-volume'),
   told('infra.delete-volume'),
+  told('infra.set-firewall'),
   told('infra.boot-machine'),
   told('infra.resize-machine'),
+  told('infra.halt-machine'),
   told('infra.publish-names'),
   told('infra.withdraw-names'),
   told('infra.sweep'),
@@ -106,6 +118,7 @@ const Order = z.discriminatedUnion('subject', [
   told('cmon.bootstrap-primary'),
   told('cmon.join-replica'),
   told('cmon.configure-node'),
+  told('cmon.set-trusted'),
   told('cmon.catch-up'),
   told('cmon.promote-replica'),
   told('cmon.follow-primary'),

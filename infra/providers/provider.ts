@@ -30,7 +30,12 @@ export type Machine = {
   /** The size it has. */
   readonly instance: MachineSpec['instance']
   readonly privateAddress: string
+  /** It is off because it is to be, until it is booted. */
+  readonly staysOff?: boolean
 }
+
+/** What may come to a machine from outside of its network: TCP to these ports, from these ranges of addresses. */
+export type PacketRules = { readonly ports: readonly number[]; readonly sources: readonly string[] | 'everybody' }
 
 /** What a provider holds for us, found by our tags alone, so that an orphan can be named. */
 export type Resource = {
@@ -47,7 +52,7 @@ export type Resource = {
 export type Provider = {
   readonly name: string
   /** What this provider can really do; asked instead of who it is. */
-  readonly capabilities: ReadonlySet<'volume-size-limit' | 'link-faults' | 'own-network'>
+  readonly capabilities: ReadonlySet<'volume-size-limit' | 'link-faults' | 'own-network' | 'packet-filter'>
   /** Undefined when it can work here, else one sentence why not. */
   readonly unavailable: () => Promise<string | undefined>
   readonly createNetwork: (spec: NetworkSpec) => Promise<{ readonly networkId: string; readonly cidr: string }>
@@ -74,8 +79,16 @@ export type Provider = {
    * one that has it already is only booted. Its address and its volume stay; every enabled unit is started.
    */
   readonly resize: (nodeId: string, instance: MachineSpec['instance']) => Promise<void>
-  /** Powers the machine off: nothing of it runs or is held on its host. Its volume stays, and `boot` brings it back. */
-  readonly halt: (nodeId: string) => Promise<void>
+  /**
+   * Powers the machine off: nothing of it runs or is held on its host. Its volume stays, and `boot` brings it
+   * back. With `staysOff` it is not brought back along with all the others when the control plane starts.
+   */
+  readonly halt: (nodeId: string, options?: { readonly staysOff?: boolean }) => Promise<void>
+  /**
+   * There when the capability `packet-filter` is. From here on the rules hold, through every boot; before, all may come.
+   * The machines of a network always reach each other. A machine that is off has them once it is booted.
+   */
+  readonly setFirewall?: ((nodeId: string, rules: PacketRules) => Promise<void>) | undefined
   readonly host: (nodeId: string) => Promise<Host>
   /** Everything tagged as ours, or only what belongs to one datastore. */
   readonly list: (datastoreId?: string) => Promise<readonly Resource[]>

@@ -15,6 +15,7 @@ const step = z.string().describe("The step's name.")
 
 const ofDatastore = z.object({ datastoreId })
 const ofJob = z.object({ jobId, datastoreId })
+const ofSources = ofDatastore.extend({ ruleIds: z.array(id).describe('The rules, one for each source.') })
 const ofKind = ofJob.extend({ kind })
 const ofStep = ofJob.extend({ step })
 const ofAccount = z.object({ accountId: id })
@@ -100,6 +101,16 @@ export const contract = {
     summary: 'A change came to nothing; the datastore is as it was.',
     subject: DATASTORE,
     data: ofDatastore.extend({ change: z.string().describe('What kind of change, as the job is called.') }),
+  },
+  'dev.ccx.datastore.sources-trusted.v1': {
+    summary: 'Clients may connect from more sources; a job carries it out.',
+    subject: DATASTORE,
+    data: ofSources,
+  },
+  'dev.ccx.datastore.sources-revoked.v1': {
+    summary: 'Clients may connect no more from some sources; a job carries it out.',
+    subject: DATASTORE,
+    data: ofSources,
   },
 
   'dev.ccx.job.queued.v1': { summary: 'A job waits for its turn.', subject: JOB, data: ofKind },
@@ -206,6 +217,16 @@ export const contract = {
 
   'dev.ccx.organisation.created.v1': { summary: 'An organisation was made.', subject: ORGANISATION, data: ofOrganisation },
   'dev.ccx.organisation.renamed.v1': { summary: 'It has another name.', subject: ORGANISATION, data: ofOrganisation },
+  'dev.ccx.organisation.event-stream-opened.v1': {
+    summary: 'Credentials for the stream of these events were made; those before them hold no more.',
+    subject: ORGANISATION,
+    data: ofOrganisation,
+  },
+  'dev.ccx.organisation.event-stream-closed.v1': {
+    summary: 'The credentials for the stream of these events hold no more.',
+    subject: ORGANISATION,
+    data: ofOrganisation,
+  },
   'dev.ccx.organisation.deleted.v1': { summary: 'The organisation is gone.', subject: ORGANISATION, data: ofOrganisation },
   'dev.ccx.organisation.erased.v1': {
     summary: 'What was personal in the organisation can be read by nobody any more.',

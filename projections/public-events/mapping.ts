@@ -21,10 +21,17 @@ const END = {
 const aboutDatastore = (
   type: Exclude<
     Extract<PublicType, `dev.ccx.datastore.${string}`>,
-    `${string}.${'created' | 'deployed' | 'deployment-retried' | 'changed' | 'change-abandoned'}.v1`
+    | `${string}.${'created' | 'deployed' | 'deployment-retried' | 'changed' | 'change-abandoned'}.v1`
+    | `${string}.sources-${'trusted' | 'revoked'}.v1`
   >,
   { datastoreId }: { readonly datastoreId: string },
 ): readonly PublicEvent[] => [{ type, subject: `datastores/${datastoreId}`, data: { datastoreId } }]
+
+const aboutSources = (
+  type: 'dev.ccx.datastore.sources-trusted.v1' | 'dev.ccx.datastore.sources-revoked.v1',
+  datastoreId: string,
+  ruleIds: readonly string[],
+): readonly PublicEvent[] => [{ type, subject: `datastores/${datastoreId}`, data: { datastoreId, ruleIds: [...ruleIds] } }]
 
 const ofKind = (
   type: (typeof END)[JobEnd] | 'dev.ccx.job.queued.v1' | 'dev.ccx.job.dropped.v1',
@@ -129,6 +136,11 @@ const mapping: Mapping = {
       data: { datastoreId, change: change.kind },
     },
   ],
+
+  SourcesTrusted: ({ data: { datastoreId, sources } }) =>
+    aboutSources('dev.ccx.datastore.sources-trusted.v1', datastoreId, sources.map(({ ruleId }) => ruleId)),
+  SourcesRevoked: ({ data: { datastoreId, ruleIds } }) =>
+    aboutSources('dev.ccx.datastore.sources-revoked.v1', datastoreId, ruleIds),
 
   JobQueued: ({ data }) => ofKind('dev.ccx.job.queued.v1', data),
   JobAdmitted: nothing,

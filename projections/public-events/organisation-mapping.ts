@@ -6,7 +6,8 @@ type Mapping = {
     event: Extract<OrganisationEvent, { readonly type: T }>,
   ) => readonly PublicEvent[]
 }
-type Plain = Extract<PublicType, `dev.ccx.organisation.${'created' | 'renamed' | 'deleted' | 'erased'}.v1`>
+type What = 'created' | 'renamed' | 'event-stream-opened' | 'event-stream-closed' | 'deleted' | 'erased'
+type Plain = Extract<PublicType, `dev.ccx.organisation.${What}.v1`>
 
 const about = (type: Plain, { organisationId }: { readonly organisationId: string }): readonly PublicEvent[] => [
   { type, subject: `organisations/${organisationId}`, data: { organisationId } },
@@ -67,6 +68,8 @@ export const organisationMapping: Mapping = {
     became({ organisationId, userId: from }, 'admin'),
     became({ organisationId, userId: to }, 'owner'),
   ],
+  OrganisationStreamOpened: ({ data }) => about('dev.ccx.organisation.event-stream-opened.v1', data),
+  OrganisationStreamClosed: ({ data }) => about('dev.ccx.organisation.event-stream-closed.v1', data),
   OrganisationDeleted: ({ data }) => about('dev.ccx.organisation.deleted.v1', data),
   OrganisationDataErased: ({ data }) => about('dev.ccx.organisation.erased.v1', data),
 }

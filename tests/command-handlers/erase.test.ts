@@ -2,10 +2,12 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type Erasing, eraseOrganisation } from '../../command-handlers/auth/erase.ts'
 import { causeBy, createClient, registerAccount } from '../../command-handlers/auth/register.ts'
+import { handle } from '../../command-handlers/handle.ts'
 import { Refused } from '../../domain/kernel/endpoint.ts'
+import { organisation } from '../../domain/organisation/organisation.ts'
 import { memoryEventStore } from '../../infra/event-store/memory.ts'
 import { noon } from '../support/examples.ts'
-import { openPersonalData } from '../support/personal-data.ts'
+import { openPersonalData, sealed } from '../support/personal-data.ts'
 
 const test = suite('an organisation that is erased')
 const actor = { kind: 'operator', id: 'command-line' } as const
@@ -28,6 +30,7 @@ const scene = async () => {
     store,
     credentials: { forget: async (subjects) => void done.push(`forget ${subjects.length}`) },
     sessions: { endAllOf: note('end sessions') },
+    leave: note('leave'),
     datastoresOf: async () => datastores,
     settled: note('settle'),
     endings: [note('end webhooks')],
@@ -51,7 +54,7 @@ const refused = async (work: Promise<unknown>): Promise<string> => {
 test('is closed first, and its key is destroyed last', async () => {
   const { accountId, clientId, erasing, done, typesOf, store } = await scene()
   await eraseOrganisation(erasing, accountId, actor)
-  assert.equal(done, ['settle', 'end sessions', 'forget 2', 'end webhooks', 'destroy key'])
+  assert.equal(done, ['leave', 'settle', 'end sessions', 'forget 2', 'end webhooks', 'destroy key'])
   assert.equal(await typesOf(), ['AccountRegistered', 'ClientCreated', 'OrganisationErased'])
   const { events } = await store.read(`account-${accountId}`)
   assert.equal(events.at(-1)?.data, { accountId, at: noon, clientIds: [clientId] })
@@ -63,7 +66,7 @@ test('may be erased again, after an erasure that was cut off', async () => {
   await eraseOrganisation(cut, accountId, actor).then(() => assert.unreachable(), () => undefined)
   done.length = 0
   await eraseOrganisation(erasing, accountId, actor)
-  assert.equal(done, ['settle', 'end sessions', 'forget 2', 'end webhooks', 'destroy key'])
+  assert.equal(done, ['leave', 'settle', 'end sessions', 'forget 2', 'end webhooks', 'destroy key'])
   assert.is((await typesOf()).filter((type) => type === 'OrganisationErased').length, 1)
 })
 
@@ -88,6 +91,18 @@ test('makes no clients any more, and an account that never was cannot be erased'
   const made = await createClient(registry, { accountId, name: 'ci', expiresAt: null }, causeBy(actor, accountId))
   assert.is('rejection' in made && made.rejection.rejected, 'account-erased')
   assert.is(await refused(eraseOrganisation(erasing, 'acc_unknown', actor)), 'account-not-found')
+})
+
+test('of several people is erased by its id, while its members keep their accounts', async () => {
+  const { accountId, erasing, done, typesOf, store } = await scene()
+  const send = handle({ store }, organisation, ({ data }) => `organisation-${data.organisationId}`)
+  const made = { organisationId: 'org_1', name: sealed('Weather'), userId: accountId, now: noon }
+  await send({ type: 'CreateOrganisation', data: made }, causeBy(actor, 'org_1'))
+  await eraseOrganisation(erasing, 'org_1', actor)
+  assert.equal(done, ['settle', 'end sessions', 'forget 1', 'end webhooks', 'destroy key'])
+  const { events } = await store.read('organisation-org_1')
+  assert.equal(events.map(({ type }) => type), ['OrganisationCreated', 'OrganisationDeleted', 'OrganisationDataErased'])
+  assert.equal(await typesOf(), ['AccountRegistered', 'ClientCreated'])
 })
 
 test.run()

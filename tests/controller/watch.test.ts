@@ -10,8 +10,8 @@ import type { Provider } from '../../infra/providers/provider.ts'
 import { cutPower } from '../../infra/providers/process-host/units.ts'
 import { controllerWorld, placed, work } from '../support/controller-world.ts'
 import { keptLog } from '../support/log.ts'
-import { until } from '../support/until.ts'
 import { openPersonalData } from '../support/personal-data.ts'
+import { until } from '../support/until.ts'
 
 const test = suite('the watch over the clusters')
 const world = await controllerWorld('0198d0ad', ['db-a', 'db-b'])

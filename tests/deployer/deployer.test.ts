@@ -19,6 +19,7 @@ import { createLog } from '../../infra/telemetry/logger.ts'
 import { bench, type Bench } from '../support/local-providers.ts'
 import { placed } from '../support/orders.ts'
 import { killAfter } from '../support/kill-after.ts'
+import { openPersonalData } from '../support/personal-data.ts'
 import { until } from '../support/until.ts'
 
 const program = fileURLToPath(new URL('../support/deployer-process.ts', import.meta.url))
@@ -34,7 +35,7 @@ const begin = async (): Promise<World> => {
   const own = await bench()
   const server = await dnsServer({ host: '127.0.0.1', port: 0, zone, key, file: join(own.folder, 'dns', 'zone.jsonl') })
   const dns = rfc2136({ host: '127.0.0.1', port: server.port, zone, key })
-  return { bench: own, server, dns, handle: deployer({ providers: own.providers, dns, log }) }
+  return { bench: own, server, dns, handle: deployer({ providers: own.providers, dns, personal: openPersonalData, log }) }
 }
 
 const carriedOut = async (handle: Handle, order: Order): Promise<{ result: OrderResult; notes: readonly string[] }> => {
@@ -214,7 +215,7 @@ const order = (provider: string): Order => ({
 const differing = (verb: Partial<Provider>): Handle => {
   const [real] = world.bench.providers
   if (real === undefined) throw new Error('BUG: no provider is registered')
-  return deployer({ providers: [{ ...real, ...verb, name: 'odd' }], dns: world.dns, log })
+  return deployer({ providers: [{ ...real, ...verb, name: 'odd' }], dns: world.dns, personal: openPersonalData, log })
 }
 
 rest('an unknown provider is no use asking again', async () => {

@@ -56,7 +56,7 @@ const changes = {
   'change-parameters': async (uuid: string): Promise<void> => {
     const group = await insist('POST', '/api/db-configuration/v1/parameter-groups', {
       name: `of ${uuid}`, database_vendor: 'postgres', database_version: '15', database_type: 'postgres_streaming',
-      parameters: { max_wal_senders: '20' },
+      parameters: { max_locks_per_transaction: '96' },
     })
     const { uuid: groupId } = z.object({ uuid: z.string() }).parse(group)
     await insist('PUT', `/api/db-configuration/v1/parameter-groups/apply/${groupId}/${uuid}`)

@@ -33,6 +33,7 @@ const node: NodeContext = {
     days: 1,
   }),
   secrets: { superuserPassword: 'superuser-1', replicationPassword: 'replication-1' },
+  trusted: undefined,
   signal: AbortSignal.timeout(60_000),
   note: () => {},
   progress: () => {},

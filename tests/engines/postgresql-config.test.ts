@@ -122,7 +122,7 @@ test('what a server said against its parameters is told without the names of fil
 
 test('only members replicate, our own roles are closed to others, and everybody comes with TLS and scram', () => {
   assert.fixture(
-    pgHba([replica, primary]),
+    pgHba([replica, primary], undefined),
     `local all postgres peer map=machine
 hostssl replication,postgres ccx_replication 10.0.0.1/32 scram-sha-256
 hostssl replication,postgres ccx_replication 10.0.0.2/32 scram-sha-256
@@ -131,7 +131,16 @@ host all,replication postgres,ccx_replication all reject
 hostssl all all all scram-sha-256
 `,
   )
-  assert.match(pgHba([member('db-c', 'fd00::1')]), / fd00::1\/128 /)
+  assert.match(pgHba([member('db-c', 'fd00::1')], undefined), / fd00::1\/128 /)
+})
+
+test('tenants come from the trusted sources alone, and from nowhere while there is none', () => {
+  const tenants = (trusted: readonly string[]) =>
+    pgHba([primary], trusted).split('\n').filter((line) => line.startsWith('hostssl all'))
+  assert.equal(tenants([]), [])
+  assert.equal(tenants(['fd00:0:0:0:0:0:0:0/8', '10.1.0.0/16']), [
+    'hostssl all all 10.1.0.0/16 scram-sha-256', 'hostssl all all fd00:0:0:0:0:0:0:0/8 scram-sha-256',
+  ])
 })
 
 test("the machine's user is the superuser", () => assert.is(pgIdent('nobody'), 'machine "nobody" postgres\n'))

@@ -26,7 +26,7 @@ const NAMESPACE = '2d3a7cbb-7a0e-4c3a-93b1-6d5c0f0d4a11'
 const CANARY = 'CANARY'
 const WRITTEN_BY_SOMEBODY = new Set([
   'name', 'login', 'firstName', 'lastName', 'tags', 'emails', 'because', 'line', 'description', 'url', 'username', 'database',
-  'title', 'domain', 'address', 'reason',
+  'title', 'domain', 'address', 'reason', 'source',
 ])
 
 /** The names of steps, and why a webhook rests. */
@@ -36,7 +36,7 @@ const Data = z.record(z.string(), z.json())
 
 const lifelikeText = (value: string, member = ''): string => {
   if (WRITTEN_BY_SOMEBODY.has(member) && !OUR_WORDS.test(`${member} ${value}`)) return `${CANARY} ${value}`
-  return /^(clu|job|acc|own|cli|nod|whk|org|inv|grp)_\w+$/.test(value) ? v5(value, NAMESPACE) : value
+  return /^(clu|job|acc|own|cli|nod|whk|org|inv|grp|rul)_\w+$/.test(value) ? v5(value, NAMESPACE) : value
 }
 
 /** Ids as they really are, and a canary in the place of every text that somebody wrote. */

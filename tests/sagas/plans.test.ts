@@ -11,13 +11,16 @@ import { type Fate, playSaga } from '../support/play-saga.ts'
 
 const test = suite('the plans')
 
+type Remedy =
+  | { readonly by: readonly OrderSubject[]; readonly goesWith?: OrderSubject }
+  | { readonly goesWith: OrderSubject }
+  | 'nothing'
+  | 'destroys'
 /**
  * What can be done about each order's effect once the job unwinds. A new subject does not compile until it has its line here.
  * `destroys`: what it takes away cannot be had back, so its step must be irreversible.
  */
-const remedies: Readonly<
-  Record<OrderSubject, { readonly by: readonly OrderSubject[] } | { readonly goesWith: OrderSubject } | 'nothing' | 'destroys'>
-> = {
+const remedies: Readonly<Record<OrderSubject, Remedy>> = {
   'infra.create-network': { by: ['infra.delete-network'] },
   'infra.delete-network': { by: ['infra.create-network'] },
   'infra.create-machine': { by: ['infra.delete-machine'] },
@@ -29,7 +32,9 @@ const remedies: Readonly<
   'infra.grow-volume': 'destroys',
   'infra.change-volume': { by: ['infra.change-volume'] },
   'infra.delete-volume': 'destroys',
-  'infra.boot-machine': { goesWith: 'infra.delete-machine' },
+  'infra.set-firewall': 'destroys',
+  'infra.boot-machine': { by: ['infra.halt-machine'], goesWith: 'infra.delete-machine' },
+  'infra.halt-machine': { by: ['infra.boot-machine'] },
   'infra.resize-machine': { by: ['infra.resize-machine'] },
   'infra.publish-names': { by: ['infra.withdraw-names', 'infra.publish-names'] },
   'infra.withdraw-names': { by: ['infra.publish-names'] },
@@ -40,6 +45,7 @@ const remedies: Readonly<
   'cmon.bootstrap-primary': { by: ['cmon.erase-node'] },
   'cmon.join-replica': { by: ['cmon.erase-node'] },
   'cmon.configure-node': { by: ['cmon.configure-node'] },
+  'cmon.set-trusted': 'nothing',
   'cmon.catch-up': 'nothing',
   'cmon.promote-replica': 'destroys',
   'cmon.follow-primary': 'destroys',
@@ -97,7 +103,7 @@ const assertRemedy = ({ saga, step, facts, key }: Spot): void => {
   assert.is.not(remedy, 'destroys', `${order.subject} cannot be undone, so the step must be irreversible`)
   if (typeof remedy === 'string') return
   const undo = step.undo?.(facts, key)?.subject
-  if ('by' in remedy) {
+  if ('by' in remedy && (undo !== undefined || remedy.goesWith === undefined)) {
     const isMended = undo === undefined ? nothingWasThere(order, facts) : remedy.by.includes(undo)
     return assert.ok(isMended, `${order.subject} is undone by ${undo}`)
   }
@@ -108,7 +114,8 @@ const assertRemedy = ({ saga, step, facts, key }: Spot): void => {
 }
 
 /** What takes a thing away needs no remedy where there was no such thing. */
-const nothingWasThere = (order: Order, { input }: Facts): boolean => input.nodes.length === 0 && removes.has(order.subject)
+const nothingWasThere = (order: Order, { input: { nodes, spec } }: Facts): boolean =>
+  (nodes.length === 0 || spec.stopped === true) && removes.has(order.subject)
 
 const removes: ReadonlySet<OrderSubject> = new Set(['infra.withdraw-names', 'cmon.stop-node'])
 

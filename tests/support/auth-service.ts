@@ -83,7 +83,10 @@ export const startAuthService = async (
   const store = memoryEventStore()
   const until = new AbortController()
   const { log, lines } = keptLog()
-  const projecting = projector({ store, readStore, projections, signal: until.signal, log })
+  const caughtUp = Promise.withResolvers<void>()
+  const projecting = projector({ store, readStore, projections, signal: until.signal, log, onCaughtUp: caughtUp.resolve })
+  // What is read right after it was written waits only so long.
+  await caughtUp.promise
   const position = readPosition({ url: postgres.url })
   await migrateToLatest(readStore.db, { schema: VAULT, migrations: vaultMigrations })
   const masterKey = randomBytes(32)

@@ -142,6 +142,26 @@ export const removed = async (api: Api, uuid: string, withinMs = JOB_WITHIN_MS):
   })
 }
 
+/** This machine, as machines that are local processes and those that are network namespaces see it. */
+const THIS_MACHINE = '127.0.0.0/8;10.77.0.0/16'
+
+/** Says that clients may connect from this machine, unless it was said, and waits until every server knows. */
+export const trusted = async (api: Api, uuid: string): Promise<void> => {
+  const path = `/api/firewall/api/v1/firewall`
+  await until(async () => {
+    const { status, body } = await api(`${path}s/${uuid}`)
+    if (status !== 200) throw new Error(`${status}: ${JSON.stringify(body)}`)
+    if (Array.isArray(body) && body.length > 0) return true
+    const headers = { 'Idempotency-Key': `trust ${uuid}`.replaceAll(' ', '-') }
+    await api(`${path}/${uuid}`, { method: 'POST', json: { source: THIS_MACHINE, description: 'this machine' }, headers })
+    return false
+  }, { withinMs: 60_000, what: 'this machine being trusted' })
+  await until(async () => {
+    const { jobs } = await jobsOf(api, uuid)
+    return jobs.every(({ type, status }) => type !== 'JOB_TYPE_APPLY_FIREWALL' || status !== 'JOB_STATUS_RUNNING')
+  }, { withinMs: JOB_WITHIN_MS, what: 'the firewall being applied' })
+}
+
 /** The certificate of the authority that a datastore's servers are to be checked against, as PEM. */
 export const authorityOf = async (api: Api, uuid: string): Promise<string> =>
   z.object({ ca: z.string() }).parse((await api(`/api/prov/api/v2/cluster/${uuid}/ca`)).body).ca
@@ -164,6 +184,7 @@ export const withSql = async (
   uuid: string,
   work: (sql: Sql) => Promise<void>,
 ): Promise<void> => {
+  await trusted(api, uuid)
   const { db_account: account } = await datastoreOf(api, uuid)
   const ca = await authorityOf(api, uuid)
   const psql = (await testPrograms('postgres')).bin('psql')

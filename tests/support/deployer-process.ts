@@ -8,12 +8,14 @@ import { tsigKey } from '../../infra/dns/tsig.ts'
 import { createLog } from '../../infra/telemetry/logger.ts'
 import { localProviders } from './local-providers.ts'
 import { placed } from './orders.ts'
+import { openPersonalData } from './personal-data.ts'
 
 const [machinesDir = '', port = '', secret = '', orders = ''] = process.argv.slice(2)
 const isOrder = (value: unknown): value is Order => typeof value === 'object' && value !== null && 'subject' in value
 const handle = deployer({
   providers: localProviders(machinesDir),
   dns: rfc2136({ host: '127.0.0.1', port: Number(port), zone: 'ccx.test', key: tsigKey('ccx-test', secret) }),
+  personal: openPersonalData,
   log: createLog({ service: 'ccx-deployer', level: 'silent' }),
 })
 const work = { signal: new AbortController().signal, note: () => undefined, progress: () => undefined }

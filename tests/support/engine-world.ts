@@ -63,6 +63,7 @@ export const engineWorld = async (engine: Engine, datastoreId: string, network?:
       const request = { commonName: hostname, dnsNames: [hostname], addresses: [address], days: 30 }
       return {
         host, member, members, secrets,
+        trusted: ['0.0.0.0/0', '::/0'],
         version: engine.versions[0] ?? '',
         instance: { cpu: 1, ramGb: 1 },
         common: { cpu: 1, ramGb: 1 },

@@ -1,4 +1,4 @@
-import type { ClusterRef, Order } from '../../domain/job/orders.ts'
+import type { ClusterRef, FirewallRules, Order } from '../../domain/job/orders.ts'
 import { onAccess } from './estate-access.ts'
 
 /** Everything that orders have made, by what it is (`machine nod_1`), with what can differ about it. */
@@ -74,12 +74,16 @@ const otherIds = ({ nodes }: ClusterRef, nodeId: string): readonly string[] =>
 /** What a server is set up for: the size of its machine, and that of the datastore. */
 const settingsOf = ({ nodes, instance }: ClusterRef, nodeId: string): string =>
   `${nodes.find((node) => node.nodeId === nodeId)?.instance.code} among ${instance?.code}`
+const trustedBy = ({ trusted }: ClusterRef): string => (trusted === undefined ? 'everybody' : list(trusted))
+const filterOf = ({ ports, trusted }: FirewallRules): string =>
+  `${ports.join(' ')} for ${trusted === undefined ? 'everybody' : list(trusted)}`
 
 const run = (own: Inventory, cluster: ClusterRef, nodeId: string, primaryId: string): void => {
   own.needs('software', nodeId)
   own.set('settings', nodeId, settingsOf(cluster, nodeId))
   own.set('server', nodeId, 'runs')
   const mode = cluster.readOnly === true ? ', and only read from' : ''
+  own.set('trusted', nodeId, trustedBy(cluster))
   own.set('members', nodeId, `${membersOf(cluster)}, of which ${primaryId} is followed${mode}`)
   own.set('parameters', nodeId, parametersOf(cluster))
   if (nodeId === primaryId) own.keep(nodeId, () => otherIds(cluster, nodeId))
@@ -92,8 +96,12 @@ const needsStopped = (own: Inventory, nodeId: string): void => {
 const parametersOf = ({ parameters = {} }: ClusterRef): string =>
   list(Object.entries(parameters).map(([name, value]) => `${name}=${value}`))
 
+const needsPower = (own: Inventory, nodeId: string): void => {
+  if (own.is('system', nodeId, 'is off')) throw new Error(`the machine of ${nodeId} is off`)
+}
+
 const ON_A_VOLUME = [
-  'software', 'settings', 'data', 'server', 'members', 'parameters', 'kept', 'account', 'databases', 'users',
+  'software', 'trusted', 'settings', 'data', 'server', 'members', 'parameters', 'kept', 'account', 'databases', 'users',
 ]
 
 const onNode = (own: Inventory, order: Order): void => {
@@ -113,6 +121,10 @@ const onNode = (own: Inventory, order: Order): void => {
     case 'cmon.configure-node':
       own.needs('data', body.nodeId)
       return run(own, body.cluster, body.nodeId, body.primaryId)
+    case 'cmon.set-trusted':
+      own.needs('data', body.nodeId)
+      needsPower(own, body.nodeId)
+      return own.set('trusted', body.nodeId, trustedBy(body.cluster))
     case 'cmon.catch-up':
       own.needs('data', body.nodeId)
       return needsStopped(own, body.formerId)
@@ -153,9 +165,11 @@ const onNode = (own: Inventory, order: Order): void => {
       return onAccess(own, order)
     case 'cmon.stop-node':
     case 'cmon.start-node':
+      if (subject === 'cmon.start-node') needsPower(own, body.nodeId)
       if (own.has('data', body.nodeId)) own.set('server', body.nodeId, subject === 'cmon.stop-node' ? 'is stopped' : 'runs')
       return
     case 'cmon.erase-node':
+      needsPower(own, body.nodeId)
       own.remove(body.nodeId, ...ON_A_VOLUME)
       for (const other of otherIds(body.cluster, body.nodeId)) {
         if (own.has('kept', other)) own.keep(other, (kept) => kept.filter((one) => one !== body.nodeId))
@@ -173,9 +187,10 @@ const elsewhere = (own: Inventory, { subject, body }: Order): void => {
     case 'infra.delete-network':
       return own.remove(body.networkId, 'network')
     case 'infra.create-machine':
+      if (body.firewall !== undefined) own.set('filter', body.nodeId, filterOf(body.firewall))
       return own.set('machine', body.nodeId, `${body.zone} ${body.instance.code}`)
     case 'infra.delete-machine':
-      return own.remove(body.nodeId, 'machine', 'system', ...ON_A_VOLUME)
+      return own.remove(body.nodeId, 'machine', 'filter', 'system', ...ON_A_VOLUME)
     case 'infra.allocate-address':
       own.needs('machine', body.nodeId)
       return own.set('address', body.nodeId)
@@ -200,6 +215,12 @@ const elsewhere = (own: Inventory, { subject, body }: Order): void => {
     case 'infra.resize-machine':
       own.needs('system', body.nodeId)
       return own.resize(body.nodeId, body.instance.code)
+    case 'infra.halt-machine':
+      if (own.has('system', body.nodeId)) own.set('system', body.nodeId, 'is off')
+      return
+    case 'infra.set-firewall':
+      own.needs('machine', body.nodeId)
+      return own.set('filter', body.nodeId, filterOf(body.firewall))
     case 'infra.publish-names':
       return body.names.forEach(({ name, addresses }) => own.set('name', name, list(addresses)))
     case 'infra.withdraw-names':

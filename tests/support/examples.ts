@@ -84,6 +84,25 @@ const removing = (shape: Shape, ...numbers: readonly number[]): JobInput =>
 const promoting = (shape: Shape, number: number): JobInput =>
   changeInput(shape, { kind: 'promote-replica', nodeId: `nod_${number}` })
 
+/** Clients may connect from two sources. */
+const walled = ({ spec, nodes }: Shape): Shape => ({
+  spec: {
+    ...spec,
+    exporterPort: 9187,
+    trusted: ['192.0.2.0/24', '2001:db8::1'].map((source, index) => ({
+      ruleId: `rul_${index + 1}`, source: sealed(source), description: sealed('office'),
+    })),
+  },
+  nodes,
+})
+
+const stopped = ({ spec, nodes }: Shape): Shape => ({ spec: { ...spec, stopped: true }, nodes })
+const applying = (shape: Shape): JobInput => changeInput(shape, { kind: 'apply-firewall' })
+const stopping = (shape: Shape): JobInput => changeInput(shape, { kind: 'stop-datastore' })
+const starting = (shape: Shape): JobInput => changeInput(stopped(shape), { kind: 'start-datastore' })
+/** What the deletion of a stopped datastore is given. */
+const stoppedInput = (size: number): JobInput => ({ datastoreId: 'clu_1', ...stopped(shapeOf(size)) })
+
 const rebooting = (shape: Shape, number: number): JobInput =>
   changeInput(shape, { kind: 'reboot-node', nodeId: `nod_${number}` })
 
@@ -144,12 +163,12 @@ export const inputsOf: Readonly<Record<JobKind, Inputs>> = {
     ...newOnes,
     ['one with databases and users', { ...newInput(2), spec: inhabited(shapeOf(2)).spec }],
   ],
-  'delete-datastore': [...newOnes, ...deployedOnes],
+  'delete-datastore': [...newOnes, ['a stopped datastore of 2', stoppedInput(2)], ...deployedOnes],
   'add-nodes': [
     ['1 of 1', adding(1, shapeOf(1))],
     ['2 of 1', adding(2, shapeOf(1))],
     ['1 of 2 after a promotion', adding(1, promoted(shapeOf(2), 2))],
-    ['2 of 3', adding(2, shapeOf(3))],
+    ['2 of 3', adding(2, walled(shapeOf(3)))],
   ],
   'remove-nodes': [
     ['1 of 2', removing(shapeOf(2), 2)],
@@ -163,6 +182,13 @@ export const inputsOf: Readonly<Record<JobKind, Inputs>> = {
     ['a replica of 2 with databases and users', promoting(inhabited(shapeOf(2)), 2)],
     ['a replica of 3', promoting(shapeOf(3), 3)],
   ],
+  'apply-firewall': [
+    ['1 that is open', applying(shapeOf(1))],
+    ['2 that are off', applying(stopped(walled(shapeOf(2))))],
+    ['3', applying(walled(shapeOf(3)))],
+  ],
+  'stop-datastore': [['1', stopping(shapeOf(1))], ['3 after a promotion', stopping(walled(promoted(shapeOf(3), 2)))]],
+  'start-datastore': [['1', starting(shapeOf(1))], ['3 after a promotion', starting(walled(promoted(shapeOf(3), 2)))]],
   'reboot-node': [
     ['the only one', rebooting(shapeOf(1), 1)],
     ['the primary of 3', rebooting(shapeOf(3), 1)],

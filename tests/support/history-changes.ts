@@ -83,6 +83,21 @@ const changeVolumes = (own: World, { datastoreId, state }: Living): void => {
   send(own, datastoreId, { kind: 'change-volume-type', volume: kind, sizeGibMax: 100 })
 }
 
+const trustOrRevoke = (own: World, { datastoreId, state: { spec } }: Living): void => {
+  const { roll, clock } = own
+  const about = { datastoreId, jobId: `job_${own.seed}_${++clock.count}`, now: clock.now }
+  const known = own.pick(spec.trusted ?? [])
+  if (known !== undefined && roll() < 0.5) {
+    return sendStore(own, { type: 'RevokeSources', data: { ...about, ruleIds: [known.ruleId] } })
+  }
+  const number = Math.floor(roll() * 4)
+  const source = { ruleId: `rul_${number}`, source: sealed(`192.0.2.${number}`), description: sealed('office') }
+  sendStore(own, { type: 'TrustSources', data: { ...about, sources: [source] } })
+}
+
+const power = (own: World, { datastoreId }: Living): void =>
+  send(own, datastoreId, { kind: own.roll() < 0.4 ? 'stop-datastore' : 'start-datastore' })
+
 const stopJob = (own: World): void => {
   const job = own.pick(known(own).flatMap(({ datastoreId, state }) => state.queue.map(({ jobId }) => ({ datastoreId, jobId }))))
   if (job === undefined) return
@@ -148,7 +163,9 @@ export const changeSomething = (own: World): void => {
   if (chance > 0.86) return stopJob(own)
   const found = living(own)
   if (found === undefined) return
-  if (chance < 0.2) changeSettings(own, found)
+  if (chance < 0.08) trustOrRevoke(own, found)
+  else if (chance < 0.14) power(own, found)
+  else if (chance < 0.2) changeSettings(own, found)
   else if (chance < 0.45) addNodes(own, found)
   else if (chance < 0.59) removeNodes(own, found)
   else if (chance < 0.65) resize(own, found)

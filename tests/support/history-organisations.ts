@@ -49,6 +49,8 @@ export const convene = ({ seed, organisations, clock }: World, n: number): void 
   send({ type: 'HandOverOwnership', data: { ...about, to: second, by } })
   if (n > 0) send({ type: 'RemoveMember', data: { ...about, userId: third, by } })
   if (n > 0) send({ type: 'RemoveMember', data: { ...about, userId: first, by } })
+  send({ type: 'OpenOrganisationStream', data: about })
+  if (n > 0) send({ type: 'CloseOrganisationStream', data: about })
   if (n > 1) send({ type: 'DeleteOrganisation', data: about })
   if (n > 2) send({ type: 'EraseOrganisationData', data: about })
 }

@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { authorityOf, datastoreOf } from './datastores.ts'
+import { authorityOf, datastoreOf, trusted } from './datastores.ts'
 import { addressesOf } from './dns-client.ts'
 import type { Api, RunningInstance } from './instance.ts'
 import { until } from './until.ts'
@@ -31,6 +31,7 @@ export const insertWriter = async (
   api: Api,
   uuid: string,
 ): Promise<InsertWriter> => {
+  await trusted(api, uuid)
   const { db_account: account, primary_url: primary } = await datastoreOf(api, uuid)
   if (primary === null) throw new Error('the datastore has no name to connect to')
   const ca = await authorityOf(api, uuid)

@@ -6,6 +6,7 @@ import { sealed } from './personal-data.ts'
 const datastoreId = 'dst_1'
 const provider = 'provider-x'
 const instance = { code: 'tiny', cpu: 1, ramGb: 2 }
+const firewall = { ports: [5432, 9100], trusted: [sealed('192.0.2.0/24')] }
 const node = { provider, datastoreId, nodeId: 'nod_1' }
 
 export const cluster: ClusterRef = {
@@ -25,6 +26,7 @@ export const cluster: ClusterRef = {
       instance,
     },
   ],
+  trusted: [sealed('192.0.2.0/24')],
 }
 
 const database: DatabaseRef = { name: sealed('shop'), owner: { administrator: 'ccxadmin' }, mark: 'mark_1' }
@@ -47,7 +49,7 @@ export const everyOrder: { readonly [S in OrderSubject]: Extract<Order, { readon
   'infra.delete-network': { subject: 'infra.delete-network', body: { provider, datastoreId, networkId: 'net_1' } },
   'infra.create-machine': {
     subject: 'infra.create-machine',
-    body: { ...node, networkId: 'net_1', name: 'db-1', region: 'here', zone: 'a', instance },
+    body: { ...node, networkId: 'net_1', name: 'db-1', region: 'here', zone: 'a', instance, firewall },
   },
   'infra.delete-machine': { subject: 'infra.delete-machine', body: node },
   'infra.allocate-address': { subject: 'infra.allocate-address', body: node },
@@ -57,8 +59,10 @@ export const everyOrder: { readonly [S in OrderSubject]: Extract<Order, { readon
   'infra.grow-volume': { subject: 'infra.grow-volume', body: { ...node, sizeGib: 20 } },
   'infra.change-volume': { subject: 'infra.change-volume', body: { ...node, type: 'fast', iops: 3000 } },
   'infra.delete-volume': { subject: 'infra.delete-volume', body: node },
+  'infra.set-firewall': { subject: 'infra.set-firewall', body: { ...node, firewall } },
   'infra.boot-machine': { subject: 'infra.boot-machine', body: node },
   'infra.resize-machine': { subject: 'infra.resize-machine', body: { ...node, instance } },
+  'infra.halt-machine': { subject: 'infra.halt-machine', body: node },
   'infra.publish-names': {
     subject: 'infra.publish-names',
     body: { datastoreId, names: [{ name: 'dst-1.ccx.test', addresses: ['127.0.10.1'], ttlSeconds: 15 }] },
@@ -71,6 +75,7 @@ export const everyOrder: { readonly [S in OrderSubject]: Extract<Order, { readon
   'cmon.bootstrap-primary': { subject: 'cmon.bootstrap-primary', body: { cluster, nodeId: 'nod_1' } },
   'cmon.join-replica': { subject: 'cmon.join-replica', body: { cluster, nodeId: 'nod_2', primaryId: 'nod_1' } },
   'cmon.configure-node': { subject: 'cmon.configure-node', body: { cluster, nodeId: 'nod_2', primaryId: 'nod_1' } },
+  'cmon.set-trusted': { subject: 'cmon.set-trusted', body: { cluster, nodeId: 'nod_2' } },
   'cmon.catch-up': { subject: 'cmon.catch-up', body: { cluster, nodeId: 'nod_2', formerId: 'nod_1' } },
   'cmon.promote-replica': { subject: 'cmon.promote-replica', body: { cluster, nodeId: 'nod_2' } },
   'cmon.follow-primary': { subject: 'cmon.follow-primary', body: { cluster, nodeId: 'nod_1', primaryId: 'nod_2' } },

@@ -31,6 +31,7 @@ const callsOf = async ({ store, readStore, masterKey, personal, now }: AuthStore
         destroySubject: sealed.destroySubject,
       },
       outbox: outbox({ db: mails, personal, now }),
+      endings: [],
       publicUrl: 'https://ccx.example',
       now,
       traceparent: () => undefined,

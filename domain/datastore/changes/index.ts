@@ -1,9 +1,11 @@
-import type { Rejection } from '../../kernel/decider.ts'
+import { type Rejection, reject } from '../../kernel/decider.ts'
 import type { DatastoreSpec } from '../spec.ts'
 import { createDatabase, dropDatabase } from './databases.ts'
+import { applyFirewall } from './firewall.ts'
 import { addNodes, removeNodes } from './membership.ts'
 import { promoteReplica, rebootNode } from './node-actions.ts'
 import { changeParameters } from './parameters.ts'
+import { startDatastore, stopDatastore } from './power.ts'
 import { setReadOnly } from './read-only.ts'
 import { resizeInstances } from './resize.ts'
 import type { FreshNode, Rule, Shape } from './rule.ts'
@@ -29,6 +31,9 @@ const rules = {
   'change-user': changeUser,
   'drop-user': dropUser,
   'change-admin': changeAdmin,
+  'apply-firewall': applyFirewall,
+  'stop-datastore': stopDatastore,
+  'start-datastore': startDatastore,
 }
 
 type Rules = typeof rules
@@ -42,7 +47,7 @@ type ChangeOf<K extends ChangeKind> = { readonly [P in K]: { readonly kind: P } 
 /** What a job does to a datastore that is there, with every default resolved. */
 export type Change = ChangeOf<ChangeKind>
 
-export type ChangeRejection = CodeOf<Rules[ChangeKind]>
+export type ChangeRejection = CodeOf<Rules[ChangeKind]> | 'datastore-stopped'
 
 type Table = { readonly [K in ChangeKind]: Rule<ChangeOf<K>, ChangeRejection> }
 const table: Table = rules
@@ -65,7 +70,19 @@ export const specAtWork = <K extends ChangeKind>(shape: Shape, change: ChangeOf<
 export const refusalOf = <K extends ChangeKind>(
   shape: Shape,
   change: ChangeOf<K>,
-): Rejection<ChangeRejection> | undefined => table[change.kind].refusal(shape, change)
+): Rejection<ChangeRejection> | undefined => {
+  const { whileStopped, refusal } = table[change.kind]
+  return shape.spec.stopped === true && whileStopped !== true
+    ? reject('datastore-stopped', 'the datastore is stopped, or will be by then; start it first')
+    : refusal(shape, change)
+}
+
+/** Whether a datastore of this shape is already what the change would make of it. */
+export const isSo = <K extends ChangeKind>(shape: Shape, change: ChangeOf<K>): boolean =>
+  table[change.kind].isSo?.(shape, change) ?? false
+
+/** Whether a job of that kind can only be carried out, even while it waits. */
+export const mustBeDone = (kind: ChangeKind): boolean => table[kind].mustBeDone === true
 
 /** The same change asked for once more. A kind that brings nodes brings others, under ids and names that never were. */
 export const anew = (change: Change, fresh: readonly FreshNode[]): Change => {

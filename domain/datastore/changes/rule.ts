@@ -15,6 +15,12 @@ export type Rule<Body, Code extends string = string> = {
   readonly refusal: (shape: Shape, change: Body) => Rejection<Code> | undefined
   /** The specification that its job works on, where that is not the one it leads to. */
   readonly atWork?: (shape: Shape, change: Body) => DatastoreSpec
+  /** Whether it is so already, so that there is nothing to do. */
+  readonly isSo?: (shape: Shape, change: Body) => boolean
+  /** It makes sense for a datastore that is stopped. All else needs servers that run, and is refused. */
+  readonly whileStopped?: true
+  /** It carries out what is in force already, so its job cannot be taken back while it waits. */
+  readonly mustBeDone?: true
 }
 
 export const hasNode = ({ spec }: Shape, nodeId: string): boolean => spec.nodes.some((node) => node.nodeId === nodeId)

@@ -101,18 +101,20 @@ export const settingsIn = (config: ServerConfig): Settings => {
 }
 
 /**
- * pg_hba.conf: the machine's own user through the socket, members for replication, tenants from anywhere; always TLS
- * and scram. Our own roles are of no use to anyone else. `samehost` lets in members that share a machine, whose
+ * pg_hba.conf: the machine's own user through the socket, members for replication, tenants from trusted sources; always
+ * TLS and scram. Our own roles are of no use to anyone else. `samehost` lets in members that share a machine, whose
  * packets all come from one address.
+ *
+ * @param trusted ranges that tenants may come from; undefined: from anywhere
  */
-export const pgHba = (members: readonly Member[]): string =>
+export const pgHba = (members: readonly Member[], trusted: readonly string[] | undefined): string =>
   [
     `local all ${SUPERUSER} peer map=machine`,
     ...[...members.map(({ address }) => `${address}/${address.includes(':') ? 128 : 32}`).toSorted(), 'samehost'].map(
       (from) => `hostssl replication,postgres ${REPLICATION_ROLE} ${from} scram-sha-256`,
     ),
     `host all,replication ${SUPERUSER},${REPLICATION_ROLE} all reject`,
-    'hostssl all all all scram-sha-256',
+    ...(trusted ?? ['all']).toSorted().map((from) => `hostssl all all ${from} scram-sha-256`),
     '',
   ].join('\n')
 

@@ -14,6 +14,7 @@ import { join } from './join.ts'
 import { applyParameters } from './parameters.ts'
 import { probe } from './probe.ts'
 import { promote } from './promote.ts'
+import { setTrusted } from './trust.ts'
 import { hasCluster, start, stop } from './server.ts'
 import { dropUser, putUser, unmakeUser } from './users.ts'
 
@@ -29,6 +30,7 @@ export const postgresql = {
   configure,
   endWriters,
   applyParameters,
+  setTrusted,
   createAccount,
   setPassword,
   putDatabase,

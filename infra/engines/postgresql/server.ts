@@ -106,7 +106,7 @@ export const configurationOf = async (node: NodeContext, upstream: Member | unde
 
 /** Writes all of the configuration; a server that runs must be told. */
 export const configure = async (node: NodeContext, upstream?: Member): Promise<void> => {
-  const { host, members } = node
+  const { host, members, trusted } = node
   const layout = layoutOf(host)
   const writeIdent = async (): Promise<void> => {
     const machineUser = (await host.run(['id', '--user', '--name'], { signal: node.signal })).trim()
@@ -115,7 +115,7 @@ export const configure = async (node: NodeContext, upstream?: Member): Promise<v
   const text = await configurationOf(node, upstream)
   await together(
     host.write(layout.config, text, 0o600),
-    host.write(layout.hba, pgHba(members), 0o600),
+    host.write(layout.hba, pgHba(members, trusted), 0o600),
     writeIdent(),
     ...(layout.socket.startsWith('@') ? [] : [host.run(['mkdir', '-p', layout.socket], { signal: node.signal })]),
   )

@@ -50,6 +50,11 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'make OAuth2 client credentials for an account, for Terraform and the like',
     load: async () => (await import('./client.ts')).client,
   },
+  org: {
+    usage: 'org list | show ID [--state DIR]',
+    summary: 'show the organisations; or one with its members and open invitations',
+    load: async () => (await import('./org.ts')).org,
+  },
   erase: {
     usage: 'erase LOGIN|ID --yes [--state DIR]',
     summary: 'erase an organisation: its personal data cannot be read any more, anywhere',

@@ -25,6 +25,9 @@ const Datastore = z.object({
 type Datastore = z.infer<typeof Datastore>
 const Authority = z.object({ ca: z.string() })
 
+/** This machine, as local processes and as network namespaces see it. */
+const SOURCES = '127.0.0.0/8;10.77.0.0/16'
+
 const READ =
   'select said, pg_is_in_recovery() as on_replica, ' +
   '(select ssl from pg_stat_ssl where pid = pg_backend_pid()) as tls from greeting'
@@ -54,6 +57,13 @@ export const demo: Command = async (args) => {
   })
   const deployed = await followJob(rest, uuid, (line) => console.log(`  ${line}`))
   if (!deployed.finished) throw new Error(`the datastore could not be deployed: ${deployed.because}`)
+  console.log('\nNobody may connect until a source is trusted:\n')
+  await rest.call('POST', `/api/firewall/api/v1/firewall/${uuid}`, z.object({}), {
+    body: { source: SOURCES, description: 'this machine' },
+    idempotencyKey: randomUUID(),
+  })
+  const opened = await followJob(rest, uuid, (line) => console.log(`  ${line}`))
+  if (!opened.finished) throw new Error(`the firewall could not be opened: ${opened.because}`)
   console.log(`\n${seconds(began)} after it was asked for, it takes connections.\n`)
 
   const dnsPort = report.children.find(({ name }) => name === 'dns')?.ports[0]

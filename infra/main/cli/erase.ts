@@ -3,10 +3,12 @@ import { z } from 'zod'
 import { eraseOrganisation } from '../../../command-handlers/auth/erase.ts'
 import { causeBy } from '../../../command-handlers/auth/register.ts'
 import { handle } from '../../../command-handlers/handle.ts'
+import { leaveOrganisations } from '../../../command-handlers/organisations/leaving.ts'
 import { accountIdOf } from '../../../command-handlers/ids.ts'
 import { webhook } from '../../../domain/webhook/webhook.ts'
 import { READ_SCHEMA } from '../../../projections/schema.ts'
 import { eventStoreUsers } from '../../event-store/esdb-users.ts'
+import { knownOrganisations } from '../../organisations/known.ts'
 import { integrationStream } from '../../integration/copier.ts'
 import { KEY_AGE_MS_MAX } from '../../secrets/personal-data.ts'
 import { sealedSecrets } from '../../secrets/sealed.ts'
@@ -41,13 +43,17 @@ export const erase: Command = async (args) => {
   if (who === undefined || rest.length > 0) throw new UsageError('erase wants: LOGIN or ID')
   const organisationId = z.uuid().safeParse(who).success ? who.toLowerCase() : accountIdOf(who)
   if (!values.yes) throw new UsageError(`this cannot be undone; to erase organisation ${organisationId}, say --yes`)
-  await onStores(values.state, async ({ config, store, auth, pool, db, masterKey, position, now }) => {
+  await onStores(values.state, async ({ config, store, auth, pool, db, masterKey, personal, position, now }) => {
     const users = eventStoreUsers({ connectionString: config.eventStoreUrl })
     const secrets = sealedSecrets({ pool, masterKey })
     const erasing = {
       store,
       credentials: auth.credentials,
       sessions: auth.sessions,
+      leave: (userId: string) => {
+        const leaving = { store, ...knownOrganisations({ db, personal }), now }
+        return leaveOrganisations(leaving, userId, async (left) => causeBy(OPERATOR, left))
+      },
       now,
       endings: [
         async (ownerId: string) => {

@@ -1,6 +1,6 @@
 import type { PersonalData } from '../../../domain/kernel/sealed.ts'
 import { filedMail, filedMails } from '../../mail/files.ts'
-import { composed } from '../../mail/mailer.ts'
+import { composed, readable } from '../../mail/mailer.ts'
 import type { MailDb } from '../../mail/migrations.ts'
 import { type Listed, listMails, mailDb, retryMail } from '../../mail/outbox.ts'
 import { onStores } from './stores.ts'
@@ -41,13 +41,13 @@ const show = async ({ db, personal, dir, from }: Mails, asked: string | undefine
   const mailId = asked ?? newest
   if (mailId === undefined) throw new Error('there is no mail to show')
   const filed = dir === undefined ? undefined : await filedMail(dir, mailId)
-  if (filed !== undefined) return [printable(filed.replaceAll('\r\n', '\n'))]
+  if (filed !== undefined) return [printable(readable(filed))]
   const [waiting] = await listMails(db, personal, { limit: 1, mailId })
   if (waiting?.mail === undefined) {
     throw new Error(`there is no mail ${printable(mailId)} that can be read; what a server took is forgotten`)
   }
   const message = await composed(waiting.mail, { from, putAt: waiting.row.put_at })
-  return [printable(message.toString().replaceAll('\r\n', '\n'))]
+  return [printable(readable(message.toString()))]
 }
 
 /**

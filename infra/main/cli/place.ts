@@ -32,3 +32,7 @@ export const programsPlace = async ({ stateDir, user }: Place): Promise<string> 
   const shared = (await defaultStateDir(repository, user)).dir
   return programsDir(shared).catch(() => programsDir(stateDir))
 }
+
+/** What the machines of this one need of it beside the database: only root can make more of them than processes. */
+export const machineNeeds = ({ user }: Pick<Place, 'user'>): readonly ('network' | 'packet-filter')[] =>
+  user === undefined ? [] : ['network', 'packet-filter']

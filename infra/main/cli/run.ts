@@ -3,7 +3,7 @@ import { givenSettings, inheritedEnvironment } from '../../config.ts'
 import { findPrograms } from '../../embedded/programs.ts'
 import { openState } from '../../embedded/state.ts'
 import { instance, PORTS, RUNNABLE } from './instance.ts'
-import { placeOf, programsPlace, repository } from './place.ts'
+import { machineNeeds, placeOf, programsPlace, repository } from './place.ts'
 import { parseOptions, UsageError, type Command } from './usage.ts'
 
 export const run: Command = async (args) => {
@@ -15,7 +15,7 @@ export const run: Command = async (args) => {
   const place = await placeOf(values.state)
   const inherited = inheritedEnvironment()
   const state = await openState({ dir: place.stateDir, ports: PORTS, wantedPorts: { http: 8080 }, user: place.user })
-  const programs = await findPrograms(['postgres', ...(place.user === undefined ? [] : ['network' as const])], {
+  const programs = await findPrograms(['postgres', ...machineNeeds(place)], {
     dir: await programsPlace(place),
     env: inherited,
     progress: (line) => console.error(line),

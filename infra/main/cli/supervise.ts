@@ -5,7 +5,7 @@ import { makeStateDir, openState } from '../../embedded/state.ts'
 import { supervisor, type ChildStatus, type Supervisor } from '../../embedded/supervisor.ts'
 import { instance, PORTS } from './instance.ts'
 import { endMachines } from './machines.ts'
-import { placeOf, programsPlace, type Place } from './place.ts'
+import { machineNeeds, placeOf, programsPlace, type Place } from './place.ts'
 import { takeLock, writeReport, type Report } from './report.ts'
 import { parseOptions, portOption, UsageError, type Command } from './usage.ts'
 
@@ -88,12 +88,12 @@ const prepare = async ({ place, port, separate }: SuperviseOptions, report: Repo
   })
 }
 
-const needsOf = (given: Readonly<Record<string, string>>, { user }: Place): readonly NeedName[] => [
+const needsOf = (given: Readonly<Record<string, string>>, place: Place): readonly NeedName[] => [
   // The machines run it too, so it is needed even where the stores are somewhere else.
   'postgres',
   ...(given['NATS_URL'] === undefined ? ['nats-server' as const] : []),
   ...(given['CMON_DB_URL'] === undefined ? ['mariadb' as const] : []),
-  ...(user === undefined ? [] : ['network' as const]),
+  ...machineNeeds(place),
 ]
 
 type Reporter = {

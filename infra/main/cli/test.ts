@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { inheritedEnvironment, testTargets } from '../../config.ts'
 import { execute } from '../../embedded/execute.ts'
 import { findPrograms } from '../../embedded/programs.ts'
-import { placeOf, programsPlace, repository } from './place.ts'
+import { machineNeeds, placeOf, programsPlace, repository } from './place.ts'
 import { runTestFile, type FileResult } from './test-file.ts'
 import { parseOptions, type Command } from './usage.ts'
 
@@ -22,7 +22,7 @@ export const test: Command = async (args) => {
 const getPrograms = async (): Promise<void> => {
   const place = await placeOf(undefined)
   await findPrograms(
-    ['postgres', 'nats-server', 'mariadb', 'dns-server', ...(place.user === undefined ? [] : ['network' as const])],
+    ['postgres', 'nats-server', 'mariadb', 'dns-server', ...machineNeeds(place)],
     { dir: await programsPlace(place), env: inheritedEnvironment(), progress: (line) => console.log(line) },
   )
 }

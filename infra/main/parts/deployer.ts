@@ -10,7 +10,7 @@ import { providersOf } from './machines.ts'
 import { checkOffered } from './offered.ts'
 
 /** Carries out the orders of infrastructure. */
-export const deployerPart = async ({ config, log, metrics, signal, now, messaging }: Base): Promise<Part> => {
+export const deployerPart = async ({ config, log, metrics, signal, now, messaging, personal }: Base): Promise<Part> => {
   const broker = await messaging()
   const providers = providersOf(config)
   checkOffered(readCatalogue(config.catalogueFile), 'provider', providers.map(({ name }) => name))
@@ -24,7 +24,7 @@ export const deployerPart = async ({ config, log, metrics, signal, now, messagin
     family: 'infra',
     concurrency: config.workerConcurrency,
     signal,
-    handle: deployer({ providers, dns, log }),
+    handle: deployer({ providers, dns, personal: await personal(), log }),
     now,
     log,
     metrics,

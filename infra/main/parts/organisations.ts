@@ -13,6 +13,14 @@ import { counted } from './counted.ts'
 
 const TOKEN_BYTES = 32
 
+/** Nobody reads the stream of its public events any more. */
+const endStreamUser =
+  ({ storeUsers }: Base) =>
+  async (ownerId: string): Promise<void> => {
+    const users = storeUsers()
+    if (users.distinguishes) await users.removeUser(integrationStream(ownerId))
+  }
+
 /** The calls about organisations and who belongs to them. */
 export const organisationCalls = async (base: Base): Promise<readonly Endpoint[]> => {
   const { config, metrics, now, store, ccxDb } = base
@@ -29,6 +37,7 @@ export const organisationCalls = async (base: Base): Promise<readonly Endpoint[]
         destroySubject: sealed.destroySubject,
       },
       outbox: await base.outbox(),
+      endings: [endStreamUser(base)],
       publicUrl: config.http.publicUrl,
       now,
       traceparent,
@@ -40,22 +49,17 @@ export const organisationCalls = async (base: Base): Promise<readonly Endpoint[]
 
 /** The calls of operators that suspend and delete users. */
 export const adminUserCalls = async (base: Base): Promise<readonly Endpoint[]> => {
-  const { metrics, now, store, storeUsers, ccxDb } = base
+  const { metrics, now, store, ccxDb } = base
   const { db, pool } = ccxDb()
   const personal = await base.personal()
   const { sessions, credentials } = authStore({ pool, now })
-  const users = storeUsers()
   return adminUserEndpoints({
     store: store(),
     personal,
     sessions,
     credentials,
     organisations: knownOrganisations({ db, personal }),
-    endings: [
-      async (accountId) => {
-        if (users.distinguishes) await users.removeUser(integrationStream(accountId))
-      },
-    ],
+    endings: [endStreamUser(base)],
     now,
     traceparent,
     around: (send) => counted(metrics, send),

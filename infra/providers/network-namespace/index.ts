@@ -1,7 +1,8 @@
-import type { Provider } from '../provider.ts'
+import type { PacketRules, Provider } from '../provider.ts'
 import { processProvider, type LocalOptions } from '../process-host/provider.ts'
 import { whyNot } from '../process-host/readiness.ts'
 import { isRoot } from '../process-host/site.ts'
+import { filterProgram, filterText, setFilter } from './filter.ts'
 import { system } from './ip.ts'
 import { cut, enter, heal, plug, unplug } from './machine.ts'
 import { bridgeOf, cidrOf, hosts, isSubnetFree, lowerBridge, placed, raiseBridge, removeLink, subnets } from './network.ts'
@@ -29,12 +30,15 @@ const unavailable = async (options: LocalOptions): Promise<string | undefined> =
 export const networkNamespace = (options: LocalOptions): Provider => {
   const own = (id: string): string => placed(options.machinesDir, id)
   let limited: boolean | undefined
+  let nft: string | false | undefined
+  const filters = (): string | false => (nft ??= isRoot() && (filterProgram(options.binDirs) ?? false))
   const isLimited = (): boolean => (limited ??= isRoot() && canMountImages())
   return processProvider(options, {
     name: 'network-namespace',
     get capabilities() {
       const size = isLimited() ? (['volume-size-limit'] as const) : []
-      return new Set(['link-faults', 'own-network', ...size] as const)
+      const filter = filters() === false ? [] : (['packet-filter'] as const)
+      return new Set(['link-faults', 'own-network', ...size, ...filter] as const)
     },
     unavailable: () => unavailable(options),
     linkFaults: { cut: (nodeId) => cut(own(nodeId)), heal: (nodeId) => heal(own(nodeId)) },
@@ -48,6 +52,11 @@ export const networkNamespace = (options: LocalOptions): Provider => {
     isAddressFree: async () => true,
     plug: ({ nodeId, networkId, ...rest }, network) =>
       plug({ ...rest, nodeId: own(nodeId), networkId: own(networkId) }, network),
+    get filter() {
+      const program = filters()
+      if (program === false) return undefined
+      return (nodeId: string, rules: PacketRules, network: string) => setFilter(program, own(nodeId), filterText(rules, network))
+    },
     unplug: (nodeId) => unplug(own(nodeId)),
     enter: (nodeId) => enter(own(nodeId)),
     mount: async (folder, sizeGib) => (isLimited() ? mountImage(folder, sizeGib) : undefined),

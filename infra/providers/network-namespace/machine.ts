@@ -22,6 +22,9 @@ const stateOf = async (namespace: string): Promise<'absent' | 'broken' | 'whole'
   }
 }
 
+/** Whether the machine is there and on. */
+export const isPlugged = async (nodeId: string): Promise<boolean> => (await stateOf(namespaceOf(nodeId))) === 'whole'
+
 const makeNamespace = async (namespace: string): Promise<void> => {
   if ((await stateOf(namespace)) === 'broken') await ip('netns', 'delete', namespace)
   await ensure(async () => (await stateOf(namespace)) === 'whole', () => ip('netns', 'add', namespace))

@@ -1,10 +1,10 @@
 import { join } from 'node:path'
-import { z } from 'zod'
 import { CannotProvide } from '../provider.ts'
-import type { LinkFaults, Machine, MachineSpec, Provider, Resource } from '../provider.ts'
+import type { LinkFaults, Machine, MachineSpec, PacketRules, Provider, Resource } from '../provider.ts'
 import { claims, type Claims, type Holder } from './claims.ts'
 import { onceOnly } from './graves.ts'
 import { processHost } from './index.ts'
+import { AddressRecord, addressFile, FilterRecord, filterFile, OffRecord, offFile } from './kept.ts'
 import { machines, type MachineRecord } from './machines.ts'
 import { eraseRecord, readRecord, writeRecord } from './records.ts'
 import type { Site, User } from './site.ts'
@@ -41,6 +41,8 @@ export type Ground = Pick<Provider, 'name' | 'capabilities' | 'unavailable'> & {
   readonly isAddressFree: (address: string) => Promise<boolean>
   /** Puts the machine on its network; may be repeated, and after a reboot must be. */
   readonly plug: (record: MachineRecord, network: string) => Promise<void>
+  /** Sets the packet filter of a machine that is on its network; with the capability `packet-filter`. */
+  readonly filter?: ((nodeId: string, rules: PacketRules, network: string) => Promise<void>) | undefined
   readonly unplug: (nodeId: string) => Promise<void>
   readonly enter: (nodeId: string) => readonly string[]
   /** Makes the volume's folder hold the volume, of that size; may be repeated, and after a reboot must be. */
@@ -52,10 +54,6 @@ export type Ground = Pick<Provider, 'name' | 'capabilities' | 'unavailable'> & {
   /** Removes the volume with all in it. */
   readonly unmount: (folder: string) => Promise<void>
 }
-
-const AddressRecord = z.object({ publicAddress: z.string() })
-
-const addressFile = (folder: string): string => join(folder, 'address.json')
 
 export type Parts = {
   readonly options: LocalOptions
@@ -117,6 +115,13 @@ const networkVerbs = (parts: Parts): Pick<Provider, 'createNetwork' | 'deleteNet
   },
 })
 
+/** Puts the machine on its network, and before it those rules that it has. */
+const plug = async ({ ground, store }: Parts, record: MachineRecord, network: string): Promise<void> => {
+  await ground.plug(record, network)
+  const rules = await readRecord(filterFile(store.folderOf(record.nodeId)), FilterRecord)
+  if (rules !== undefined) await ground.filter?.(record.nodeId, rules, network)
+}
+
 const createMachine = async (parts: Parts, spec: MachineSpec): Promise<Machine> => {
   const { ground, store, addresses } = parts
   const { nodeId, datastoreId } = spec
@@ -127,23 +132,41 @@ const createMachine = async (parts: Parts, spec: MachineSpec): Promise<Machine> 
   const before = await store.read(nodeId)
   const record = before ?? { ...spec, privateAddress: address }
   if (before === undefined) await store.create(record)
-  await ground.plug(record, network)
+  await plug(parts, record, network)
   return machineOf(record)
+}
+
+const setFirewall = async (
+  parts: Parts,
+  filter: NonNullable<Ground['filter']>,
+  nodeId: string,
+  rules: PacketRules,
+): Promise<void> => {
+  const record = await needed(parts, nodeId)
+  await writeRecord(filterFile(parts.store.folderOf(nodeId)), rules)
+  await filter(nodeId, rules, await networkOf(parts, record.networkId))
 }
 
 const boot = async (parts: Parts, nodeId: string): Promise<void> => {
   const { ground, store } = parts
   const record = await needed(parts, nodeId)
+  await eraseRecord(offFile(store.folderOf(nodeId)))
   const network = await networkOf(parts, record.networkId)
   await ground.raiseNetwork(record.networkId, network)
-  await ground.plug(record, network)
+  await plug(parts, record, network)
   const { sizeGib } = await neededVolume(store, nodeId)
   await ground.mount(store.folderOf(nodeId), sizeGib)
   await startEnabled(siteOf(parts, record))
 }
 
-const halt = async ({ ground, store }: Parts, nodeId: string): Promise<void> => {
+const halt = async (
+  { ground, store }: Parts,
+  nodeId: string,
+  { staysOff = false }: { readonly staysOff?: boolean } = {},
+): Promise<void> => {
   const folder = store.folderOf(nodeId)
+  // First, so that what is cut off in the middle is not booted with all the others.
+  if (staysOff && (await store.read(nodeId)) !== undefined) await writeRecord(offFile(folder), {})
   await cutPower(folder)
   await ground.unplug(nodeId)
   await ground.detach(folder)
@@ -178,12 +201,14 @@ const machineVerbs = (parts: Parts): MachineVerbs => ({
 
   async find(nodeId) {
     const record = await parts.store.read(nodeId)
-    return record === undefined ? undefined : machineOf(record)
+    if (record === undefined) return undefined
+    const off = await readRecord(offFile(parts.store.folderOf(nodeId)), OffRecord)
+    return { ...machineOf(record), ...(off === undefined ? {} : { staysOff: true }) }
   },
 
   boot: (nodeId) => boot(parts, nodeId),
   resize: (nodeId, instance) => resize(parts, nodeId, instance),
-  halt: (nodeId) => halt(parts, nodeId),
+  halt: (nodeId, options) => halt(parts, nodeId, options),
   host: async (nodeId) => processHost(siteOf(parts, await needed(parts, nodeId))),
 })
 
@@ -239,6 +264,10 @@ export const processProvider = (options: LocalOptions, ground: Ground): Provider
     ...(ground.linkFaults === undefined ? {} : { linkFaults: ground.linkFaults }),
     ...verbs,
     ...onceOnly(verbs, join(options.machinesDir, '.deleted')),
+    get setFirewall() {
+      const { filter } = ground
+      return filter && ((nodeId: string, rules: PacketRules) => setFirewall(parts, filter, nodeId, rules))
+    },
 
     async list(datastoreId) {
       const isOurs = (holder: Holder): boolean => datastoreId === undefined || holder.datastoreId === datastoreId
