@@ -1,4 +1,5 @@
 import { accounts } from './accounts.ts'
+import { databaseAccess } from './database-access.ts'
 import { datastores } from './datastores.ts'
 import { eventStreams } from './event-streams.ts'
 import { feed } from './feed.ts'
@@ -16,5 +17,5 @@ import { webhooks } from './webhooks.ts'
 /** Every read model there is. */
 export const projections: readonly Projection[] = [
   datastores, nodes, jobs, jobLog, accounts, oauthClients, feed, eventStreams, webhooks, usage, organisations,
-  parameterGroups, parameters,
+  parameterGroups, parameters, databaseAccess,
 ]

@@ -8,6 +8,7 @@ import type { Role } from '../domain/kernel/roles.ts'
 import type { Sealed } from '../domain/kernel/sealed.ts'
 import type { Instant } from '../domain/kernel/time.ts'
 import type { Segment } from '../domain/usage/meter.ts'
+import type { AccessRow } from './access-row.ts'
 import type { PauseReason } from '../domain/webhook/messages.ts'
 import type { ParameterGroupRow, ParametersRow } from './parameter-rows.ts'
 
@@ -278,6 +279,7 @@ type Stored<R, Times extends keyof R> = {
 export type ReadSchema = {
   datastores: Stored<DatastoreRow, 'created_at' | 'updated_at'>
   nodes: NodesRow
+  database_access: Stored<AccessRow, 'ends_at'>
   jobs: Stored<JobRow, 'queued_at' | 'started_at' | 'ended_at'>
   job_log: Stored<JobLogRow, 'at'>
   accounts: Stored<AccountRow, 'created_at'>

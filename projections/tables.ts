@@ -60,6 +60,20 @@ const tables: Readonly<Record<string, readonly [string, ...string[]]>> = {
     )`,
     `create index nodes_by_owner on read.nodes (owner_id)`,
   ],
+  database_access: [
+    `create table read.database_access (
+      datastore_id text primary key,
+      owner_id text not null,
+      admin text not null,
+      first_database text not null,
+      admin_vault_id text,
+      databases jsonb not null,
+      users jsonb not null,
+      ends_at timestamptz
+    )`,
+    `create index database_access_by_owner on read.database_access (owner_id)`,
+    `create index database_access_by_end on read.database_access (ends_at) where ends_at is not null`,
+  ],
   usage: [
     `create table read.usage (
       datastore_id text primary key,

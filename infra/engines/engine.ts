@@ -98,6 +98,19 @@ export type Inhabitants = {
   }[]
 }
 
+/** Where and as whom somebody connects; names and passwords may hold anything. */
+export type ConnectionTarget = {
+  readonly host: string
+  readonly port: number
+  readonly database: string
+  readonly user: string
+  /** Undefined where it is not to be shown: it is then left out, or read from the environment. */
+  readonly password: string | undefined
+}
+
+/** How one client, driver or language is told to connect. */
+export type ConnectionString = { readonly name: string; readonly language: string; readonly text: string }
+
 /**
  * What makes a machine a database. Every verb looks first, acts, waits until the effect is observable,
  * and may be called again.
@@ -155,6 +168,8 @@ export type Engine = {
   readonly unmakeUser: (node: ReachedNode, user: Omit<MadeUser, 'logins'>) => Promise<void>
   /** Ends the sessions of these names and removes them; what they own becomes the heir's. */
   readonly dropUser: (node: ReachedNode, leaving: { readonly logins: readonly string[]; readonly heir: string }) => Promise<void>
+  /** For clients of every kind, always over TLS with the server's name checked against the authority in `ca.pem`. */
+  readonly connections: (target: ConnectionTarget) => readonly ConnectionString[]
   readonly inhabitants: (node: ReachedNode) => Promise<Inhabitants>
   readonly probe: (node: ReachedNode) => Promise<Health>
   /**

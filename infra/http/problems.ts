@@ -85,7 +85,7 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
   'cross-site': { status: 403, means: 'The request comes from a page of another site. `ALLOWED_ORIGINS` names those that may.' },
   'cursor-ahead': { status: 422, means: 'A replay goes back. The webhook has not come so far yet.' },
   'access-unknown': {
-    status: 503,
+    status: 409,
     means: 'The datastore could not be asked which databases and users it has. Nothing was done; try again.',
   },
   'change-failed': { status: 409, means: 'The job ended without success, and all of it is undone. The message says why.' },

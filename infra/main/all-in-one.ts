@@ -1,4 +1,5 @@
 import { serve } from './base.ts'
+import { rotationPart } from './parts/access.ts'
 import { auditPart } from './parts/audit.ts'
 import { authServiceCalls, restCalls } from './parts/calls.ts'
 import { controllerPart } from './parts/controller.ts'
@@ -18,6 +19,7 @@ await serve('all-in-one', [
   deployerPart,
   controllerPart,
   runnerPart,
+  rotationPart,
   webhookPart,
   mailPart,
   httpPart({ serves: [...authServiceCalls, ...restCalls] }),

@@ -9,6 +9,7 @@ import { esdbEventStore } from '../event-store/esdb.ts'
 import { type EventStoreUsers, eventStoreUsers } from '../event-store/esdb-users.ts'
 import { mailDb, outbox } from '../mail/outbox.ts'
 import { natsMessaging } from '../messaging/nats.ts'
+import { type Questions, natsQuestions } from '../messaging/questions.ts'
 import type { Messaging } from '../messaging/messaging.ts'
 import { type ReadStore, connect } from '../read-store/connect.ts'
 import { type ReadPosition, readPosition } from '../read-store/position.ts'
@@ -36,6 +37,8 @@ export type Base = {
   readonly store: () => EventStore & { readonly ping: () => Promise<void> }
   readonly storeUsers: () => EventStoreUsers
   readonly messaging: () => Promise<Messaging>
+  /** Asked of other services, and answered for them. */
+  readonly questions: () => Questions
   readonly ccxDb: () => ReadStore<ReadSchema>
   /** How far the read models have come. */
   readonly readPosition: () => ReadPosition
@@ -94,6 +97,10 @@ const connections = (service: string, config: Config, log: Log, metrics: Metrics
         }),
       ),
     ),
+    questions: lazily(() => {
+      const onError = (err: unknown) => log.warn({ err }, 'a question could not be answered')
+      return kept(natsQuestions({ url: config.natsUrl, name: service, onError }))
+    }),
     ccxDb,
     readPosition: lazily(() => {
       const url = required(config.ccxDbUrl, 'CCX_DB_URL')

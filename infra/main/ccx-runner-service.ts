@@ -1,5 +1,6 @@
 import { serve } from './base.ts'
+import { rotationPart } from './parts/access.ts'
 import { runnerPart } from './parts/runner.ts'
 
 /** Runs jobs: turns events into orders, and what comes of them into events. */
-await serve('ccx-runner-service', [runnerPart])
+await serve('ccx-runner-service', [runnerPart, rotationPart])

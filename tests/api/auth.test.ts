@@ -95,6 +95,7 @@ auth('is known afterwards by cookie or bearer, and no more once signed out', asy
 
 auth('tells an operator from a user', async () => {
   const answer = await ask('POST', '/api/auth/admin-login', { body: operator })
+  assert.match(answer.headers.get('set-cookie') ?? '', /Max-Age=604800$/)
   assert.equal(answer.body, { id: accountIdOf(operator.login), login: operator.login })
   const check = z.object({ isAdmin: z.boolean(), scopes: z.array(z.object({ type: z.string(), role: z.string() })) })
   const seen = check.parse((await whoIs(cookieOf(answer))).body)
@@ -103,6 +104,8 @@ auth('tells an operator from a user', async () => {
   const refused = await ask('POST', '/api/auth/admin-login', { body: me })
   assert.is(refused.status, 401)
   assert.is(z.object({ err: z.string() }).parse(refused.body).err, 'login failed')
+  const wrong = await ask('POST', '/api/auth/admin-login', { body: { ...operator, password: 'wrong' } })
+  assert.equal([wrong.status, wrong.body], [401, refused.body], 'a wrong password is refused in the same words')
 })
 
 auth('a wrong password and an unknown login are refused alike', async () => {

@@ -55,6 +55,7 @@ export const everyEndpoint = async (): Promise<{
       close: async () => undefined,
     }),
     messaging: unused,
+    questions: () => ({ ask: unused, serve: unused, close: async () => undefined }),
     ccxDb: () => readStore,
     readPosition: () => position,
     secrets: async () => secrets,

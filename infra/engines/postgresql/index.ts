@@ -3,6 +3,7 @@ import { createAccount, setPassword } from './accounts.ts'
 import { bootstrap } from './bootstrap.ts'
 import { catchUp } from './catch-up.ts'
 import { configure } from './configure.ts'
+import { connections } from './connections.ts'
 import { closeDatabase, dropDatabase, openDatabase, putDatabase, unmakeDatabase } from './databases.ts'
 import { endWriters } from './end-writers.ts'
 import { erase } from './erase.ts'
@@ -42,6 +43,7 @@ export const postgresql = {
   unmakeUser,
   dropUser,
   inhabitants,
+  connections,
   probe,
   catchUp,
   promote,

@@ -1,3 +1,4 @@
+import { accessCalls } from './access.ts'
 import { authCalls } from './auth.ts'
 import { integrationCalls } from './integration.ts'
 import { adminUserCalls, organisationCalls } from './organisations.ts'
@@ -8,4 +9,6 @@ import { webhookCalls } from './webhooks.ts'
 export const authServiceCalls = [authCalls]
 
 /** What the service of the REST API answers. */
-export const restCalls = [commandCalls, queryCalls, webhookCalls, integrationCalls, organisationCalls, adminUserCalls]
+export const restCalls = [
+  commandCalls, queryCalls, webhookCalls, integrationCalls, organisationCalls, adminUserCalls, accessCalls,
+]

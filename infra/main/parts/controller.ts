@@ -3,6 +3,7 @@ import { required } from '../../config.ts'
 import { controllerStore } from '../../controller-store/mysql.ts'
 import { controller } from '../../controller/controller.ts'
 import { diskReports } from '../../controller/disk-reports.ts'
+import { INHABITANTS, inhabitantsOf } from '../../controller/inhabitants.ts'
 import { watch } from '../../controller/watch.ts'
 import { engines } from '../../engines/index.ts'
 import { workOn } from '../../messaging/worker.ts'
@@ -12,7 +13,7 @@ import { checkOffered } from './offered.ts'
 
 /** Carries out the orders on database nodes, and watches every datastore. */
 export const controllerPart = async ({
-  config, log, metrics, signal, now, messaging, secrets, personal,
+  config, log, metrics, signal, now, messaging, questions, secrets, personal,
 }: Base): Promise<Part> => {
   checkOffered(readCatalogue(config.catalogueFile), 'engine', engines.map(({ name }) => name))
   const store = controllerStore({ url: required(config.cmonDbUrl, 'CMON_DB_URL') })
@@ -25,6 +26,7 @@ export const controllerPart = async ({
   })
   const reports = diskReports(broker)
   const watching = watch({ engines, providers, store, log, intervalMs: config.watchIntervalMs, diskReports: reports, signal })
+  await questions().serve(INHABITANTS, inhabitantsOf({ engines, providers, store, personal: await personal() }))
   const ended = Promise.all([working, watching]).finally(store.close)
   return { checks: { nats: broker.ping, cmonDb: store.ping }, ended }
 }

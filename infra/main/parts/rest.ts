@@ -45,7 +45,11 @@ export const queryCalls = async (base: Base): Promise<readonly Endpoint[]> => {
     catalogue: readCatalogue(config.catalogueFile),
     history: await historyOf(base),
     version: manifest.version,
-    openPassword: opened('admin-password'),
+    openPassword: async ({ owner_id: ownerId, datastore_id: subjectId }) => {
+      const access = db.withSchema(READ_SCHEMA).selectFrom('database_access').select('admin_vault_id')
+      const changed = (await access.where('datastore_id', '=', subjectId).executeTakeFirst())?.admin_vault_id
+      return sealed.open({ ownerId, subjectId, name: changed ?? 'admin-password' })
+    },
     openAuthority: opened('ca-certificate'),
   })
   const onError = (err: unknown) => log.warn({ err }, 'the feed cannot be looked at')
