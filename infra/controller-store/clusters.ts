@@ -7,6 +7,7 @@ import type { Asking } from './mysql.ts'
 import type { ControllerDb } from './schema.ts'
 
 const Instance = z.object({ code: z.string(), cpu: z.number(), ramGb: z.number() })
+const Parameters = z.record(z.string(), z.string())
 const Role = z.enum(['primary', 'replica', 'unknown'])
 const Status = z.enum([
   'CmonHostUnknown', 'CmonHostOnline', 'CmonHostOffLine', 'CmonHostFailed', 'CmonHostRecovery', 'CmonHostShutDown',
@@ -39,6 +40,7 @@ export const clusterTables = (asking: Asking): Tables => ({
         engine: row.engine,
         version: row.version,
         nodes: (nodesOf.get(row.datastore_id) ?? []).map(nodeFrom),
+        ...(row.parameters === null ? {} : { parameters: Parameters.parse(JSON.parse(row.parameters)) }),
       }))
     }),
 
@@ -73,8 +75,9 @@ export const clusterTables = (asking: Asking): Tables => ({
 const UNSEEN = { role: 'unknown', status: 'CmonHostUnknown', lag_bytes: null, last_seen: null, shut_down: 0 } as const
 
 const register = async (db: Kysely<ControllerDb>, cluster: ClusterRef, at: Instant): Promise<void> => {
-  const { datastoreId, ownerId, engine, version, nodes } = cluster
-  const row = { owner_id: ownerId, engine, version }
+  const { datastoreId, ownerId, engine, version, nodes, parameters } = cluster
+  const chosen = parameters === undefined ? null : JSON.stringify(parameters)
+  const row = { owner_id: ownerId, engine, version, parameters: chosen }
   await db
     .insertInto('clusters')
     .values({ datastore_id: datastoreId, ...row, registered_at: new Date(at) })

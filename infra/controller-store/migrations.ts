@@ -82,4 +82,12 @@ export const migrations: Readonly<Record<string, Migration>> = {
       if (rows.length > 0) await run(db, 'alter table clusters drop column name')
     },
   },
+  // What the servers are held against.
+  '0003-parameters-of-clusters': {
+    up: async (db) => {
+      const { rows } = await sql`select 1 from information_schema.columns
+        where table_schema = database() and table_name = 'clusters' and column_name = 'parameters'`.execute(db)
+      if (rows.length === 0) await run(db, 'alter table clusters add column parameters mediumtext null')
+    },
+  },
 }

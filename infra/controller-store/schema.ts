@@ -17,6 +17,8 @@ export type ControllerDb = {
     owner_id: string
     engine: string
     version: string
+    /** JSON of what the tenant has chosen of the servers' parameters; null: nothing. */
+    parameters: string | null
     registered_at: Date
   }
   hosts: {

@@ -7,6 +7,7 @@ import { deployerPart } from './parts/deployer.ts'
 import { httpPart } from './parts/http.ts'
 import { integrationPart } from './parts/integration.ts'
 import { mailPart } from './parts/mail.ts'
+import { noticesPart } from './parts/notices.ts'
 import { projectorPart } from './parts/projector.ts'
 import { runnerPart } from './parts/runner.ts'
 import { webhookPart } from './parts/webhooks.ts'
@@ -22,5 +23,6 @@ await serve('all-in-one', [
   rotationPart,
   webhookPart,
   mailPart,
+  noticesPart,
   httpPart({ serves: [...authServiceCalls, ...restCalls] }),
 ])

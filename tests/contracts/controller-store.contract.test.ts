@@ -88,6 +88,14 @@ for (const { name, start } of backends) {
     assert.equal(host, { nodeId: 'dat_1-a', datastoreId: 'dat_1', ...expected })
   })
 
+  test('the parameters of a cluster are kept until it is registered without', async () => {
+    const tuned = { ...cluster('dat_1'), parameters: { lock_timeout: '5' } }
+    await store.registerCluster(tuned, later)
+    assert.equal(await store.clusters(), [tuned])
+    await store.registerCluster(cluster('dat_1'), later)
+    assert.equal(await store.clusters(), [cluster('dat_1')])
+  })
+
   test('a host that is no longer named is dropped', async () => {
     const smaller = { ...cluster('dat_1'), nodes: cluster('dat_1').nodes.slice(0, 1) }
     await store.registerCluster(smaller, later)

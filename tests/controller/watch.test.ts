@@ -10,6 +10,7 @@ import type { Provider } from '../../infra/providers/provider.ts'
 import { cutPower } from '../../infra/providers/process-host/units.ts'
 import { controllerWorld, placed, work } from '../support/controller-world.ts'
 import { keptLog } from '../support/log.ts'
+import { parameterSamples } from '../support/parameter-samples.ts'
 import { openPersonalData } from '../support/personal-data.ts'
 import { until } from '../support/until.ts'
 
@@ -104,6 +105,28 @@ test('a replica whose primary no longer lists it is broken replication', async (
   const forgetful = { ...engine, probe }
   await round({ engines: [forgetful] })
   assert.equal(await open(), ['ReplicationBroken db-b'])
+  await untilWhole()
+})
+
+test('parameters that are not what was applied are an alarm, until they are applied anew', async () => {
+  const engineSamples = parameterSamples[cluster.engine]
+  assert.ok(engineSamples !== undefined)
+  const [name, value] = engineSamples.reloaded
+  const tuned = { ...cluster, parameters: { [name]: value } }
+  const applyAll = async (to: typeof cluster): Promise<void> => {
+    for (const nodeId of ['db-b', 'db-a']) {
+      await fulfil({ subject: 'cmon.apply-parameters', body: { cluster: to, nodeId, primaryId: 'db-a', restart: false } })
+    }
+  }
+  await fulfil({ subject: 'cmon.register-cluster', body: { cluster: tuned } })
+  await round()
+  assert.equal((await open()).toSorted(), ['ParametersDrifted db-a', 'ParametersDrifted db-b'])
+  const { message } = (await store.alarms(cluster.datastoreId)).findLast(({ nodeId }) => nodeId === 'db-a') ?? {}
+  assert.is(message, `Parameters of db-a are not what was applied: ${name}.`)
+  await applyAll(tuned)
+  await untilWhole()
+  await fulfil({ subject: 'cmon.register-cluster', body: { cluster } })
+  await applyAll(cluster)
   await untilWhole()
 })
 

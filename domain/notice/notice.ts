@@ -1,0 +1,115 @@
+import type { Change } from '../datastore/changes/index.ts'
+import type { DatastoreEvent } from '../datastore/messages.ts'
+import type { JobEvent } from '../job/messages.ts'
+
+/** Something of a datastore that its people want to be told by mail. */
+export type Notice = {
+  /** In a few words, after the datastore's name. */
+  readonly subject: string
+  readonly happened: string
+  /** Why, in words for tenants; null where that needs no saying. */
+  readonly because: string | null
+  readonly toDo: string
+  /** Events with the same mark are told of once; by itself every event is told of. */
+  readonly mark?: string
+}
+
+/** What a mail is about: which datastore it is, and where the reader finds more. */
+export type About = { readonly name: string; readonly datastoreId: string; readonly at: string; readonly url: string }
+
+const kindOf = (kind: string): string => kind.replaceAll('-', ' ')
+const NOTHING_TO_DO = 'There is nothing to do.'
+
+const ofChange = (change: Change): Notice | undefined => {
+  switch (change.kind) {
+    case 'grow-volumes':
+      return {
+        subject: 'storage has grown',
+        happened: `Each of its volumes now holds ${change.sizeGib} GiB.`,
+        because: change.because ?? null,
+        toDo: NOTHING_TO_DO,
+      }
+    case 'set-read-only':
+      return change.readOnly
+        ? {
+            subject: 'takes no writes any more',
+            happened: 'The datastore takes no writes any more; reads go on.',
+            because: change.because,
+            toDo: 'Give its volumes more room, or let them grow by themselves. Once there is room, it takes writes again.',
+          }
+        : {
+            subject: 'takes writes again',
+            happened: 'The datastore takes writes again.',
+            because: change.because,
+            toDo: NOTHING_TO_DO,
+          }
+    default:
+      return undefined
+  }
+}
+
+/**
+ * What an event means to the people of a datastore.
+ *
+ * @param isGoing whether the datastore was being deleted: what comes to nothing then is what they asked for
+ * @returns undefined for what is no news to them
+ */
+export const noticeOf = (event: DatastoreEvent | JobEvent, isGoing: boolean): Notice | undefined => {
+  switch (event.type) {
+    case 'DatastoreDeployed':
+      return isGoing
+        ? undefined
+        : { subject: 'is up', happened: 'The datastore is up and can be connected to.', because: null, toDo: NOTHING_TO_DO }
+    case 'DeploymentFailed':
+      return isGoing
+        ? undefined
+        : {
+            subject: 'could not be deployed',
+            happened: 'The datastore could not be deployed. All that had been made of it is gone.',
+            because: event.data.because,
+            toDo: 'Retry the job, which takes other machines; or delete the datastore.',
+          }
+    case 'DatastoreDeleted':
+      return { subject: 'is deleted', happened: 'It and all it held is gone.', because: null, toDo: NOTHING_TO_DO }
+    case 'JobEnded': {
+      const { kind, end, because, jobId } = event.data
+      if (end !== 'failed' || kind === 'deploy-datastore' || isGoing) return undefined
+      return {
+        subject: `“${kindOf(kind)}” failed`,
+        happened: `The job “${kindOf(kind)}” (${jobId}) failed. What it had done is undone; the datastore is as it was.`,
+        because,
+        toDo: 'Retry the job once the cause is gone.',
+      }
+    }
+    case 'AttentionNeeded': {
+      const { jobId, step, because } = event.data
+      return {
+        subject: 'a job does not get on',
+        happened: `The job ${jobId} does not get past the step “${step}”. It goes on trying; the operators are asked to look.`,
+        because,
+        toDo: 'You may have it tried at once by retrying the job.',
+        mark: `attention ${jobId}`,
+      }
+    }
+    case 'DatastoreChanged':
+      return ofChange(event.data.change)
+    default:
+      return undefined
+  }
+}
+
+/** The text of the mail. */
+export const textOf = ({ happened, because, toDo }: Notice, { name, datastoreId, at, url }: About): string =>
+  [
+    `Datastore: ${name} (${datastoreId})`,
+    `Since: ${at}`,
+    '',
+    happened,
+    ...(because === null ? [] : [`Why: ${because}`]),
+    toDo,
+    '',
+    `Its jobs: ${url}/api/v1/datastores/${datastoreId}/jobs`,
+    '',
+    'You get this because notifications are on for this datastore. Its settings say who gets them.',
+    '',
+  ].join('\n')

@@ -1,0 +1,172 @@
+import { randomUUID } from 'node:crypto'
+import { Kysely, PostgresDialect } from 'kysely'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { sendToDatastore } from '../../command-handlers/datastore-tools.ts'
+import type { DatastoreCommand } from '../../domain/datastore/messages.ts'
+import type { DatastoreSpec } from '../../domain/datastore/spec.ts'
+import type { Mail } from '../../domain/kernel/mail.ts'
+import { memoryEventStore } from '../../infra/event-store/memory.ts'
+import { NOTICES, type NoticesDb, noticesMigrations } from '../../infra/notices/migrations.ts'
+import { teller } from '../../infra/notices/teller.ts'
+import { connect } from '../../infra/read-store/connect.ts'
+import { migrateToLatest } from '../../infra/read-store/migrate.ts'
+import { ensureTables } from '../../infra/read-store/tables.ts'
+import { projections } from '../../projections/index.ts'
+import { READ_SCHEMA, type ReadSchema } from '../../projections/schema.ts'
+import { exampleNodes, exampleSpec, noon } from '../support/examples.ts'
+import { keptLog } from '../support/log.ts'
+import { startMails } from '../support/mail-scene.ts'
+import { until } from '../support/until.ts'
+
+const test = suite('the mails about a datastore')
+const withinMs = 20_000
+
+let mails: Awaited<ReturnType<typeof startMails>>
+let readStore: ReturnType<typeof connect<ReadSchema>>
+let db: NoticesDb
+const store = memoryEventStore(() => noon)
+const put: Mail[] = []
+const failing = { left: 0 }
+
+test.before(async () => {
+  mails = await startMails()
+  readStore = connect<ReadSchema>(mails.url)
+  await ensureTables(readStore.pool, { schema: READ_SCHEMA, projections })
+  db = new Kysely({ dialect: new PostgresDialect({ pool: readStore.pool }) })
+  await migrateToLatest(db, { schema: NOTICES, migrations: noticesMigrations })
+})
+test.after(async () => {
+  await readStore.close()
+  await mails.close()
+})
+
+/** A teller at work; its outbox keeps what is put for the first time, and fails now and then when told to. */
+const started = () => {
+  const stopping = new AbortController()
+  const { signal } = stopping
+  const { log } = keptLog()
+  const ended = teller({
+    store, db, pool: readStore.pool, read: readStore.db.withSchema(READ_SCHEMA), personal: mails.personal, signal, log,
+    publicUrl: 'https://ccx.example',
+    outbox: {
+      put: async (mail) => {
+        if (failing.left > 0 && failing.left-- % 2 === 0) throw new Error('the outbox is away')
+        await mails.outbox.put(mail)
+        put.push(mail)
+        if (failing.left > 0) throw new Error('the answer of the outbox is lost')
+      },
+    },
+  })
+  return async () => {
+    stopping.abort()
+    await ended
+  }
+}
+const isReady = async () => (await db.selectFrom('notices.checkpoint').selectAll().execute()).length === 1
+
+const cause = () => {
+  const commandId = randomUUID()
+  return { commandId, correlationId: commandId, causationId: commandId, actor: { kind: 'system', id: 'test' } } as const
+}
+const send = (command: DatastoreCommand) => sendToDatastore({ store })(command, cause())
+
+const specOf = async (emails: readonly string[], enabled = true): Promise<DatastoreSpec> => {
+  const { ownerId, personal: { seal } } = mails
+  const all = await Promise.all(emails.map((email) => seal(ownerId, email)))
+  return { ...exampleSpec(2), ownerId, name: await seal(ownerId, 'shop'), notifications: { enabled, emails: all } }
+}
+const created = async (emails: readonly string[], enabled = true) => {
+  const ids = { datastoreId: randomUUID(), jobId: randomUUID() }
+  await send({ type: 'CreateDatastore', data: { ...ids, spec: await specOf(emails, enabled), fingerprint: 'f', now: noon } })
+  return ids
+}
+const ended = (ids: { readonly datastoreId: string; readonly jobId: string }, end: 'finished' | 'failed') => {
+  const nodes = end === 'finished' ? exampleNodes(2) : []
+  const because = end === 'finished' ? null : 'no room in the region'
+  return send({ type: 'RecordJobEnded', data: { ...ids, end, because, nodes, now: noon } })
+}
+const changed = async (datastoreId: string, readOnly: boolean) => {
+  const jobId = randomUUID()
+  const change = { kind: 'set-read-only', readOnly, because: 'its volumes are 92 % full' } as const
+  await send({ type: 'ChangeDatastore', data: { datastoreId, jobId, change, now: noon } })
+  return ended({ datastoreId, jobId }, 'finished')
+}
+const of = (datastoreId: string) => [
+  ...new Map(put.filter(({ text }) => text.includes(datastoreId)).map((mail) => [mail.mailId, mail])).values(),
+]
+const subjects = (datastoreId: string) => of(datastoreId).map(({ to, subject }) => `${to}: ${subject}`)
+
+test('tell nothing of what was before anybody told of anything', async () => {
+  const old = await created(['a@example.com'])
+  await ended(old, 'finished')
+  const stop = started()
+  await until(isReady, { withinMs })
+  const ids = await created(['a@example.com', 'b@example.com'])
+  await ended(ids, 'finished')
+  await until(() => of(ids.datastoreId).length === 2, { withinMs })
+  assert.equal(subjects(ids.datastoreId), ['a@example.com: shop is up', 'b@example.com: shop is up'])
+  assert.equal(of(old.datastoreId), [])
+  await stop()
+})
+
+test('say what failed and why, that writes stop and go on, and that it is gone; and nothing where they are off', async () => {
+  const stop = started()
+  const silent = await created(['c@example.com'], false)
+  await ended(silent, 'failed')
+  const failed = await created(['c@example.com'])
+  await ended(failed, 'failed')
+  const full = await created(['c@example.com'])
+  await ended(full, 'finished')
+  await changed(full.datastoreId, true)
+  await changed(full.datastoreId, false)
+  const jobId = randomUUID()
+  await send({ type: 'DeleteDatastore', data: { datastoreId: full.datastoreId, jobId, now: noon } })
+  await ended({ datastoreId: full.datastoreId, jobId }, 'finished')
+  await until(() => of(full.datastoreId).length === 4, { withinMs })
+  assert.equal(subjects(failed.datastoreId), ['c@example.com: shop could not be deployed'])
+  assert.match(of(failed.datastoreId)[0]?.text ?? '', /Why: no room in the region/)
+  assert.equal(subjects(full.datastoreId), [
+    'c@example.com: shop is up', 'c@example.com: shop takes no writes any more', 'c@example.com: shop takes writes again',
+    'c@example.com: shop is deleted',
+  ])
+  assert.equal(of(silent.datastoreId), [])
+  await stop()
+})
+
+test('go to the owner where nobody is named, and tell of a job that does not get on once', async () => {
+  const { ownerId, personal } = mails
+  const login = await personal.seal(ownerId, 'Owner@example.com')
+  const standing = { to_confirm: false, suspended: false, deleted: false }
+  const row = { account_id: ownerId, login, first_name: login, last_name: login, is_admin: false, created_at: noon, ...standing }
+  await readStore.db.withSchema(READ_SCHEMA).insertInto('accounts').values(row).execute()
+  const stop = started()
+  const { datastoreId, jobId } = await created([])
+  const about = { jobId, datastoreId, at: noon, step: 'boot', key: 'all', course: 'back', because: 'the cloud is away' }
+  const needed = () => ({ id: randomUUID(), type: 'AttentionNeeded', data: about, metadata: cause() })
+  await store.append(`job-${jobId}`, [needed(), needed()], { expected: 'absent' })
+  await ended({ datastoreId, jobId }, 'finished')
+  await until(() => of(datastoreId).length >= 2, { withinMs })
+  assert.equal(subjects(datastoreId), ['Owner@example.com: shop a job does not get on', 'Owner@example.com: shop is up'])
+  await stop()
+})
+
+test('are put once for each event and address, however often the teller and the outbox die', async () => {
+  const ids: string[] = []
+  failing.left = 7
+  for (let n = 0; n < 6; n++) {
+    const stop = started()
+    const made = await created(['d@example.com', 'e@example.com'])
+    await ended(made, n % 2 === 0 ? 'finished' : 'failed')
+    ids.push(made.datastoreId)
+    await stop()
+  }
+  const stop = started()
+  await until(() => ids.every((id) => of(id).length === 2), { withinMs })
+  await stop()
+  const { rows } = await readStore.pool.query('select count(*)::int as mails from mail.outbox')
+  assert.equal(rows, [{ mails: new Set(put.map(({ mailId }) => mailId)).size }])
+  for (const id of ids) assert.equal(of(id).map(({ to }) => to).toSorted(), ['d@example.com', 'e@example.com'])
+})
+
+test.run()
