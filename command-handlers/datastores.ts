@@ -4,6 +4,7 @@ import { type Endpoint, endpoint, Refused } from '../domain/kernel/endpoint.ts'
 import { adminDatastoreEndpoints } from './admin-datastores.ts'
 import { admissionEndpoints } from './admission.ts'
 import { fingerprintOf } from './answer-once.ts'
+import { autoscaleEndpoint } from './autoscale.ts'
 import { changeEndpoints } from './change-datastore.ts'
 import { createBody, createdBody, createdOf, requestOf, sealedWording } from './create-datastore.ts'
 import { CLUSTER_PATH, type CommandEndpoints, datastoreParams, knownDatastore, toolsOf } from './datastore-tools.ts'
@@ -31,6 +32,7 @@ export const commandEndpoints = (options: CommandEndpoints): readonly Endpoint[]
   ...changeEndpoints(options),
   ...nodeActionEndpoints(options),
   upgradeEndpoint(options),
+  autoscaleEndpoint(options),
   ...parameterGroupEndpoints(options),
   ...powerEndpoints(options),
   ...firewallEndpoints(options),

@@ -1,3 +1,4 @@
+import { autoscale } from './autoscale.ts'
 import type { Endpoint } from '../domain/kernel/endpoint.ts'
 import { READ_SCHEMA } from '../projections/schema.ts'
 import { adminCheck } from './admin/check.ts'
@@ -36,6 +37,7 @@ export const readApi = ({
     deployWizard(catalogue),
     ...datastores({ db: read, catalogue, personal, history, openPassword }),
     nodes({ db: read, catalogue, history }),
+    autoscale({ db: read, history }),
     firewall({ db: read, catalogue, personal, history }),
     authority({ db: read, openAuthority }),
     ...jobs({ db: read, personal, history }),

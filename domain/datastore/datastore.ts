@@ -1,20 +1,9 @@
 import { type Decider, type Decision, reject } from '../kernel/decider.ts'
 import { type Change, type Shape, changed, isSo, mustBeDone, refusalOf, specAtWork } from './changes/index.ts'
+import { remedyFor } from './disk.ts'
 import type {
-  ChangeDatastore,
-  ChangeSettings,
-  CreateDatastore,
-  DatastoreCommand,
-  DatastoreEvent,
-  DatastoreRejection,
-  DeleteDatastore,
-  JobInput,
-  JobKind,
-  RecordJobEnded,
-  RetryJob,
-  RevokeSources,
-  StopJob,
-  TrustSources,
+  ChangeDatastore, ChangeSettings, CreateDatastore, DatastoreCommand, DatastoreEvent, DatastoreRejection, DeleteDatastore,
+  JobInput, JobKind, RecordJobEnded, ReportDiskUsage, RetryJob, RevokeSources, StopJob, TrustSources,
 } from './messages.ts'
 import { again, type PastJob } from './retry.ts'
 import type { DatastoreSpec, NodeState } from './spec.ts'
@@ -68,6 +57,8 @@ export const datastore: Decider<DatastoreCommand, DatastoreEvent, Datastore, Dat
         return retryJob(command.data, state)
       case 'RecordJobEnded':
         return endJob(command.data, state)
+      case 'ReportDiskUsage':
+        return reportDiskUsage(command.data, state)
     }
   },
 
@@ -108,9 +99,9 @@ export const datastore: Decider<DatastoreCommand, DatastoreEvent, Datastore, Dat
         return { ...state, queue: [...state.queue, job], jobsSeen: new Set([...state.jobsSeen, jobId]) }
       }
       case 'JobDropped':
-        return over(state, event.data.jobId, 'dropped')
+        return over(state, event.data, 'dropped')
       case 'JobEnded':
-        return over(state, event.data.jobId, event.data.end)
+        return over(state, event.data, event.data.end)
       case 'JobAdmitted':
         return { ...state, built: builtAfter(state.built, event.data) }
       case 'JobCancellationAsked':
@@ -120,12 +111,14 @@ export const datastore: Decider<DatastoreCommand, DatastoreEvent, Datastore, Dat
   },
 }
 
-const over = (state: Live, jobId: string, end: PastJob['end']): Live => {
+type Over = { readonly jobId: string; readonly at: string }
+
+const over = (state: Live, { jobId, at: endedAt }: Over, end: PastJob['end']): Live => {
   const queue = state.queue.filter((job) => job.jobId !== jobId)
   const job = state.queue.find((one) => one.jobId === jobId)
   if (job === undefined) return { ...state, queue }
   const { kind, change: wanted } = job
-  const ended: PastJob = { kind, end, ...(wanted === undefined ? {} : { change: wanted }) }
+  const ended: PastJob = { kind, end, endedAt, ...(wanted === undefined ? {} : { change: wanted }) }
   return { ...state, queue, past: new Map([...state.past, [jobId, ended]]) }
 }
 
@@ -182,6 +175,12 @@ const change = ({ datastoreId, jobId, change: wanted, now }: ChangeDatastore['da
     { type: 'JobQueued', data: { ...about, ...job, ownerId: state.spec.ownerId } },
     ...(state.queue.length === 0 ? [admit(job, state, about)] : []),
   ]
+}
+
+/** What nothing follows from is no news. */
+const reportDiskUsage = ({ datastoreId, jobId, now, ...seen }: ReportDiskUsage['data'], state: Live): Decided => {
+  const remedy = remedyFor(state, { ...seen, now })
+  return remedy === undefined ? [] : change({ datastoreId, jobId, change: remedy, now }, state)
 }
 
 /** What is trusted holds from here on; one job that waits is enough to carry it out, whatever else is said before its turn. */

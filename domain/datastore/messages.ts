@@ -169,6 +169,21 @@ export type RetryJob = {
   }
 }
 
+/** How full a node's volume is; `totalBytes` is all that can ever be in it. */
+export type VolumeUsage = { readonly nodeId: string; readonly usedBytes: number; readonly totalBytes: number }
+/** From the controller, by way of the runner: how full the volumes were, of those nodes that answered. */
+export type ReportDiskUsage = {
+  readonly type: 'ReportDiskUsage'
+  readonly data: {
+    readonly datastoreId: string
+    /** Of the job that may follow from it. */
+    readonly jobId: string
+    readonly observedAt: Instant
+    readonly volumes: readonly VolumeUsage[]
+    readonly now: Instant
+  }
+}
+
 export type DatastoreCommand =
   | CreateDatastore
   | DeleteDatastore
@@ -179,6 +194,7 @@ export type DatastoreCommand =
   | StopJob
   | RetryJob
   | RecordJobEnded
+  | ReportDiskUsage
 export type DatastoreRejection =
   | 'datastore-not-found'
   | 'datastore-not-running'

@@ -2,6 +2,7 @@ import type { Catalogue, Cloud, Region, Vendor, VolumeType } from '../catalogue/
 import { vendorNamed } from '../catalogue/catalogue.ts'
 import { type Rejection, reject } from '../kernel/decider.ts'
 import type { Instance } from '../job/orders.ts'
+import { autoscaleOf } from './plan-volume.ts'
 import type { DatastoreSpec, NodePlan, Wording } from './spec.ts'
 
 /** What a tenant may say when he asks for a datastore; an absent part is for the catalogue to choose. */
@@ -55,8 +56,8 @@ export const plan = (catalogue: Catalogue, request: DatastoreRequest, context: P
   if (isRefused(database)) return database
   const place = planPlace(catalogue, request)
   if (isRefused(place)) return place
-  const volume = planVolume(place.cloud, request)
-  if (isRefused(volume)) return volume
+  const planned = planVolume(place.cloud, request)
+  if (isRefused(planned)) return planned
   const nodes = planNodes(place.region, request, place.instance, context)
   if (isRefused(nodes)) return nodes
   const { vendor, version, type } = database
@@ -71,7 +72,7 @@ export const plan = (catalogue: Catalogue, request: DatastoreRequest, context: P
     provider: place.cloud.provider,
     region: place.region.code,
     instance: place.instance,
-    volume,
+    ...planned,
     network: { networkId: context.networkId, type: request.networkType, haEnabled: request.haEnabled },
     port: vendor.port,
     domain: context.domain,
@@ -176,7 +177,10 @@ const planPlace = (
   return { cloud, region, instance: { code: size.code, cpu: size.cpu, ramGb: size.ramGb } }
 }
 
-const planVolume = ({ volumes, code }: Cloud, request: DatastoreRequest): DatastoreSpec['volume'] | Refused => {
+const planVolume = (
+  { volumes, code }: Cloud,
+  request: DatastoreRequest,
+): Pick<Required<Plan>, 'volume' | 'autoscale'> | Refused => {
   const volume: VolumeType | undefined =
     request.volumeType === undefined ? volumes[0] : volumes.find((type) => type.code === request.volumeType)
   if (volume === undefined) {
@@ -191,10 +195,11 @@ const planVolume = ({ volumes, code }: Cloud, request: DatastoreRequest): Datast
   }
   const asked = request.volumeIops
   // Not asked for stays unsaid: the provider's default applies, and a client is shown nothing that it did not ask for.
-  if (asked === undefined) return { type: volume.code, sizeGib, iops: null }
+  const autoscale = autoscaleOf(volume)
+  if (asked === undefined) return { volume: { type: volume.code, sizeGib, iops: null }, autoscale }
   if (volume.iops === null) return reject('not-offered', `instance.volume_iops cannot be chosen for ${volume.code}`)
   return within(asked, volume.iops)
-    ? { type: volume.code, sizeGib, iops: asked }
+    ? { volume: { type: volume.code, sizeGib, iops: asked }, autoscale }
     : reject('out-of-range', `instance.volume_iops must be between ${volume.iops.min} and ${volume.iops.max}`)
 }
 

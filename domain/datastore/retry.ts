@@ -4,7 +4,12 @@ import type { JobEnd, JobKind, RetryJob } from './messages.ts'
 import type { DatastoreSpec, NodePlan } from './spec.ts'
 
 /** A job that is over, as far as it may be asked for again. */
-export type PastJob = { readonly kind: JobKind; readonly change?: Change; readonly end: JobEnd | 'dropped' }
+export type PastJob = {
+  readonly kind: JobKind
+  readonly change?: Change
+  readonly end: JobEnd | 'dropped'
+  readonly endedAt: string
+}
 
 /** What a retry of a job amounts to. */
 export type Again =

@@ -2,9 +2,11 @@ import { setTimeout } from 'node:timers/promises'
 import type { ClusterRef, NodeRef } from '../../domain/job/orders.ts'
 import type { Alarm, AlarmKey, AlarmRow, ControllerStore, HostRow, HostSeen } from '../controller-store/controller-store.ts'
 import type { Engine, Health } from '../engines/engine.ts'
+import type { DiskUsage } from '../host.ts'
 import type { Provider } from '../providers/provider.ts'
 import type { Log } from '../telemetry/logger.ts'
 import { type Seen, follows } from './whole.ts'
+import type { DiskReports } from './disk-reports.ts'
 import { type Nodes, nodes } from './nodes.ts'
 
 const CLUSTERS_AT_ONCE = 8
@@ -22,6 +24,8 @@ export type WatchOptions = {
   /** Clusters looked at side by side; default 8. */
   readonly concurrency?: number
   readonly now?: () => string
+  /** Tells how full the volumes are; left out where nobody is to know. */
+  readonly diskReports?: DiskReports
   readonly signal: AbortSignal
 }
 
@@ -62,16 +66,23 @@ export const watchOnce = async (options: WatchOptions): Promise<void> => {
 }
 
 /** What came of one look: an answer, or which kind of silence. */
-type Look = { readonly node: NodeRef; readonly health: Health | 'no-contact' | 'broken' }
+type Look = {
+  readonly node: NodeRef
+  readonly health: Health | 'no-contact' | 'broken'
+  /** Of its volume, where that has a size. */
+  readonly usage?: DiskUsage
+}
 
 const look = async (options: WatchOptions, reachable: Nodes, cluster: ClusterRef): Promise<void> => {
-  const { store, now = () => new Date().toISOString() } = options
+  const { store, diskReports, now = () => new Date().toISOString() } = options
   const looks = await Promise.all(cluster.nodes.map((node) => lookAt(options, reachable, { cluster, node })))
   const at = now()
   const before = new Map((await store.hosts(cluster.datastoreId)).map((host) => [host.nodeId, host]))
   const after = looks.map((one) => ({ ...one, seen: seenOf(one, before.get(one.node.nodeId), at) }))
   await alarm(options, await store.alarms(cluster.datastoreId), alarmsOf(cluster, after), at)
   for (const { node, seen } of after) await store.seen(node.nodeId, seen)
+  const volumes = looks.flatMap(({ node: { nodeId }, usage }) => (usage === undefined ? [] : [{ nodeId, ...usage }]))
+  await diskReports?.(cluster, volumes, at)
 }
 
 const lookAt = async (
@@ -82,11 +93,16 @@ const lookAt = async (
   const limit = AbortSignal.timeout(probeTimeoutMs)
   const signal = AbortSignal.any([limit, stop])
   try {
-    const health = await until(signal, async () => {
+    const seen = await until(signal, async () => {
       const reached = await reachable.find(cluster, node.nodeId, { signal, note: () => {}, progress: () => {} })
-      return reached === undefined ? 'no-contact' : reachable.engine(cluster).probe(reached)
+      if (reached === undefined) return { health: 'no-contact' } as const
+      // A full volume may be why no server answers.
+      const usage = await reached.host.diskUsage().catch(() => undefined)
+      const looked = usage === undefined ? {} : { usage }
+      const health = await reachable.engine(cluster).probe(reached).catch(() => 'broken' as const)
+      return { health, ...looked }
     })
-    return { node, health }
+    return { node, ...seen }
   } catch {
     stop.throwIfAborted()
     return { node, health: limit.aborted ? 'no-contact' : 'broken' }

@@ -1,11 +1,16 @@
 import { v5 } from 'uuid'
 import type { OrderOutcome, Place } from '../../domain/job/orders.ts'
+import type { Observation } from './observation.ts'
 
 // Fixed for ever: every process must derive the same ids.
 const NAMESPACE = '5b0c5a3e-6f7d-4c1b-9a52-0a4e6d3f1c88'
 
 // JSON, because joining with a separator would let two different lists give the same text.
 const derived = (...parts: readonly (string | number)[]): string => v5(JSON.stringify(parts), NAMESPACE)
+
+/** The id of what was seen of a datastore at an instant. */
+export const observationIdOf = ({ kind, datastoreId, at }: Pick<Observation, 'kind' | 'datastoreId' | 'at'>): string =>
+  derived('observation', kind, datastoreId, at)
 
 /** The id of the order a job gives at `place`: the same however often it is given. */
 export const orderIdOf = (jobId: string, { course, step, key, attempt }: Place): string =>

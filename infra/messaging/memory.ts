@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import { decoded, OutcomeMessage, PlacedOrderMessage } from './messages.ts'
 import type { Carrier, DeadLetter, Messaging, Reading } from './messaging.ts'
+import { ObservationMessage } from './observation.ts'
 import { bell, places, type Taken } from './places.ts'
 
 const DUPLICATE_WINDOW_MS = 1_200_000
@@ -18,9 +19,9 @@ export type MemoryMessaging = Messaging & {
   readonly put: (subject: string, payload: string) => void
 }
 
-const queueOf = (subject: string): 'infra' | 'cmon' | 'outcome' => {
+const queueOf = (subject: string): 'infra' | 'cmon' | 'outcome' | 'observed' => {
   const first = subject.split('.')[0]
-  if (first === 'infra' || first === 'cmon' || first === 'outcome') return first
+  if (first === 'infra' || first === 'cmon' || first === 'outcome' || first === 'observed') return first
   throw new Error(`BUG: no queue takes ${subject}`)
 }
 
@@ -45,7 +46,7 @@ const alarms = () => {
 /** The letters of all subjects, and who waits for them. */
 const postOffice = (ackWaitMs: number) => {
   const queue = (): Queue => ({ letters: [], readers: new Set() })
-  const queues = { infra: queue(), cmon: queue(), outcome: queue() }
+  const queues = { infra: queue(), cmon: queue(), outcome: queue(), observed: queue() }
   const { after, cancel, cancelAll } = alarms()
   const enqueue = (letter: Letter): void => {
     const { letters, readers } = queues[queueOf(letter.subject)]
@@ -170,6 +171,9 @@ export const memoryMessaging = (options: {
     answer: (outcome, outcomeId, carrier) => publish(`outcome.${outcome.kind}`, outcome, outcomeId, carrier),
     orders: (family, reading) => read(queues[family], PlacedOrderMessage, reading),
     outcomes: (reading) => read(queues.outcome, OutcomeMessage, reading),
+    observe: (observation, observationId, carrier) =>
+      publish(`observed.${observation.kind}`, observation, observationId, carrier),
+    observations: (reading) => read(queues.observed, ObservationMessage, reading),
     deadLetters,
     ping: async () => {
       if (closed.signal.aborted) throw new Error('the broker is closed')

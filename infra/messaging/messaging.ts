@@ -1,4 +1,5 @@
 import type { OrderOutcome, PlacedOrder } from '../../domain/job/orders.ts'
+import type { Observation } from './observation.ts'
 
 /** Carried beside a message so that one trace follows it (W3C trace context). */
 export type Carrier = Readonly<Record<string, string>>
@@ -31,7 +32,7 @@ export type Reading = {
   readonly signal: AbortSignal
 }
 
-/** Orders and outcomes in flight. At least once, each with a derived id; nothing lives here only. */
+/** Orders, outcomes and observations in flight. At least once, each with a derived id; nothing lives here only. */
 export type Messaging = {
   /** How long the broker waits for an acknowledgement or an `extend` before it hands a message out again. */
   readonly ackWaitMs: number
@@ -42,6 +43,12 @@ export type Messaging = {
   /** Orders under `infra` or `cmon`, shared among all workers of that family. */
   readonly orders: (family: 'infra' | 'cmon', options: Reading) => AsyncIterable<Delivered<PlacedOrder>>
   readonly outcomes: (options: Reading) => AsyncIterable<Delivered<OrderOutcome>>
+  /**
+   * Tells what was seen of a datastore. `observationId` is derived from it. What nobody has taken within an hour is of no use
+   * to anyone and goes by itself.
+   */
+  readonly observe: (observation: Observation, observationId: string, carrier: Carrier) => Promise<void>
+  readonly observations: (options: Reading) => AsyncIterable<Delivered<Observation>>
   readonly deadLetters: {
     readonly list: () => Promise<readonly DeadLetter[]>
     /** Puts it back where it came from, and forgets it. False when there is none with this id. */

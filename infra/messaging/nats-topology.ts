@@ -16,6 +16,8 @@ import type { Link } from './nats-link.ts'
 
 /** Longer than any order may take: one that is placed again while the first may still be carried out is dropped. */
 export const DUPLICATE_WINDOW_MS = 1_200_000
+/** What is this old has been seen anew since, or there is nobody who looks. */
+const OBSERVATION_KEPT_MS = 3_600_000
 export const DEAD_LETTERS_MAX = 10_000
 const ACK_PENDING_MAX = 10_000
 const REMOVAL_PAUSE_MS = 200
@@ -25,6 +27,7 @@ export const CONSUMERS = {
   infra: { stream: 'ORDERS', name: 'deployer', filter: 'infra.>' },
   cmon: { stream: 'ORDERS', name: 'controller', filter: 'cmon.>' },
   outcomes: { stream: 'OUTCOMES', name: 'runner', filter: 'outcome.>' },
+  observations: { stream: 'OBSERVED', name: 'observer', filter: 'observed.>' },
 } as const
 
 type WorkConsumer = (typeof CONSUMERS)[keyof typeof CONSUMERS]
@@ -34,6 +37,14 @@ const common = { storage: StorageType.File, duplicate_window: nanos(DUPLICATE_WI
 const STREAMS: readonly (Partial<StreamConfig> & { readonly name: string })[] = [
   { ...common, name: 'ORDERS', subjects: ['infra.>', 'cmon.>'], retention: RetentionPolicy.Workqueue },
   { ...common, name: 'OUTCOMES', subjects: ['outcome.>'], retention: RetentionPolicy.Workqueue },
+  {
+    ...common,
+    name: 'OBSERVED',
+    subjects: ['observed.>'],
+    retention: RetentionPolicy.Workqueue,
+    max_age: nanos(OBSERVATION_KEPT_MS),
+    duplicate_window: nanos(OBSERVATION_KEPT_MS),
+  },
   {
     ...common,
     name: 'DEAD',

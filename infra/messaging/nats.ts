@@ -4,6 +4,7 @@ import { decoded, OutcomeMessage, PlacedOrderMessage } from './messages.ts'
 import type { Carrier, Delivered, Messaging, Reading } from './messaging.ts'
 import { bury, deadLetters } from './nats-dead.ts'
 import { headersOf, link, type Link } from './nats-link.ts'
+import { ObservationMessage } from './observation.ts'
 import { pulled, type Raw } from './nats-pull.ts'
 import { CONSUMERS, ensureTopology } from './nats-topology.ts'
 
@@ -38,6 +39,7 @@ const understood = <T>(schema: z.ZodType<T>, subjectOf: (message: T) => string, 
 }
 
 const outcomeSubject = (kind: string): string => `outcome.${kind}`
+const observationSubject = (kind: string): string => `observed.${kind}`
 
 type Reader = {
   readonly link: Link
@@ -130,6 +132,15 @@ export const natsMessaging = async (options: NatsOptions): Promise<Messaging> =>
         reader,
         CONSUMERS.outcomes,
         { schema: OutcomeMessage, subjectOf: ({ kind }) => outcomeSubject(kind) },
+        reading,
+      ),
+    observe: (observation, observationId, carrier) =>
+      publish(observationSubject(observation.kind), observation, observationId, carrier),
+    observations: (reading) =>
+      delivered(
+        reader,
+        CONSUMERS.observations,
+        { schema: ObservationMessage, subjectOf: ({ kind }) => observationSubject(kind) },
         reading,
       ),
     deadLetters: deadLetters(broker),

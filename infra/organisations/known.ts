@@ -40,12 +40,14 @@ export const knownOrganisations = ({ db, personal: { open } }: {
       return rows.map(({ organisation_id: id }) => id)
     },
     holdings: async (ownerId) => {
-      const [datastores, webhooks] = await Promise.all([
+      const [datastores, groups, webhooks] = await Promise.all([
         read.selectFrom('datastores').select('datastore_id').where('owner_id', '=', ownerId).execute(),
+        read.selectFrom('parameter_groups').select('group_id').where('owner_id', '=', ownerId).execute(),
         read.selectFrom('webhooks').select('webhook_id').where('organisation_id', '=', ownerId).execute(),
       ])
       return [
         ...datastores.map(({ datastore_id: id }) => `datastore ${id}`),
+        ...groups.map(({ group_id: id }) => `parameter group ${id}`),
         ...webhooks.map(({ webhook_id: id }) => `webhook ${id}`),
       ]
     },

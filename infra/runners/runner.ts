@@ -9,6 +9,7 @@ import { inOrder } from './in-order.ts'
 import { insisting } from './insist.ts'
 import { isDatastoreEvent, isJobEvent, jobEvents } from './job-events.ts'
 import { keeper } from './keeper.ts'
+import { followObservations } from './observations.ts'
 import { openJobs } from './open-jobs.ts'
 import { followOutcomes } from './outcomes.ts'
 import { followTime } from './passing-time.ts'
@@ -52,7 +53,9 @@ export const runner = (options: RunnerOptions): { readonly ready: Promise<void>;
     readiness.resolve()
     if (background.length > 0) return
     const outcomes = followOutcomes({ reactor, log, concurrency, signal })
-    background.push(outcomes.catch((error: unknown) => failed.abort(error)), followTime({ reactor, log, signal }))
+    const observations = followObservations({ reactor, log, concurrency, signal })
+    const ending = (error: unknown): void => failed.abort(error)
+    background.push(outcomes.catch(ending), observations.catch(ending), followTime({ reactor, log, signal }))
   }
   const follow = followingLog({ reactor, log, signal, caughtUp })
   const ended = (async () => {

@@ -1,11 +1,16 @@
 import type { Kysely } from 'kysely'
 import { z } from 'zod'
 import { type Endpoint, endpoint } from '../../domain/kernel/endpoint.ts'
+import type { PersonalData } from '../../domain/kernel/sealed.ts'
 import type { ReadSchema } from '../../projections/schema.ts'
 import { isoOf } from '../rows.ts'
 import { type Asked, billCsv, billReply, billReplyOf, type BillReply, type Charged } from './bill-reply.ts'
 
-export type BillingQueries = { readonly db: Kysely<ReadSchema>; readonly now: () => string }
+export type BillingQueries = {
+  readonly db: Kysely<ReadSchema>
+  readonly personal: Pick<PersonalData, 'open'>
+  readonly now: () => string
+}
 
 const DAY_MS = 86_400_000
 
@@ -34,14 +39,16 @@ const askedOf = ({ from, to }: z.infer<typeof period>, now: string): Asked => {
 }
 
 /** Who had a datastore in that time, with what it used. */
-const charged = async (db: Kysely<ReadSchema>, { fromMs, untilMs }: Asked): Promise<readonly Charged[]> => {
+const charged = async ({ db, personal }: BillingQueries, { fromMs, untilMs }: Asked): Promise<readonly Charged[]> => {
   const rows = await db
     .selectFrom('usage')
-    .select(['datastore_id', 'owner_id', 'vendor', 'type', 'segments', 'created_at', 'deleted_at'])
-    .where('created_at', '<', new Date(untilMs))
+    .leftJoin('accounts', 'accounts.account_id', 'usage.owner_id')
+    .select(['datastore_id', 'owner_id', 'vendor', 'type', 'segments', 'usage.created_at', 'deleted_at', 'customer_reference'])
+    .where('usage.created_at', '<', new Date(untilMs))
     .where((where) => where.or([where('deleted_at', 'is', null), where('deleted_at', '>=', new Date(fromMs))]))
     .execute()
-  return rows.map((row) => ({
+  const references = await personal.open(rows.map(({ customer_reference: reference }) => reference ?? ''))
+  return rows.map((row, n) => ({
     datastoreId: row.datastore_id,
     ownerId: row.owner_id,
     vendor: row.vendor,
@@ -49,6 +56,7 @@ const charged = async (db: Kysely<ReadSchema>, { fromMs, untilMs }: Asked): Prom
     createdAt: isoOf(row.created_at),
     deletedAt: row.deleted_at === null ? null : isoOf(row.deleted_at),
     segments: row.segments,
+    reference: row.customer_reference === null ? undefined : references[n],
   }))
 }
 
@@ -64,8 +72,9 @@ const about = {
 /**
  * What the datastores have used. It follows from the events alone: of days that are over it always says the same.
  */
-export const billing = ({ db, now }: BillingQueries): readonly Endpoint[] => {
-  const billed = async (asked: Asked): Promise<BillReply> => billReplyOf(await charged(db, asked), asked)
+export const billing = (queries: BillingQueries): readonly Endpoint[] => {
+  const { now } = queries
+  const billed = async (asked: Asked): Promise<BillReply> => billReplyOf(await charged(queries, asked), asked)
   return [
     endpoint({
       ...about,

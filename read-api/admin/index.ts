@@ -19,7 +19,7 @@ export const admin = ({
 }: StoreQueries & { readonly history: HistoryQueries; readonly version: string }): readonly Endpoint[] => [
   ...adminDatastores(queries),
   adminAudit({ ...queries, audit: history.audit }),
-  ...billing({ db: queries.db, now: history.now }),
+  ...billing({ db: queries.db, personal: queries.personal, now: history.now }),
   controllerVersion(version),
   ...adminUsers(queries),
 ]

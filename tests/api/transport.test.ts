@@ -257,6 +257,30 @@ transport(
   },
 )
 
+transport('an answer that goes on ends when its reader is no member of the organisation any more', async () => {
+  let isMember = true
+  const organisationId = '0d000000-0000-4000-8000-000000000004'
+  const chunks = async function* (signal: AbortSignal): AsyncGenerator<string> {
+    yield 'begun'
+    await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+  }
+  const goesOn = endpoint({
+    ...common,
+    method: 'GET',
+    path: '/api/goes-on',
+    replies: { 200: { description: 'x', types: ['text/plain'] } },
+    handle: async ({ signal }) => ({ status: 200, stream: { type: 'text/plain', chunks: chunks(signal) } }),
+  })
+  const own = await startRest([goesOn], { roleIn: async () => (isMember ? 'viewer' : undefined), stillHereEveryMs: 20 })
+  const headers = { authorization: 'Bearer alice', 'ccx-owner': `org:${organisationId}` }
+  const { body } = await fetch(`${own.url}/api/goes-on`, { headers })
+  const reader = body?.pipeThrough(new TextDecoderStream()).getReader()
+  assert.is((await reader?.read())?.value, 'begun')
+  isMember = false
+  assert.is((await reader?.read().catch(() => ({ done: true })))?.done, true)
+  await own.close()
+})
+
 transport('a request keeps the id that it came with, if that is one', async () => {
   const ask = async (id: string) =>
     (await rest.ask('GET', '/api/open', { headers: { 'x-request-id': id } })).headers.get('x-request-id')

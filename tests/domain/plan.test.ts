@@ -59,6 +59,7 @@ test('what is left open is chosen from the catalogue', () => {
     network: { networkId: 'net_1', type: 'public', haEnabled: true }, port: 5432, domain: 'ccx.test', ttlSeconds: 5,
     account: { username: 'ccxadmin', database: 'ccxdb' }, notifications: { enabled: false, emails: [] },
     maintenance: { dayOfWeek: 1, startHour: 0, endHour: 2 }, trusted: [],
+    autoscale: { enabled: true, thresholdPercent: 75, stepPercent: 20, maxGib: 100 },
     nodes: [node(1, 'n1'), node(2, 'n2'), node(3, 'n1')],
   })
 })

@@ -183,13 +183,19 @@ const everythingOf = async (api: Ask): Promise<Things> => {
   const webhook = await made('/api/v1/webhooks', { url: 'http://127.0.0.1:9911/hook' })
   const client = await made('/api/v2/auth/oauth2/clients', { name: 'c', expires_at: null }, 'client_id')
   const organisation = await made('/api/v1/organisations', { name: 'us' })
+  const group = await made('/api/db-configuration/v1/parameter-groups', {
+    name: 'mine', database_vendor: 'postgres', database_version: '15', parameters: { log_statement: 'ddl' },
+  }, 'uuid')
   const invitation = { email: 'guest@people.test', role: 'viewer' }
   const { body: me } = await api('/api/auth/check')
   const { body: own } = await api('/api/v1/sessions')
   const [session] = z.object({ sessions: z.array(z.object({ id: z.string() })) }).parse(own).sessions
   const anywhere = /^/
   return [
+    { at: /\/parameter-groups\//, name: 'uuid', id: group },
+    { at: anywhere, name: 'group', id: group },
     { at: anywhere, name: 'uuid', id: uuid },
+    { at: anywhere, name: 'store', id: uuid },
     { at: anywhere, name: 'store_id', id: uuid },
     { at: anywhere, name: 'host', id: node?.host_uuid ?? '' },
     { at: anywhere, name: 'jobId', id: job?.job_id ?? '' },

@@ -85,7 +85,7 @@ week('leaves exactly the machines, volumes, addresses and names that are meant t
     const nodes = await nodesOf(api, uuid)
     const held = (await Promise.all(instance.providers().map((provider) => provider.list(uuid)))).flat()
     for (const kind of ['machine', 'volume', 'address'] as const) {
-      const found = held.filter((one) => one.kind === kind).map(({ nodeId }) => nodeId)
+      const found = held.filter((one) => one.kind === kind).map(({ nodeId }) => nodeId ?? '')
       assert.equal(found.toSorted(), nodes.map(({ host_uuid: id }) => id).toSorted(), `${kind}s of ${uuid}`)
     }
     assert.is(held.filter(({ kind }) => kind === 'network').length, 1)

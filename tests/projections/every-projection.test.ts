@@ -12,7 +12,7 @@ import { randomHistory, writer } from '../support/history.ts'
 const test = suite('every projection')
 
 const store = memoryEventStore(() => noon)
-await writer(store)(randomHistory(7, { datastores: 12, moves: 1500 }))
+await writer(store)(randomHistory(11, { datastores: 24, moves: 3000 }))
 const events: readonly Recorded[] = await store.readAll({ after: 'start', prefixes: PREFIXES, limit: Infinity })
 
 test('the history tried holds nearly every kind of event that there is', () => {

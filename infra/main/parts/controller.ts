@@ -2,6 +2,7 @@ import { readCatalogue } from '../../catalogue/read-catalogue.ts'
 import { required } from '../../config.ts'
 import { controllerStore } from '../../controller-store/mysql.ts'
 import { controller } from '../../controller/controller.ts'
+import { diskReports } from '../../controller/disk-reports.ts'
 import { INHABITANTS, inhabitantsOf } from '../../controller/inhabitants.ts'
 import { watch } from '../../controller/watch.ts'
 import { engines } from '../../engines/index.ts'
@@ -23,7 +24,8 @@ export const controllerPart = async ({
   const working = workOn({
     messaging: broker, family: 'cmon', concurrency: config.workerConcurrency, signal, handle, now, log, metrics,
   })
-  const watching = watch({ engines, providers, store, log, intervalMs: config.watchIntervalMs, signal })
+  const reports = diskReports(broker)
+  const watching = watch({ engines, providers, store, log, intervalMs: config.watchIntervalMs, diskReports: reports, signal })
   await questions().serve(INHABITANTS, inhabitantsOf({ engines, providers, store, personal: await personal() }))
   const ended = Promise.all([working, watching]).finally(store.close)
   return { checks: { nats: broker.ping, cmonDb: store.ping }, ended }
