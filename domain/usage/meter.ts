@@ -23,7 +23,8 @@ export const amountsOf = ({ spec, nodes }: Shape): readonly Amount[] => {
   const codes = [...new Set(plans.map(({ instance }) => instance.code))].toSorted()
   return [
     { resource: 'node', code: 'node', amount: plans.length } as const,
-    ...codes.map((code) => {
+    // The machines of a stopped datastore are off; their volumes are there.
+    ...(spec.stopped === true ? [] : codes).map((code) => {
       const amount = plans.filter(({ instance }) => instance.code === code).length
       return { resource: 'instance', code, amount } as const
     }),

@@ -60,6 +60,18 @@ test('a change is charged from its event on, and both events that bound a line a
   assert.equal(volumes[0]?.averageGib, 26.666667)
 })
 
+const power = (n: number, kind: 'stop-datastore' | 'start-datastore'): DatastoreEvent => ({
+  type: 'DatastoreChanged',
+  data: { ...about(n), jobId: 'job_3', change: { kind }, nodes: nodes.slice(0, 2) },
+})
+
+test('while it is stopped a datastore has volumes and no instances', () => {
+  const events = [created(0), deployed(0), power(1, 'stop-datastore'), power(3, 'start-datastore')]
+  const { instances, volumes, nodes: count } = bill(events, window(0, 4))
+  assert.equal(instances, [{ code: 'tiny', hours: 2 * 48, events: ['event-1', 'event-2', 'event-3'] }])
+  assert.equal([volumes[0]?.gibHours, count], [20 * 96, 2])
+})
+
 test('a datastore that never came up has used nothing', () => {
   const { instances, volumes, nodes: count } = bill([created(0), deletion(2), deleted(3)], window(0, 10))
   assert.equal([instances, volumes, count], [[], [], 0])
