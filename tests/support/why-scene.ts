@@ -101,7 +101,8 @@ export const whyScene = async (name: string, work: Handle, clock?: Parameters<ty
   const personal = openPersonalData
   const history = pastIn(store, readStore, audit, now)
   const seen = more.face?.(store) ?? store
-  const commands = { store: seen, catalogue, sagas, personal, domain: 'ccx.test', ttlSeconds: 15, now, traceparent: () => undefined }
+  const places = { domain: 'ccx.test', ttlSeconds: 15 }
+  const commands = { ...places, store: seen, catalogue, sagas, personal, now, traceparent: () => undefined }
   const secrets = { openPassword: async () => 'S3cret', openAuthority: async () => undefined }
   const queries = { db: readStore.db, catalogue, personal, history, version: '0.0.1', ...secrets }
   const endpoints = [...commandEndpoints(commands), ...(more.calls?.(commands) ?? []), ...readApi(queries)]
