@@ -37,7 +37,8 @@ export const clusterOf = (facts: Facts): ClusterRef => {
   const parameters = Object.keys(values).length === 0 ? {} : { parameters: values }
   const mode = spec.readOnly === true ? { readOnly: true } : {}
   const sources = trusted === undefined ? {} : { trusted: trusted.map(({ source }) => source) }
-  return { datastoreId, ownerId, engine, version, instance, nodes, ...parameters, ...mode, ...sources }
+  const volumeGib = spec.volume.sizeGib
+  return { datastoreId, ownerId, engine, version, instance, volumeGib, nodes, ...parameters, ...mode, ...sources }
 }
 
 const named = (spec: DatastoreSpec, name: string, addresses: readonly string[]): Names => ({

@@ -23,6 +23,8 @@ export type ClusterRef = {
   readonly version: string
   /** The size of the datastore: what all its members must have alike follows from it. Absent in orders of long ago. */
   readonly instance?: Instance
+  /** How large each volume is, in GiB. Absent in orders of long ago. */
+  readonly volumeGib?: number
   readonly nodes: readonly NodeRef[]
   /** Its tenants may read and not write. */
   readonly readOnly?: boolean

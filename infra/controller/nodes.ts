@@ -41,7 +41,10 @@ export const nodes = ({
       version: cluster.version,
       instance: ref.instance,
       readOnly: cluster.readOnly === true,
-      common: cluster.instance ?? ref.instance,
+      common: {
+        ...(cluster.instance ?? ref.instance),
+        ...(cluster.volumeGib === undefined ? {} : { volumeGib: cluster.volumeGib }),
+      },
       parameters: cluster.parameters ?? {},
       signal: work.signal,
       note: work.note,

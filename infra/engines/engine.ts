@@ -35,7 +35,7 @@ export type NodeContext = {
   readonly version: string
   readonly instance: { readonly cpu: number; readonly ramGb: number }
   /** The size of the datastore: what all members must have alike follows from it, whatever the size of each. */
-  readonly common: { readonly cpu: number; readonly ramGb: number }
+  readonly common: { readonly cpu: number; readonly ramGb: number; readonly volumeGib?: number }
   /** Whether tenants may only read. */
   readonly readOnly?: boolean
   /** What the tenant has chosen of the server's parameters. What the engine sets itself goes before it. */

@@ -29,6 +29,7 @@ const cluster = z.object({
   engine: id,
   version: id,
   instance: Instance.exactOptional(),
+  volumeGib: z.number().positive().exactOptional(),
   nodes: z.array(NodeRef),
   readOnly: z.boolean().exactOptional(),
   parameters: z.record(z.string(), z.string()).exactOptional(),

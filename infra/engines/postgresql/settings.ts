@@ -23,13 +23,18 @@ const clamp = (value: number, least: number, most: number): number => Math.min(M
  * may become the primary: so their number follows from the size of the datastore, not from that of one machine.
  *
  * @param instance.ramGb memory of this machine in GiB; fractions are allowed
+ * The write-ahead log has its place on the volume too. A twentieth of it may be written between two checkpoints, and less than
+ * that is kept for replicas: a volume that is nearly full must have room for what reading alone writes (hint bits, 30.1).
+ *
  * @param common.ramGb memory of a machine of the datastore's size
+ * @param common.volumeGib how large each volume is; absent: not limited
  */
 export const settingsFor = (
   { ramGb }: { readonly ramGb: number },
-  common: { readonly ramGb: number },
+  common: { readonly ramGb: number; readonly volumeGib?: number },
 ): Settings => {
   const ramMb = ramGb * MB_PER_GB
+  const volumeMb = (common.volumeGib ?? Infinity) * MB_PER_GB
   const connections = CONNECTIONS.find(({ belowGb }) => common.ramGb < belowGb)?.connections ?? CONNECTIONS_MAX
   return {
     max_connections: connections,
@@ -37,7 +42,7 @@ export const settingsFor = (
     effective_cache_size: `${clamp(ramMb * 0.75, 48, 1024 * MB_PER_GB)}MB`,
     work_mem: `${clamp(ramMb / connections, 1, 1024)}MB`,
     maintenance_work_mem: `${clamp(ramMb / 16, 16, 2047)}MB`,
-    wal_keep_size: `${clamp(ramMb / 8, 64, 1024)}MB`,
-    max_wal_size: `${clamp(ramMb / 4, 256, 16 * MB_PER_GB)}MB`,
+    wal_keep_size: `${clamp(Math.min(clamp(ramMb / 8, 64, 1024), volumeMb / 50), 16, 1024)}MB`,
+    max_wal_size: `${clamp(Math.min(clamp(ramMb / 4, 256, 16 * MB_PER_GB), volumeMb / 20), 48, 16 * MB_PER_GB)}MB`,
   }
 }
