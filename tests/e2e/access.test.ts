@@ -9,7 +9,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { z } from 'zod'
 import {
-  authorityOf, create, datastoreOf, endedJob, order, remove, removed, started, withSql,
+  authorityOf, create, datastoreOf, endedJob, order, remove, removed, started, trusted, withSql,
 } from '../support/datastores.ts'
 import { addressesOf } from '../support/dns-client.ts'
 import { type RunningInstance, startInstance } from '../support/instance.ts'
@@ -46,6 +46,7 @@ test.before(async () => {
   const made = await create(here.api, order({ name: 'inhabited', size: 2 }))
   uuid = z.object({ uuid: z.string() }).parse(made.body).uuid
   await started(here.api, uuid)
+  await trusted(here.api, uuid)
   ca = await authorityOf(here.api, uuid)
   await writeFile(join(folder, 'ca.pem'), ca)
 })
