@@ -16,6 +16,7 @@ import { retryJobEndpoint } from './retry-job.ts'
 import { parameterGroupEndpoints } from './parameter-groups.ts'
 import { powerEndpoints } from './power.ts'
 import { stopJobEndpoint } from './stop-job.ts'
+import { adminVpcs, vpcEndpoints } from './vpcs.ts'
 import { upgradeEndpoint } from './upgrade.ts'
 
 const tag = 'Datastores'
@@ -38,6 +39,8 @@ export const commandEndpoints = (options: CommandEndpoints): readonly Endpoint[]
   ...firewallEndpoints(options),
   stopJobEndpoint(options),
   ...adminDatastoreEndpoints(options),
+  ...vpcEndpoints(options.catalogue),
+  adminVpcs(),
   retryJobEndpoint(options),
   ...admissionEndpoints(options),
 ]

@@ -202,6 +202,7 @@ const everythingOf = async (api: Ask): Promise<Things> => {
     { at: anywhere, name: 'eventId', id: UNKNOWN },
     { at: anywhere, name: 'session_id', id: session?.id ?? '' },
     { at: anywhere, name: 'client_id', id: client },
+    { at: /^\/api\/vpc/, name: 'id', id: UNKNOWN },
     { at: /^\/api\/v1\/webhooks/, name: 'id', id: webhook },
     { at: /^\/api\/v1\/organisations/, name: 'id', id: organisation },
     { at: anywhere, name: 'iid', id: await made(`/api/v1/organisations/${organisation}/invitations`, invitation) },
