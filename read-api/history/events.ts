@@ -64,6 +64,7 @@ export const beginningOf = async (db: AuditDb, datastoreId: string): Promise<Beg
     .selectFrom('audit.entries')
     .select('event')
     .where('datastore_id', '=', datastoreId)
+    .where('type', '=', 'DatastoreCreated')
     .orderBy('position')
     .limit(1)
     .execute()

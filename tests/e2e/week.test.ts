@@ -1,11 +1,13 @@
 // limit: 1200 s
+import { Socket } from 'node:net'
+import pg from 'pg'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { z } from 'zod'
 import { readCatalogue } from '../../infra/catalogue/read-catalogue.ts'
 import { settingsFor } from '../../infra/engines/postgresql/settings.ts'
 import {
-  createInsistently, datastoreOf, jobsOf, nodesOf, order, remove, removed, started, withSql,
+  authorityOf, createInsistently, datastoreOf, jobsOf, nodesOf, order, remove, removed, started, withSql,
 } from '../support/datastores.ts'
 import { addressesOf } from '../support/dns-client.ts'
 import { dice } from '../support/history-world.ts'
@@ -19,7 +21,7 @@ const week = suite('a week of changes')
 
 const SEED = Number(process.argv[2] ?? Date.now() % 100_000)
 const DAYS = 7
-const MOVES_A_DAY = 7
+const MOVES_A_DAY = 12
 const SIZES = [1, 2, 3] as const
 const IDLE_WITHIN_MS = 240_000
 const GROUPS = [
@@ -49,6 +51,13 @@ const makeGroup = async (parameters: Readonly<Record<string, string>>, n: number
   return Group.parse(body).uuid
 }
 
+/** A socket that connects from an address of our choice. */
+const socketFrom = (localAddress: string): Socket => {
+  const socket = new Socket()
+  const connect = socket.connect.bind(socket)
+  return Object.assign(socket, { connect: (port: number, host: string) => connect({ port, host, localAddress }) })
+}
+
 const idle = (uuid: string): Promise<unknown> =>
   until(() => isIdle(api, uuid), { withinMs: IDLE_WITHIN_MS, what: `the end of the jobs of ${uuid}` })
 
@@ -57,6 +66,8 @@ week('is lived through', async () => {
   groups = await Promise.all(GROUPS.map(makeGroup))
   for (const size of SIZES) uuids.push(await createInsistently(api, order({ name: `of ${size}`, size })))
   for (const uuid of uuids) await started(api, uuid, IDLE_WITHIN_MS)
+  const json = { source: '127.0.0.1', description: 'this machine' }
+  for (const uuid of uuids) assert.is((await api(`/api/firewall/api/v1/firewall/${uuid}`, { method: 'POST', json })).status, 201)
   const roll = dice(SEED)
   const own: Week = { api, roll, groups, passwords: new Map() }
   const done: string[] = []
@@ -129,6 +140,39 @@ week('leaves servers with the roles, settings, users and databases that the API 
       assert.equal((await databasesOf(api, uuid)).filter((name) => /^(sales|stock|staff)$/.test(name)).toSorted(), bases)
       if (nodes.length > 1) assert.is(await sql('select count(*) from pg_stat_replication', { host }), `${nodes.length - 1}`)
     })
+  }
+})
+
+const Sources = z.array(z.object({ source: z.string() }))
+
+/** A connection from that address of this machine. */
+const isLetIn = async (uuid: string, localAddress: string): Promise<boolean> => {
+  const [node] = await nodesOf(api, uuid)
+  const { db_account: account, primary_url: servername } = await datastoreOf(api, uuid)
+  const client = new pg.Client({
+    host: node?.private_ip ?? '', port: 5432, user: account.database_username, database: account.database_database,
+    password: account.database_password ?? '', connectionTimeoutMillis: 5_000,
+    ssl: { ca: await authorityOf(api, uuid), servername: servername ?? '' },
+    stream: () => socketFrom(localAddress),
+  })
+  client.on('error', () => undefined)
+  try {
+    await client.connect()
+    await client.end()
+    return true
+  } catch (cause) {
+    assert.match(String(cause), /no pg_hba.conf entry/)
+    return false
+  }
+}
+
+week('leaves servers that let in the sources that are trusted, and nobody else', async () => {
+  for (const uuid of uuids) {
+    const { body } = await api(`/api/firewall/api/v1/firewalls/${uuid}`)
+    const sources = Sources.parse(body).map(({ source }) => source)
+    for (const n of [1, 2]) {
+      assert.is(await isLetIn(uuid, `127.0.${n}.9`), sources.includes(`127.0.${n}.0/24`), `${n} of ${sources.join(', ')}`)
+    }
   }
 })
 

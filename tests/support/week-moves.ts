@@ -82,7 +82,7 @@ export const MOVES: Readonly<Record<string, Move>> = {
     }),
   trust: (week, uuid) =>
     send(week, 'POST', `/api/firewall/api/v1/firewall/${uuid}`, {
-      source: `127.0.${Math.floor(week.roll() * 3)}.0/24`, description: 'an office',
+      source: `127.0.${1 + Math.floor(week.roll() * 2)}.0/24`, description: 'an office',
     }),
   'trust no more': (week, uuid) =>
     send(week, 'DELETE', `/api/firewall/api/v1/firewall/${uuid}`, { source: `127.0.${1 + Math.floor(week.roll() * 2)}.0/24` }),

@@ -1,7 +1,10 @@
 import { z } from 'zod'
+import type { CommandEndpoints } from '../../command-handlers/datastore-tools.ts'
 import { commandEndpoints } from '../../command-handlers/datastores.ts'
 import { handle } from '../../command-handlers/handle.ts'
 import { account } from '../../domain/account/account.ts'
+import type { Catalogue } from '../../domain/catalogue/catalogue.ts'
+import type { Endpoint } from '../../domain/kernel/endpoint.ts'
 import { readCatalogue } from '../../infra/catalogue/read-catalogue.ts'
 import { memoryEventStore } from '../../infra/event-store/memory.ts'
 import { memoryMessaging } from '../../infra/messaging/memory.ts'
@@ -69,14 +72,20 @@ export const the = ([field]: WhyReply['fields']) => {
 /** What led to a field, from the request to the event. */
 export const typesOf = ({ chain }: WhyReply['fields'][number]) => chain.map((link) => ('type' in link ? link.type : 'request'))
 
+type More = {
+  readonly catalogue?: Catalogue
+  readonly calls?: (options: CommandEndpoints) => readonly Endpoint[]
+}
+
 /**
  * A control plane without machines that tells why its datastores are as they are.
  *
  * @param name used for nothing else at the same time
  * @param work does what is ordered
  * @param clock the runner's; default: one that stands still
+ * @param more.calls further ones that change something
  */
-export const whyScene = async (name: string, work: Handle, clock?: Parameters<typeof runnerScene>[1]) => {
+export const whyScene = async (name: string, work: Handle, clock?: Parameters<typeof runnerScene>[1], more: More = {}) => {
   const server = await startPostgres(['fsync=off'])
   const readStore = await emptyReadStore(server.url, name)
   const store = memoryEventStore()
@@ -85,13 +94,13 @@ export const whyScene = async (name: string, work: Handle, clock?: Parameters<ty
   const position = readPosition({ url: readStore.url })
   const projector = startProjector(store, readStore)
   const audit = await startAudit(store, readStore)
-  const catalogue = readCatalogue()
+  const catalogue = more.catalogue ?? readCatalogue()
   const personal = openPersonalData
   const history = pastIn(store, readStore, audit, now)
   const commands = { store, catalogue, sagas, personal, domain: 'ccx.test', ttlSeconds: 15, now, traceparent: () => undefined }
   const secrets = { openPassword: async () => 'S3cret', openAuthority: async () => undefined }
   const queries = { db: readStore.db, catalogue, personal, history, version: '0.0.1', ...secrets }
-  const endpoints = [...commandEndpoints(commands), ...readApi(queries)]
+  const endpoints = [...commandEndpoints(commands), ...(more.calls?.(commands) ?? []), ...readApi(queries)]
   const rest = await startRest(endpoints, {
     waitFor: (wanted) => position.waitFor(wanted, WAIT_MS),
     isBasic: (header) => header('authorization') === 'Basic the-machine',
