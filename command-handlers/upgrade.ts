@@ -88,8 +88,9 @@ const upgradeOf = (
   const about = { datastoreId, now: now() }
   const shape = planned(state)
   const jobIdOf = (nodeId: string): string => derivedId('job', commandId, nodeId)
-  // Of a request that was cut off, and comes again.
-  const taken = Object.keys(built).map(jobIdOf).filter((jobId) => jobsSeen.has(jobId))
+  // Of a request that was cut off, and comes again: in the order they were asked for.
+  const own = new Set(Object.keys(built).map(jobIdOf))
+  const taken = [...jobsSeen].filter((jobId) => own.has(jobId))
   const due = upgradeDue(shape.spec, built, catalogue, about.now)
   if (when !== 'never' && due.length === 0 && taken.length === 0) {
     const rejected: UpgradeRejection = 'nothing-to-upgrade'

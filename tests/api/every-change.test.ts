@@ -7,6 +7,7 @@ import { databaseUserEndpoints } from '../../command-handlers/database-users.ts'
 import { knownDatastore } from '../../command-handlers/datastore-tools.ts'
 import { CHECKPOINT_PREFIX, KEY_PREFIX } from '../../domain/audit/checkpoint.ts'
 import type { Catalogue } from '../../domain/catalogue/catalogue.ts'
+import { RevisionConflict } from '../../domain/kernel/event-store.ts'
 import { readCatalogue } from '../../infra/catalogue/read-catalogue.ts'
 import { CHECKPOINT_STREAM } from '../../infra/runners/checkpoint.ts'
 import { isDatastoreEvent } from '../../infra/runners/job-events.ts'
@@ -51,6 +52,8 @@ const access = {
   waitMs: 0,
 }
 
+/** As if a process died between its deed and the record of its answer. */
+let areAnswersLost = false
 /** While it is shut nothing that is ordered is done. */
 let gate = Promise.withResolvers<void>()
 gate.resolve()
@@ -61,7 +64,17 @@ const scene = await whyScene(
     return willing(order, tools)
   },
   { now, pass: () => undefined },
-  { catalogue, calls: (own) => [{ ...own, ...access }].flatMap((all) => [...databaseEndpoints(all), ...databaseUserEndpoints(all)]) },
+  {
+    catalogue,
+    face: (whole) => ({
+      ...whole,
+      append: async (stream, ...rest) => {
+        if (areAnswersLost && stream.startsWith('request-')) throw new RevisionConflict('the answer is lost')
+        return whole.append(stream, ...rest)
+      },
+    }),
+    calls: (own) => [{ ...own, ...access }].flatMap((all) => [...databaseEndpoints(all), ...databaseUserEndpoints(all)]),
+  },
 )
 const { create, rest, settled, store } = scene
 test.after(scene.end)
@@ -166,6 +179,30 @@ for (const [kind, asked] of Object.entries(changeCalls)) {
     const ends = events.flatMap(({ type, data }) => (type === 'JobEnded' ? [[data.kind, data.end]] : []))
     assert.equal(ends, queued.map((each) => [each, 'finished']))
     assert.is(events.filter(({ type }) => type === 'SettingsChanged').length, 1)
+  })
+
+  test(`${kind}: a call whose answer was lost is known again while it waits, and when it is done`, async () => {
+    const target = await running(asked)
+    newest = now()
+    const before = (await eventsOf(target)).length
+    const key = randomUUID()
+    areAnswersLost = true
+    try {
+      const [one, again] = await whileShut(async () => [
+        await granted(call(target), { key }),
+        await granted(call(target), { key }),
+      ])
+      assert.equal([again?.status, again?.body], [one?.status, one?.body])
+      await idle(target.uuid)
+      const late = await granted(call(target), { key })
+      assert.is(late.status, one?.status)
+      assert.is(late.headers.get('idempotent-replayed'), null)
+    } finally {
+      areAnswersLost = false
+    }
+    await idle(target.uuid)
+    const events = (await eventsOf(target)).slice(before)
+    assert.equal(events.flatMap(({ type, data }) => (type === 'JobQueued' ? [data.kind] : [])), kinds)
   })
 }
 

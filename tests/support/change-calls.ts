@@ -32,8 +32,9 @@ const onReplica = (verb: string) => ({ uuid, replica }: Target): Call =>
 const onAll = (verb: string, body?: object) => ({ uuid }: Target): Call =>
   ({ method: 'POST', path: `${CLUSTER}/${uuid}/${verb}`, ...(body === undefined ? {} : { body }) })
 
-const about = (what: 'database' | 'user', method: 'POST' | 'PUT' | 'DELETE', body: object, verb = '') => ({ uuid }: Target): Call =>
-  ({ method, path: `${ACCESS}/${what}/${uuid}${verb}`, body })
+const about =
+  (what: 'database' | 'user', method: Call['method'], body: object, verb = '') =>
+  ({ uuid }: Target): Call => ({ method, path: `${ACCESS}/${what}/${uuid}${verb}`, body })
 
 const shop = { database_name: 'shop' }
 const ada = { database_username: 'ada' }
@@ -52,7 +53,10 @@ export const changeCalls: Readonly<Record<ChangeKind, AskedFor | null>> = {
   'set-read-only': null,
   'resize-instances': { call: patch(() => ({ new_instance_size: 'medium' })) },
   'change-parameters': {
-    call: ({ uuid }) => ({ method: 'PUT', path: `/api/db-configuration/v1/${uuid}`, body: { parameters: { jit: { value: 'off' } } } }),
+    call: ({ uuid }) => {
+      const body = { parameters: { jit: { value: 'off' } } }
+      return { method: 'PUT', path: `/api/db-configuration/v1/${uuid}`, body }
+    },
     next: 'reboot-node',
   },
   'create-database': { call: about('database', 'POST', shop) },

@@ -5,6 +5,7 @@ import { handle } from '../../command-handlers/handle.ts'
 import { account } from '../../domain/account/account.ts'
 import type { Catalogue } from '../../domain/catalogue/catalogue.ts'
 import type { Endpoint } from '../../domain/kernel/endpoint.ts'
+import type { EventStore } from '../../domain/kernel/event-store.ts'
 import { readCatalogue } from '../../infra/catalogue/read-catalogue.ts'
 import { memoryEventStore } from '../../infra/event-store/memory.ts'
 import { memoryMessaging } from '../../infra/messaging/memory.ts'
@@ -74,6 +75,8 @@ export const typesOf = ({ chain }: WhyReply['fields'][number]) => chain.map((lin
 
 type More = {
   readonly catalogue?: Catalogue
+  /** What the calls see of the log. */
+  readonly face?: (store: EventStore) => EventStore
   readonly calls?: (options: CommandEndpoints) => readonly Endpoint[]
 }
 
@@ -97,7 +100,9 @@ export const whyScene = async (name: string, work: Handle, clock?: Parameters<ty
   const catalogue = more.catalogue ?? readCatalogue()
   const personal = openPersonalData
   const history = pastIn(store, readStore, audit, now)
-  const commands = { store, catalogue, sagas, personal, domain: 'ccx.test', ttlSeconds: 15, now, traceparent: () => undefined }
+  const seen = more.face?.(store) ?? store
+  const places = { domain: 'ccx.test', ttlSeconds: 15 }
+  const commands = { ...places, store: seen, catalogue, sagas, personal, now, traceparent: () => undefined }
   const secrets = { openPassword: async () => 'S3cret', openAuthority: async () => undefined }
   const queries = { db: readStore.db, catalogue, personal, history, version: '0.0.1', ...secrets }
   const endpoints = [...commandEndpoints(commands), ...(more.calls?.(commands) ?? []), ...readApi(queries)]
