@@ -28,15 +28,23 @@ const streamOf = (datastoreId: string): string => `datastore-${datastoreId}`
 
 /** What every call that changes a datastore works with. */
 export const toolsOf = (options: CommandEndpoints) => {
-  const { store, around = (send) => send } = options
+  return { ...asking(options), ...sendingAdmitted(options) }
+}
+
+/**
+ * How a command that may ask for a job is sent, whoever asks.
+ *
+ * @returns `send`, which carries a command once the jobs that it asks for are taken, and throws Refused `admission-stopped`
+ *   where they are not; and `admit`, which sees to that alone
+ */
+export const sendingAdmitted = ({ store, around = (send) => send }: Pick<CommandEndpoints, 'store' | 'around'>) => {
   const sent = around(sendToDatastore({ store }))
   const admit = admitting({ store, find: (datastoreId) => found({ store }, datastoreId) })
-  /** Sends a command once the jobs that it asks for are taken. @throws Refused `admission-stopped` */
   const send: typeof sent = async (command, cause) => {
     await admit([command])
     return sent(command, cause)
   }
-  return { ...asking(options), send, admit }
+  return { send, admit }
 }
 
 const found = async (options: { readonly store: Pick<EventStore, 'read'> }, datastoreId: string): Promise<Known | undefined> => {

@@ -46,8 +46,20 @@ export const upgradeDueInWindow = (
 ): readonly string[] => (typeof upgradeInWindow !== 'string' ? [] : those(nodes, built, (builtAt) => builtAt < upgradeInWindow))
 
 /**
- * One change for each node, oldest replica first and the primary last, so that the role moves once. Each is a job of its own:
- * what one of them cannot do leaves the datastore whole, and the rest go on.
+ * The order in which nodes are replaced: oldest replica first and the primary last, so that the role moves once.
+ *
+ * @param nodeIds those to replace, from `upgradeDue`
+ */
+export const upgradeOrder = (shape: Shape, nodeIds: readonly string[], built: Built): DatastoreSpec['nodes'] => {
+  const age = (nodeId: string): string => `${isPrimary(shape, nodeId) ? 1 : 0} ${built[nodeId] ?? ''}`
+  return shape.spec.nodes
+    .filter(({ nodeId }) => nodeIds.includes(nodeId))
+    .toSorted((a, b) => (age(a.nodeId) < age(b.nodeId) ? -1 : Number(age(a.nodeId) > age(b.nodeId))))
+}
+
+/**
+ * One change for each node, in the order of `upgradeOrder`. Each is a job of its own: what one of them cannot do leaves the
+ * datastore whole, and the rest go on.
  *
  * @param nodeIds those to replace, from `upgradeDue`
  * @param fresh at least as many as there are nodes
@@ -58,17 +70,13 @@ export const planUpgrade = (
   built: Built,
   fresh: readonly FreshNode[],
 ): readonly Extract<Change, { readonly kind: 'upgrade-node' }>[] => {
-  const age = (nodeId: string): string => `${isPrimary(shape, nodeId) ? 1 : 0} ${built[nodeId] ?? ''}`
   const names = new Set(shape.spec.nodes.map(({ name }) => name))
   const free = fresh.filter(({ name }) => !names.has(name))
-  return shape.spec.nodes
-    .filter(({ nodeId }) => nodeIds.includes(nodeId))
-    .toSorted((a, b) => (age(a.nodeId) < age(b.nodeId) ? -1 : Number(age(a.nodeId) > age(b.nodeId))))
-    .map((node, n) => {
-      const another = free[n]
-      if (another === undefined) throw new Error('BUG: the planner was given fewer node ids than it needs')
-      return { kind: 'upgrade-node', nodeId: node.nodeId, replacement: { ...node, ...another } }
-    })
+  return upgradeOrder(shape, nodeIds, built).map((node, n) => {
+    const another = free[n]
+    if (another === undefined) throw new Error('BUG: the planner was given fewer node ids than it needs')
+    return { kind: 'upgrade-node', nodeId: node.nodeId, replacement: { ...node, ...another } }
+  })
 }
 
 /**

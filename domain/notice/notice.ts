@@ -14,13 +14,25 @@ export type Notice = {
   readonly mark?: string
 }
 
+/** What is to be known beside an event. */
+export type Circumstances = {
+  /** The datastore was being deleted: what comes to nothing then is what its people asked for. */
+  readonly isGoing: boolean
+  /** The same for everything that follows from one request. */
+  readonly correlationId: string
+  /** The control plane began it itself. */
+  readonly isByItself: boolean
+  /** Nothing of its kind waits behind it. */
+  readonly isLast: boolean
+}
+
 /** What a mail is about: which datastore it is, and where the reader finds more. */
 export type About = { readonly name: string; readonly datastoreId: string; readonly at: string; readonly url: string }
 
 const kindOf = (kind: string): string => kind.replaceAll('-', ' ')
 const NOTHING_TO_DO = 'There is nothing to do.'
 
-const ofChange = (change: Change): Notice | undefined => {
+const ofChange = (change: Change, { isLast }: Circumstances): Notice | undefined => {
   switch (change.kind) {
     case 'grow-volumes':
       return {
@@ -43,19 +55,38 @@ const ofChange = (change: Change): Notice | undefined => {
             because: change.because,
             toDo: NOTHING_TO_DO,
           }
+    case 'upgrade-node':
+      return isLast
+        ? {
+            subject: 'is done with its upgrade',
+            happened: 'One more outdated node was replaced by one of today; no other waits for its turn.',
+            because: null,
+            toDo: NOTHING_TO_DO,
+          }
+        : undefined
     default:
       return undefined
   }
 }
 
+const upgradeBegun = ({ correlationId, isByItself }: Circumstances): Notice => ({
+  subject: 'is being upgraded',
+  happened: 'Its outdated nodes are replaced one after the other, the primary last; writes pause for moments then.',
+  because: isByItself ? 'Its maintenance window is open, and it was asked to be done then.' : 'It was asked to be done now.',
+  toDo: NOTHING_TO_DO,
+  mark: `upgrade ${correlationId}`,
+})
+
 /**
  * What an event means to the people of a datastore.
  *
- * @param isGoing whether the datastore was being deleted: what comes to nothing then is what they asked for
  * @returns undefined for what is no news to them
  */
-export const noticeOf = (event: DatastoreEvent | JobEvent, isGoing: boolean): Notice | undefined => {
+export const noticeOf = (event: DatastoreEvent | JobEvent, about: Circumstances): Notice | undefined => {
+  const { isGoing } = about
   switch (event.type) {
+    case 'JobQueued':
+      return event.data.kind === 'upgrade-node' && !isGoing ? upgradeBegun(about) : undefined
     case 'DatastoreDeployed':
       return isGoing
         ? undefined
@@ -92,7 +123,7 @@ export const noticeOf = (event: DatastoreEvent | JobEvent, isGoing: boolean): No
       }
     }
     case 'DatastoreChanged':
-      return ofChange(event.data.change)
+      return ofChange(event.data.change, about)
     default:
       return undefined
   }

@@ -11,6 +11,7 @@ import { noticesPart } from './parts/notices.ts'
 import { projectorPart } from './parts/projector.ts'
 import { runnerPart } from './parts/runner.ts'
 import { webhookPart } from './parts/webhooks.ts'
+import { windowPart } from './parts/window.ts'
 
 /** Every service in one process, for a laptop, a test or a small site. */
 await serve('all-in-one', [
@@ -21,6 +22,7 @@ await serve('all-in-one', [
   controllerPart,
   runnerPart,
   rotationPart,
+  windowPart,
   webhookPart,
   mailPart,
   noticesPart,

@@ -1,11 +1,13 @@
 import type { Pool, PoolClient } from 'pg'
 import { derivedId } from '../../command-handlers/ids.ts'
 import { datastore } from '../../domain/datastore/datastore.ts'
+import type { DatastoreEvent } from '../../domain/datastore/messages.ts'
+import type { JobEvent } from '../../domain/job/messages.ts'
 import {
   type EventStore, isAfter, parsePosition, type Position, positionText, type Recorded,
 } from '../../domain/kernel/event-store.ts'
 import type { Outbox } from '../../domain/kernel/mail.ts'
-import { type Notice, noticeOf, textOf } from '../../domain/notice/notice.ts'
+import { type Circumstances, type Notice, noticeOf, textOf } from '../../domain/notice/notice.ts'
 import { aloneAtWork, inSessions } from '../read-store/sessions.ts'
 import { isDatastoreEvent, isJobEvent } from '../runners/job-events.ts'
 import type { NoticesDb } from './migrations.ts'
@@ -52,12 +54,23 @@ const put = async (teller: Teller, event: Recorded, notice: Notice, { datastoreI
   }
 }
 
+/** What is to be known of an event; by itself it may be all there is. */
+const circumstances = ({ data, metadata }: Recorded<DatastoreEvent | JobEvent>, found?: Found): Circumstances => {
+  const waiting = (found?.queue ?? []).filter((job) => !('jobId' in data && job.jobId === data.jobId))
+  return {
+    isGoing: found?.status === 'deleting',
+    correlationId: metadata.correlationId,
+    isByItself: metadata.actor.kind === 'system',
+    isLast: !('change' in data && data.change !== undefined && waiting.some(({ kind }) => kind === data.change?.kind)),
+  }
+}
+
 /** Puts the mails that an event asks for. Safe to repeat: a mail's id derives from the event and the address. */
 const tell = async (teller: Teller, event: Recorded): Promise<void> => {
   if (!isDatastoreEvent(event) && !isJobEvent(event)) return
-  if (noticeOf(event, false) === undefined) return
+  if (noticeOf(event, circumstances(event)) === undefined) return
   const found = await datastoreAt(teller, event.data.datastoreId, event)
-  const notice = found && noticeOf(event, found.status === 'deleting')
+  const notice = found && noticeOf(event, circumstances(event, found))
   if (found !== undefined && notice !== undefined) await put(teller, event, notice, found)
 }
 

@@ -151,6 +151,34 @@ test('go to the owner where nobody is named, and tell of a job that does not get
   await stop()
 })
 
+test('tell once of an upgrade that begins, of each of its jobs that failed, and of its end', async () => {
+  const stop = started()
+  const ids = await created(['u@example.com'])
+  await ended(ids, 'finished')
+  const { datastoreId } = ids
+  const correlationId = randomUUID()
+  const upgrade = async (nodeId: string, n: number) => {
+    const jobId = randomUUID()
+    const { nodes: [node] } = exampleSpec(1)
+    if (node === undefined) throw new Error('the example has no node')
+    const change = { kind: 'upgrade-node', nodeId, replacement: { ...node, nodeId: `new_${n}`, name: `db-new${n}` } } as const
+    const command = { type: 'ChangeDatastore', data: { datastoreId, jobId, change, now: noon } } as const
+    const outcome = await sendToDatastore({ store })(command, { ...cause(), correlationId })
+    assert.not.ok('rejection' in outcome)
+    return { datastoreId, jobId }
+  }
+  const first = await upgrade('nod_2', 2)
+  const second = await upgrade('nod_1', 1)
+  await ended(first, 'failed')
+  await ended(second, 'finished')
+  await until(() => of(datastoreId).length === 4, { withinMs })
+  assert.equal(of(datastoreId).map(({ subject }) => subject), [
+    'shop is up', 'shop is being upgraded', 'shop “upgrade node” failed', 'shop is done with its upgrade',
+  ])
+  assert.match(of(datastoreId)[1]?.text ?? '', /Why: Its maintenance window is open/)
+  await stop()
+})
+
 test('are put once for each event and address, however often the teller and the outbox die', async () => {
   const ids: string[] = []
   failing.left = 7
