@@ -11,22 +11,24 @@ const codeOf = (error: unknown): string =>
 
 /**
  * Mails as files of a folder, where there is no mail server: for one machine, on which whoever may read the folder may read
- * the mails. Each is named by its id, so one that is sent again takes its own place.
+ * the mails. Each organisation has a folder of its own; each mail is named by its id, so one that is sent again takes its
+ * own place.
  *
  * @param options.dir made when needed, for its owner alone
  */
 export const fileMailer = ({ dir, from }: { readonly dir: string; readonly from: From }): Mailer => ({
   send: async (mail, putAt) => {
-    const beside = join(dir, `.${randomUUID()}`)
+    const own = join(dir, mail.ownerId)
+    const beside = join(own, `.${randomUUID()}`)
     try {
-      if (!MAIL_ID.test(mail.mailId)) throw new Error('BUG: a mail id is no name of a file')
+      if (!MAIL_ID.test(mail.mailId) || !MAIL_ID.test(mail.ownerId)) throw new Error('BUG: an id is no name of a file')
       const message = await composed(mail, { from, putAt })
-      await mkdir(dir, { recursive: true, mode: 0o700 })
+      await mkdir(own, { recursive: true, mode: 0o700 })
       const file = await open(beside, 'wx', 0o600)
       await file.writeFile(message)
       await file.sync()
       await file.close()
-      await rename(beside, join(dir, `${mail.mailId}${SUFFIX}`))
+      await rename(beside, join(own, `${mail.mailId}${SUFFIX}`))
       return { sent: true }
     } catch (error) {
       await rm(beside, { force: true }).catch(() => undefined)
@@ -36,26 +38,30 @@ export const fileMailer = ({ dir, from }: { readonly dir: string; readonly from:
   close: () => undefined,
 })
 
+type Filed = { readonly mailId: string; readonly path: string; readonly at: Date }
+
 /** The mails of such a folder, newest first. */
-export const filedMails = async (dir: string): Promise<readonly { readonly mailId: string; readonly at: Date }[]> => {
-  const names = await readdir(dir).catch((error: unknown) => {
+export const filedMails = async (dir: string): Promise<readonly Filed[]> => {
+  const entries = await readdir(dir, { recursive: true, withFileTypes: true }).catch((error: unknown) => {
     if (codeOf(error) === 'ENOENT') return []
     throw error
   })
-  const files = names.filter((name) => name.endsWith(SUFFIX) && !name.startsWith('.'))
+  const files = entries.filter((entry) => entry.isFile() && entry.name.endsWith(SUFFIX) && !entry.name.startsWith('.'))
   const found = await Promise.all(
-    files.map(async (name) => ({ mailId: name.slice(0, -SUFFIX.length), at: (await stat(join(dir, name))).mtime })),
+    files.map(async ({ name, parentPath }) => {
+      const path = join(parentPath, name)
+      return { mailId: name.slice(0, -SUFFIX.length), path, at: (await stat(path)).mtime }
+    }),
   )
   return found.toSorted((a, b) => b.at.getTime() - a.at.getTime())
 }
 
 /** One of them as it was written; undefined when there is none with that id. */
 export const filedMail = async (dir: string, mailId: string): Promise<string | undefined> => {
-  if (!MAIL_ID.test(mailId)) return undefined
-  try {
-    return await readFile(join(dir, `${mailId}${SUFFIX}`), 'utf8')
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined
-    throw error
-  }
+  const found = (await filedMails(dir)).find((mail) => mail.mailId === mailId)
+  return found === undefined ? undefined : readFile(found.path, 'utf8')
 }
+
+/** Removes all that was filed for an organisation. */
+export const removeFiled = (dir: string, ownerId: string): Promise<void> =>
+  rm(join(dir, ownerId), { recursive: true, force: true })

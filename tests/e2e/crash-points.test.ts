@@ -2,6 +2,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { createInsistently, order, removed, removeInsistently, started } from '../support/datastores.ts'
+import { deployedInput, newInput } from '../support/examples.ts'
 import { type RunningInstance, startInstance } from '../support/instance.ts'
 import { allUp, isWhole, killedAtEveryStep, pointsOf, SERVICES } from '../support/killed-services.ts'
 import { leftOf, rebuiltDiffers, tracesOf } from '../support/leftovers.ts'
@@ -31,7 +32,7 @@ const survives = async (victim: string, cloud: string): Promise<void> => {
     datastoreId = await createInsistently(instance.api, order({ name: victim, size: SIZE, cloud }))
     await started(instance.api, datastoreId, JOB_WITHIN_MS)
   })
-  assert.equal(deploying, pointsOf('deploy-datastore'))
+  assert.equal(deploying, pointsOf('deploy-datastore', newInput(SIZE)))
   await allUp(instance)
   await isWhole(instance, datastoreId, SIZE)
   const traces = await tracesOf(instance, datastoreId)
@@ -39,7 +40,7 @@ const survives = async (victim: string, cloud: string): Promise<void> => {
     await removeInsistently(instance.api, datastoreId)
     await removed(instance.api, datastoreId, JOB_WITHIN_MS)
   })
-  assert.equal(deleting, pointsOf('delete-datastore'))
+  assert.equal(deleting, pointsOf('delete-datastore', deployedInput(SIZE)))
   await allUp(instance)
   assert.equal(await leftOf(instance, traces), [])
   const { differences } = await rebuiltDiffers(instance)

@@ -1,5 +1,7 @@
 import * as assert from 'uvu/assert'
-import type { JobKind } from '../../domain/datastore/messages.ts'
+import type { JobInput, JobKind } from '../../domain/datastore/messages.ts'
+import { keysOf } from '../../domain/job/saga.ts'
+import { sagas } from '../../sagas/index.ts'
 import { type Point, watchPoints } from './crash-points.ts'
 import { nodesOf, withSql } from './datastores.ts'
 import { addressesOf } from './dns-client.ts'
@@ -18,8 +20,9 @@ const RUNNER = 'ccx-runner-service'
 /** A child that ends before that is kept away for longer and longer. */
 const RECOVERED_MS = 1_000
 
-/** Every crash point of a job of that kind. */
-export const pointsOf = (kind: JobKind): readonly string[] => fullestPlan(kind).saga.steps.map(({ name }) => name)
+/** Every crash point of a job of that kind that is given this; if it is not said what, of the fullest there is. */
+export const pointsOf = (kind: JobKind, input: JobInput = fullestPlan(kind).input): readonly string[] =>
+  sagas[kind](input).steps.flatMap((step) => (keysOf(step, { input, learned: { nodes: {} } }).length > 0 ? [step.name] : []))
 
 const hasRecovered = (instance: RunningInstance, name: string): boolean =>
   instance.isUp(name) && instance.ageMs(name) > RECOVERED_MS

@@ -39,7 +39,7 @@ export const mailers: readonly MailerUnderTest[] = [
       const parent = await mkdtemp(join(tmpdir(), 'ccx-mails-'))
       const dir = join(parent, 'mail')
       const messages = async () =>
-        Promise.all((await filedMails(dir)).map(({ mailId }) => readFile(join(dir, `${mailId}.eml`), 'utf8')))
+        Promise.all((await filedMails(dir)).map(({ path }) => readFile(path, 'utf8')))
       return { mailer: fileMailer({ dir, from: FROM }), messages, close: () => rm(parent, { recursive: true }) }
     },
   },

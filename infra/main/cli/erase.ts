@@ -8,6 +8,7 @@ import { accountIdOf } from '../../../command-handlers/ids.ts'
 import { webhook } from '../../../domain/webhook/webhook.ts'
 import { READ_SCHEMA } from '../../../projections/schema.ts'
 import { eventStoreUsers } from '../../event-store/esdb-users.ts'
+import { removeFiled } from '../../mail/files.ts'
 import { knownOrganisations } from '../../organisations/known.ts'
 import { integrationStream } from '../../integration/copier.ts'
 import { KEY_AGE_MS_MAX } from '../../secrets/personal-data.ts'
@@ -73,6 +74,8 @@ export const erase: Command = async (args) => {
         // A page that is freed keeps its bytes until it is written again; the wrapped key must not lie about in one.
         await pool.query('vacuum full vault.owner_key')
         await pause(KEY_AGE_MS_MAX)
+        // From now on none can be opened any more to be filed.
+        if (config.mail.dir !== undefined) await removeFiled(config.mail.dir, ownerId)
       },
     }
     await eraseOrganisation(erasing, organisationId, OPERATOR).finally(users.close)
