@@ -118,6 +118,8 @@ road('three nodes are asked for twice, made once, used over TLS, and deleted wit
   const { jobs } = await jobsOf(api, uuid)
   assert.equal(jobs.map(({ type, status }) => [type, status]), [
     [DELETE, 'JOB_STATUS_FINISHED'],
+    // This machine was trusted, to write and to read.
+    ['JOB_TYPE_APPLY_FIREWALL', 'JOB_STATUS_FINISHED'],
     [DEPLOY, 'JOB_STATUS_FINISHED'],
   ])
 })
