@@ -240,6 +240,8 @@ test('another version stands by until the one before it ends, which takes up its
   }
   const again = startProjector(watched, readStore)
   await again.caughtUp
+  // Caught up is also who stands by: the server may take a moment to see that the one before has gone.
+  await until(async () => !(await namesIn(readStore)).includes('by the next version'), LIMIT)
   assert.ok(reads.length > 0 && !reads.includes('start'), 'it was made anew')
   await assertIsTheLog(store, readStore)
   await again.stop()
