@@ -31,6 +31,18 @@ export type Autoscale = {
   readonly maxGib: number
 }
 
+/** What is done when a node is lost. */
+export type HighAvailability = {
+  /** A transaction is acknowledged only once a replica has it as well. */
+  readonly synchronous: boolean
+  /** What is given up when both cannot be had: writes for a while, or the last of what was written. */
+  readonly prefer: 'consistency' | 'availability'
+  /** A node that is silent for longer is replaced. */
+  readonly repairAfterSeconds: number
+  /** How far behind the primary a replica may be that takes its place. */
+  readonly lagMaxBytes: number
+}
+
 /** What the tenant asked for, with every default resolved: from here on no catalogue is consulted. His own words are sealed. */
 export type DatastoreSpec = Wording<Sealed> & {
   readonly ownerId: string
@@ -74,6 +86,8 @@ export type DatastoreSpec = Wording<Sealed> & {
   /** Where the engine's exporter listens, for trusted sources as well. */
   readonly exporterPort?: number
   readonly stopped?: boolean
+  /** Absent: never chosen, as in datastores of before there was such a thing (`highAvailabilityOf`). */
+  readonly highAvailability?: HighAvailability
 }
 
 /** An address or a range of them, as the tenant wrote it; `ruleId` is the same for all ways to write the same one. */

@@ -1,0 +1,12 @@
+import type { DatastoreSpec, HighAvailability } from './spec.ts'
+
+const NEVER_CHOSEN: HighAvailability = {
+  synchronous: false,
+  prefer: 'consistency',
+  repairAfterSeconds: 300,
+  lagMaxBytes: 16_777_216,
+}
+
+/** What is done when a node of a datastore is lost, by its tenant's choice or else by default. */
+export const highAvailabilityOf = ({ highAvailability }: Pick<DatastoreSpec, 'highAvailability'>): HighAvailability =>
+  highAvailability ?? NEVER_CHOSEN
