@@ -8,9 +8,13 @@ const NAMESPACE = '5b0c5a3e-6f7d-4c1b-9a52-0a4e6d3f1c88'
 // JSON, because joining with a separator would let two different lists give the same text.
 const derived = (...parts: readonly (string | number)[]): string => v5(JSON.stringify(parts), NAMESPACE)
 
-/** The id of what was seen of a datastore at an instant. */
-export const observationIdOf = ({ kind, datastoreId, at }: Pick<Observation, 'kind' | 'datastoreId' | 'at'>): string =>
-  derived('observation', kind, datastoreId, at)
+/** The id of what was seen of a datastore, or of one of its nodes, at an instant. Seen again later, it has another one. */
+export const observationIdOf = (observation: Observation): string => {
+  const { kind, datastoreId, at } = observation
+  if (kind === 'disk-usage') return derived('observation', kind, datastoreId, at)
+  if (kind !== 'primary-unreachable') return derived('observation', kind, datastoreId, at, observation.nodeId)
+  return derived('observation', kind, datastoreId, at, observation.primaryId, observation.epoch)
+}
 
 /** The id of the order a job gives at `place`: the same however often it is given. */
 export const orderIdOf = (jobId: string, { course, step, key, attempt }: Place): string =>

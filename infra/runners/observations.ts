@@ -19,6 +19,7 @@ const report = async (
   carrier: Carrier,
 ): Promise<void> =>
   withCarrier(carrier, `observe ${observation.kind}`, { 'ccx.datastore': observation.datastoreId }, async () => {
+    if (observation.kind !== 'disk-usage') return
     const { datastoreId, ownerId: organisationId, at: observedAt, volumes } = observation
     const observationId = observationIdOf(observation)
     const commandId = v5(`command:${observationId}`, NAMESPACE)

@@ -16,7 +16,7 @@ const told = async (percents: readonly number[], everyMs = 1_000): Promise<reado
   const messaging = memoryMessaging({ ackWaitMs: 1_000 })
   const tell = diskReports({
     observe: async (observation, id, carrier) => {
-      out.push(observation.volumes[0]?.usedBytes ?? 0)
+      if (observation.kind === 'disk-usage') out.push(observation.volumes[0]?.usedBytes ?? 0)
       await messaging.observe(observation, id, carrier)
     },
   })

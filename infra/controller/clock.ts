@@ -1,0 +1,19 @@
+import { setTimeout } from 'node:timers/promises'
+
+/** Time as the watch knows it: all its timers go through this, so that a simulation can let it run in a time of its own. */
+export type Clock = {
+  /** The instant of the wall clock, for what others read. */
+  readonly now: () => string
+  /** Milliseconds from some beginning; never goes back. What has run out is told by it alone. */
+  readonly monotonicMs: () => number
+  /** Resolves after so many milliseconds, or when `signal` aborts, whichever comes first. Never rejects. */
+  readonly sleep: (ms: number, signal?: AbortSignal) => Promise<void>
+}
+
+/** The time of this machine. */
+export const systemClock: Clock = {
+  now: () => new Date().toISOString(),
+  monotonicMs: () => performance.now(),
+  sleep: (ms, signal) =>
+    setTimeout(ms, undefined, signal === undefined ? {} : { signal }).catch(() => undefined),
+}
