@@ -1,4 +1,5 @@
 import type { Host } from '../host.ts'
+import type { Lease, Session } from './session.ts'
 
 export type Role = 'primary' | 'replica'
 
@@ -12,6 +13,12 @@ export type Health = {
   readonly streaming: readonly string[]
   /** Settings of the server that are not what they were made, by name; absent: none. */
   readonly drifted?: readonly string[]
+  /** How much log it has written, or a replica received, in bytes from the beginning of time; below 2^53. */
+  readonly positionBytes?: number
+  /** Counted up with every promotion. */
+  readonly timeline?: number
+  /** How old what a replica has replayed last is, in seconds; null on a primary or when unknown. */
+  readonly lagSeconds?: number | null
 }
 
 /** A member of a datastore as the engine sees it. */
@@ -38,6 +45,8 @@ export type NodeContext = {
   readonly common: { readonly cpu: number; readonly ramGb: number; readonly volumeGib?: number }
   /** Whether tenants may only read. */
   readonly readOnly?: boolean
+  /** Whether nothing is acknowledged before one of the other members has it on its disk, too. */
+  readonly synchronous?: boolean
   /** What the tenant has chosen of the server's parameters. What the engine sets itself goes before it. */
   readonly parameters: Readonly<Record<string, string>>
   readonly certificate: Certificate
@@ -110,6 +119,9 @@ export type ConnectionTarget = {
 
 /** How one client, driver or language is told to connect. */
 export type ConnectionString = { readonly name: string; readonly language: string; readonly text: string }
+
+/** Where a replica stands that receives nothing more. */
+export type Standing = { readonly positionBytes: number; readonly timeline: number }
 
 /**
  * What makes a machine a database. Every verb looks first, acts, waits until the effect is observable,
@@ -185,6 +197,35 @@ export type Engine = {
    * until it streams.
    */
   readonly follow: (node: NodeContext, primary: Member) => Promise<void>
+  /**
+   * Ends the server's processes at once, frozen ones too, and leaves a mark, first and for good: whoever starts it, it takes no
+   * writes until it has been rejoined or unfenced. Quick: nothing is asked of the server.
+   */
+  readonly fence: (node: ReachedNode) => Promise<void>
+  /** Takes the mark away, and starts the server as what it was. */
+  readonly unfence: (node: ReachedNode) => Promise<void>
+  /**
+   * Has a replica stop receiving from anybody, so that its position is final and nobody gets replies from it, until it is
+   * configured again.
+   */
+  readonly standing: (node: ReachedNode) => Promise<Standing>
+  /**
+   * Asked on a replica's machine: whether the primary answers it, within about a second, and how much the replica has received.
+   *
+   * @throws when the replica does not answer itself
+   */
+  readonly hears: (node: ReachedNode, primary: Member) => Promise<{ readonly answers: boolean; readonly receivedBytes: number }>
+  /**
+   * Makes a replica of `primary` of whatever the machine holds, running and streaming: nothing, a replica, a former primary that
+   * was fenced or ended anyhow. What it has that the primary has not is gone. A fence is lifted.
+   *
+   * @returns what became of its data: kept, taken back to where they parted, or copied from the primary
+   */
+  readonly rejoin: (node: NodeContext, primary: ReachedNode) => Promise<'as-it-was' | 'rewound' | 'copied'>
+  /** Opens a way of looking at the node often. It is made good by itself when it breaks, and must be closed. */
+  readonly session: (node: ReachedNode) => Session
+  /** Has the machine end its server by itself once the lease is not renewed in time; null: it needs no lease any more. */
+  readonly keepLease: (node: ReachedNode, lease: Lease | null) => Promise<void>
   /** Ends the server cleanly; it stays down after a boot. */
   readonly stop: (node: ReachedNode) => Promise<void>
   readonly start: (node: ReachedNode) => Promise<void>

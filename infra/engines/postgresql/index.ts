@@ -7,6 +7,7 @@ import { connections } from './connections.ts'
 import { closeDatabase, dropDatabase, openDatabase, putDatabase, unmakeDatabase } from './databases.ts'
 import { endWriters } from './end-writers.ts'
 import { erase } from './erase.ts'
+import { fence, unfence } from './fence.ts'
 import { follow } from './follow.ts'
 import { forget } from './forget.ts'
 import { inhabitants } from './inhabitants.ts'
@@ -18,6 +19,10 @@ import { promote } from './promote.ts'
 import { setTrusted } from './trust.ts'
 import { hasCluster, start, stop } from './server.ts'
 import { dropUser, putUser, unmakeUser } from './users.ts'
+
+const later = (): never => {
+  throw new Error('it is not there yet')
+}
 
 /** PostgreSQL with streaming replication. */
 export const postgresql = {
@@ -48,6 +53,13 @@ export const postgresql = {
   catchUp,
   promote,
   follow,
+  fence,
+  unfence,
+  standing: async () => later(),
+  hears: async () => later(),
+  rejoin: async () => later(),
+  session: later,
+  keepLease: async () => later(),
   stop,
   async start(node) {
     if (!(await hasCluster(node))) throw new Error('the machine holds no data to start a server on')

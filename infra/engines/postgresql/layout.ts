@@ -20,6 +20,10 @@ export type Layout = {
   /** The server's certificate, and its key in the same file: they only fit together. */
   readonly certificate: string
   readonly authority: string
+  /** Its presence: the node was fenced. Beside the cluster, for a rewind removes from that what the other one has not. */
+  readonly fenced: string
+  /** Beside it: it was a replica then. */
+  readonly fencedReplica: string
   /** A folder, or a name in the abstract namespace (`@…`) where a folder's path would be too long. */
   readonly socket: string
   /** The names of all folders above, as they lie in `dataDir`. */
@@ -36,6 +40,8 @@ export const layoutOf = ({ dataDir }: { readonly dataDir: string }): Layout => (
   passfile: `${dataDir}/etc/replication.pgpass`,
   certificate: `${dataDir}/tls/server.pem`,
   authority: `${dataDir}/tls/ca.crt`,
+  fenced: `${dataDir}/etc/fenced`,
+  fencedReplica: `${dataDir}/etc/fenced-replica`,
   socket: socketOf(dataDir),
   folders: ['pgdata', 'etc', 'tls', 's'],
 })

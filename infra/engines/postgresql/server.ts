@@ -48,6 +48,10 @@ export const hasCluster = async ({ host }: Pick<ReachedNode, 'host'>): Promise<b
 export const isStandby = async ({ host }: Pick<ReachedNode, 'host'>): Promise<boolean> =>
   (await host.read(`${layoutOf(host).data}/${STANDBY_SIGNAL}`)) !== undefined
 
+/** Whether it was fenced, and neither rejoined nor unfenced since. */
+export const isFenced = async ({ host }: Pick<ReachedNode, 'host'>): Promise<boolean> =>
+  (await host.read(layoutOf(host).fenced)) !== undefined
+
 /** Removes what attempts that were cut off have left. */
 export const clearAttempts = async ({ host, signal }: NodeContext): Promise<void> => {
   const { dataDir } = layoutOf(host)
@@ -129,6 +133,7 @@ export const configure = async (node: NodeContext, upstream?: Member): Promise<v
  */
 export const start = async (node: ReachedNode, sql = 'select 1'): Promise<void> => {
   const { host, signal } = node
+  if (await isFenced(node)) throw new Error('the node is fenced: it has to be rejoined or unfenced before it is started')
   const unit = unitOf(layoutOf(host))
   const ran = await host.running(unit)
   await host.start(unit)
