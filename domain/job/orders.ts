@@ -13,7 +13,12 @@ export type NodeRef = {
   readonly address: string
   readonly port: number
   readonly instance: Instance
+  /** Where its machine stands. Absent in orders of long ago, and where nobody asks for it. */
+  readonly zone?: string
 }
+
+/** What a datastore gives up when it cannot have both: a transaction that may be lost, or the writes of a while. */
+export type Prefer = 'consistency' | 'availability'
 
 /** The datastore as the controller must know it. */
 export type ClusterRef = {
@@ -32,6 +37,12 @@ export type ClusterRef = {
   readonly parameters?: ParameterValues
   /** Where clients may connect from, as the tenant wrote it; absent: from anywhere. */
   readonly trusted?: readonly Sealed[] | undefined
+  /** Of the job that orders: the newest decision about the primary goes before older ones. Absent in orders of long ago: 0. */
+  readonly epoch?: number
+  /** A write is acknowledged once a replica has it as well. Absent: no. */
+  readonly synchronous?: boolean
+  /** After how long a silence a node is replaced, in seconds. Absent: 300. */
+  readonly repairAfterSeconds?: number
 }
 
 export type DatabaseRef = {
@@ -149,6 +160,24 @@ export type OrderBodies = {
   'cmon.revive-node': { cluster: ClusterRef; nodeId: string }
   /** Ends what a tenant is still writing on a server that has become read-only. */
   'cmon.end-writers': { cluster: ClusterRef; nodeId: string }
+  /** Sees to it that a lost primary takes no write any more, whether it can be reached or not. */
+  'cmon.fence-node': { cluster: ClusterRef; nodeId: string; prefer: Prefer }
+  /** Makes a fenced node the primary that it was, unless another has been promoted since. */
+  'cmon.unfence-node': { cluster: ClusterRef; nodeId: string }
+  /**
+   * Finds the replica that is to be promoted in place of a primary that is fenced. All that are asked stop receiving from it.
+   * `lastKnownBytes`: the last position that was seen of it; null: none was.
+   */
+  'cmon.elect-primary': {
+    cluster: ClusterRef
+    lostId: string
+    synchronous: boolean
+    prefer: Prefer
+    lagMaxBytes: number
+    lastKnownBytes: number | null
+  }
+  /** Makes a replica that streams of whatever a node's machine holds. */
+  'cmon.rejoin-node': { cluster: ClusterRef; nodeId: string; primaryId: string }
 }
 
 /** What a fulfilled order tells. Whatever is not named here answers with nothing. */
@@ -159,7 +188,15 @@ export type OrderResult = {
   readonly volumeId?: string
   readonly cidr?: string
   readonly roles?: Readonly<Record<string, 'primary' | 'replica'>>
+  /** By what a lost primary is known to take no writes. `nothing`: it may still take some, and the tenant has chosen so. */
+  readonly fencedBy?: FencedBy
+  /** The node to be promoted, and the last position, in bytes, that each that was asked has received. */
+  readonly elected?: string
+  readonly positions?: Readonly<Record<string, number>>
 }
+
+export const FENCED_BY = ['server-stopped', 'powered-off', 'lease-ran-out', 'nothing'] as const
+export type FencedBy = (typeof FENCED_BY)[number]
 
 export type OrderSubject = keyof OrderBodies
 export type Order = {

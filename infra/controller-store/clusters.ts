@@ -5,6 +5,7 @@ import type { Instant } from '../../domain/kernel/time.ts'
 import type { ControllerStore, HostRow } from './controller-store.ts'
 import type { Asking } from './mysql.ts'
 import type { ControllerDb } from './schema.ts'
+import { standingOf } from './standing.ts'
 
 const Instance = z.object({ code: z.string(), cpu: z.number(), ramGb: z.number() })
 const Parameters = z.record(z.string(), z.string())
@@ -13,7 +14,7 @@ const Status = z.enum([
   'CmonHostUnknown', 'CmonHostOnline', 'CmonHostOffLine', 'CmonHostFailed', 'CmonHostRecovery', 'CmonHostShutDown',
 ])
 
-type Tables = Pick<ControllerStore, 'registerCluster' | 'forgetCluster' | 'clusters' | 'hosts' | 'seen' | 'intend'>
+type Tables = Pick<ControllerStore, 'registerCluster' | 'forgetCluster' | 'clusters' | 'watched' | 'hosts' | 'seen' | 'intend'>
 
 /** The part of the store that knows clusters and hosts. */
 export const clusterTables = (asking: Asking): Tables => ({
@@ -33,30 +34,36 @@ export const clusterTables = (asking: Asking): Tables => ({
     asking('list the clusters', async (db) => {
       const clusters = await db.selectFrom('clusters').selectAll().orderBy('registered_at').execute()
       const hosts = await db.selectFrom('hosts').selectAll().orderBy('name').execute()
-      const nodesOf = Map.groupBy(hosts, (host) => host.datastore_id)
-      return clusters.map((row): ClusterRef => ({
-        datastoreId: row.datastore_id,
-        ownerId: row.owner_id,
-        engine: row.engine,
-        version: row.version,
-        nodes: (nodesOf.get(row.datastore_id) ?? []).map(nodeFrom),
-        ...(row.parameters === null ? {} : { parameters: Parameters.parse(JSON.parse(row.parameters)) }),
-      }))
+      const hostsOf = Map.groupBy(hosts, (host) => host.datastore_id)
+      return clusters.map((row) => clusterFrom(row, hostsOf.get(row.datastore_id) ?? []))
     }),
+
+  watched: (slots) =>
+    asking('list the clusters to watch', (db) =>
+      // One view of both tables: a fence is seen with the epoch that made it.
+      db.transaction().execute(async (transaction) => {
+        if (slots.length === 0) return []
+        const known = transaction.selectFrom('clusters').selectAll().where('slot', 'in', slots)
+        const clusters = await known.orderBy('datastore_id').execute()
+        const hosts = await transaction
+          .selectFrom('hosts')
+          .selectAll('hosts')
+          .innerJoin('clusters', 'clusters.datastore_id', 'hosts.datastore_id')
+          .where('clusters.slot', 'in', slots)
+          .orderBy('hosts.name')
+          .execute()
+        const hostsOf = Map.groupBy(hosts, (host) => host.datastore_id)
+        return clusters.map((row) => {
+          const own = hostsOf.get(row.datastore_id) ?? []
+          return { cluster: clusterFrom(row, own), standing: standingOf(row, own), hosts: own.map(hostFrom) }
+        })
+      }),
+    ),
 
   hosts: (datastoreId) =>
     asking('list the hosts of a cluster', async (db) => {
       const known = db.selectFrom('hosts').selectAll().where('datastore_id', '=', datastoreId)
-      const rows = await known.orderBy('name').execute()
-      return rows.map((row): HostRow => ({
-        nodeId: row.node_id,
-        datastoreId: row.datastore_id,
-        role: Role.parse(row.role),
-        status: Status.parse(row.status),
-        lagBytes: row.lag_bytes,
-        lastSeenAt: row.last_seen?.toISOString() ?? null,
-        shutDown: row.shut_down === 1,
-      }))
+      return (await known.orderBy('name').execute()).map(hostFrom)
     }),
 
   seen: (nodeId, { role, status, lagBytes, lastSeenAt }) =>
@@ -72,15 +79,24 @@ export const clusterTables = (asking: Asking): Tables => ({
     }),
 })
 
-const UNSEEN = { role: 'unknown', status: 'CmonHostUnknown', lag_bytes: null, last_seen: null, shut_down: 0 } as const
+const UNSEEN = {
+  role: 'unknown', status: 'CmonHostUnknown', lag_bytes: null, last_seen: null, shut_down: 0,
+  fenced_epoch: null, lease_ttl_ms: null, joined: 0,
+} as const
 
 const register = async (db: Kysely<ControllerDb>, cluster: ClusterRef, at: Instant): Promise<void> => {
-  const { datastoreId, ownerId, engine, version, nodes, parameters } = cluster
-  const chosen = parameters === undefined ? null : JSON.stringify(parameters)
-  const row = { owner_id: ownerId, engine, version, parameters: chosen }
+  const { datastoreId, ownerId, engine, version, nodes, parameters, synchronous, repairAfterSeconds } = cluster
+  const row = {
+    owner_id: ownerId,
+    engine,
+    version,
+    parameters: parameters === undefined ? null : JSON.stringify(parameters),
+    synchronous: synchronous === undefined ? null : Number(synchronous),
+    repair_after_seconds: repairAfterSeconds ?? null,
+  }
   await db
     .insertInto('clusters')
-    .values({ datastore_id: datastoreId, ...row, registered_at: new Date(at) })
+    .values({ datastore_id: datastoreId, ...row, registered_at: new Date(at), epoch: 0, promoted_epoch: 0, primary_id: null })
     .onDuplicateKeyUpdate(row)
     .execute()
   for (const node of nodes) {
@@ -114,4 +130,29 @@ const nodeFrom = (row: ControllerDb['hosts']): NodeRef => ({
   address: row.address,
   port: row.port,
   instance: Instance.parse(JSON.parse(row.instance)),
+})
+
+const clusterFrom = (row: ClusterColumns, hosts: readonly ControllerDb['hosts'][]): ClusterRef => ({
+  datastoreId: row.datastore_id,
+  ownerId: row.owner_id,
+  engine: row.engine,
+  version: row.version,
+  nodes: hosts.map(nodeFrom),
+  ...(row.parameters === null ? {} : { parameters: Parameters.parse(JSON.parse(row.parameters)) }),
+  ...(row.synchronous === null ? {} : { synchronous: row.synchronous === 1 }),
+  ...(row.repair_after_seconds === null ? {} : { repairAfterSeconds: row.repair_after_seconds }),
+})
+type ClusterColumns = Omit<ControllerDb['clusters'], 'slot'>
+
+const hostFrom = (row: ControllerDb['hosts']): HostRow => ({
+  nodeId: row.node_id,
+  datastoreId: row.datastore_id,
+  role: Role.parse(row.role),
+  status: Status.parse(row.status),
+  lagBytes: row.lag_bytes,
+  lastSeenAt: row.last_seen?.toISOString() ?? null,
+  shutDown: row.shut_down === 1,
+  fencedEpoch: row.fenced_epoch,
+  leaseTtlMs: row.lease_ttl_ms,
+  joined: row.joined === 1,
 })

@@ -22,6 +22,36 @@ export type HostRow = Omit<HostSeen, 'lastSeenAt'> & {
   readonly lastSeenAt: Instant | null
   /** Whether it is to be silent. */
   readonly shutDown: boolean
+  /** The epoch that has fenced it: it is to take no writes until it has rejoined. Null: it is not fenced. */
+  readonly fencedEpoch: number | null
+  /** How long the server goes on taking writes, in milliseconds, when its lease is not renewed; null: it has none. */
+  readonly leaseTtlMs: number | null
+  /** Whether it has, or may have, taken part in the datastore: only then can an acknowledged write be on it. */
+  readonly joined: boolean
+}
+
+/** Who may take writes, as it was last decided. */
+export type Standing = {
+  /** The newest that fenced or promoted a node; 0: none has. */
+  readonly epoch: number
+  /** Null: nobody has told yet. */
+  readonly primaryId: string | null
+  /** The epoch that has fenced each node that is fenced. */
+  readonly fenced: Readonly<Record<string, number>>
+}
+
+/** A cluster as its watch needs it. */
+export type WatchedCluster = {
+  readonly cluster: ClusterRef
+  readonly standing: Standing
+  readonly hosts: readonly HostRow[]
+}
+
+/** What a controller may watch. */
+export type Slots = {
+  readonly owned: readonly number[]
+  /** On the clock of `performance.now()` of this process: from then on another may own them. */
+  readonly validUntilMs: number
 }
 
 /** What an alarm is about; one such alarm at most is open. */
@@ -51,15 +81,61 @@ export type AlarmRow = Alarm & {
 export type ControllerStore = {
   /** Brings the schema up to date. Processes may race. */
   readonly migrate: () => Promise<void>
-  /** Rows for the cluster and exactly these hosts; what is known of a host stays. */
+  /** Rows for the cluster and exactly these hosts; what is known of a host, and who may take writes, stays. */
   readonly registerCluster: (cluster: ClusterRef, at: Instant) => Promise<void>
   /** Removes the rows of cluster, hosts and alarms. The journal stays. */
   readonly forgetCluster: (datastoreId: string) => Promise<void>
   readonly clusters: () => Promise<readonly ClusterRef[]>
   readonly hosts: (datastoreId: string) => Promise<readonly HostRow[]>
+  /** The clusters of these slots, each with what it stands at, as of one instant. */
+  readonly watched: (slots: readonly number[]) => Promise<readonly WatchedCluster[]>
+  /** Undefined: there is no such cluster. */
+  readonly standing: (datastoreId: string) => Promise<Standing | undefined>
+  /**
+   * Makes a node the one that may take writes, in an epoch, before it does; the same may claim it again. Whoever is refused
+   * must not promote: a newer epoch has decided, or this one for another node, or the node is fenced. Epoch 0 is of jobs
+   * from before there were epochs: it yields to every other, and to itself only.
+   */
+  readonly claimPromotion: (datastoreId: string, epoch: number, nodeId: string) => Promise<boolean>
+  /**
+   * Writes down that a node is fenced, before it is. Refused when a newer epoch has decided, or this one has promoted already.
+   * From then on its lease must not be renewed.
+   */
+  readonly fence: (datastoreId: string, nodeId: string, epoch: number) => Promise<boolean>
+  /** Takes a fence back and makes the node the primary of this epoch; refused when another has been promoted, or fenced since. */
+  readonly unfence: (datastoreId: string, nodeId: string, epoch: number) => Promise<boolean>
+  /** A fenced node has become a replica. */
+  readonly rejoined: (nodeId: string) => Promise<void>
+  /** Who the primary is, where nobody has told yet; otherwise refused. */
+  readonly adoptPrimary: (datastoreId: string, nodeId: string) => Promise<boolean>
+  /** Every node that is fenced. To be asked after a node's clock was read and before its lease is renewed by that. */
+  readonly fencedNodes: () => Promise<ReadonlySet<string>>
+  /** That a server takes writes no longer than its lease is renewed: told once that is so. Null: it may have none any more. */
+  readonly leased: (nodeId: string, ttlMs: number | null) => Promise<void>
+  /**
+   * Renews what this controller owns of the slots, gives up what is more than its share, and takes what is free. Slots that
+   * were given up, or whose owner died, are free some seconds later.
+   */
+  readonly renewSlots: (controllerId: string) => Promise<Slots>
+  /** Frees all slots of a controller at once. Only once it acts on none of them any more. */
+  readonly giveUpSlots: (controllerId: string) => Promise<void>
+  /**
+   * Does the work while no other process, and nothing else in this one, does any under this node's name.
+   *
+   * @param work is given a signal that is aborted when that can no longer be vouched for
+   * @param options.waitMs how long another's work is waited for
+   * @throws Occupied when the other took longer
+   */
+  readonly exclusively: <T>(
+    nodeId: string,
+    work: (signal: AbortSignal) => Promise<T>,
+    options: { readonly waitMs: number; readonly signal?: AbortSignal },
+  ) => Promise<T>
   readonly seen: (nodeId: string, what: HostSeen) => Promise<void>
   /** Whether the host is to be silent: then its silence is no failure. */
   readonly intend: (nodeId: string, what: { readonly shutDown: boolean }) => Promise<void>
+  /** Told before a node is made a member that may have an acknowledged write alone. */
+  readonly joins: (nodeId: string) => Promise<void>
   /** What the journal has of an order that ended, else undefined. */
   readonly ended: (orderId: string) => Promise<JournalEntry | undefined>
   readonly begin: (order: PlacedOrder, at: Instant) => Promise<void>
@@ -74,4 +150,9 @@ export type ControllerStore = {
   /** Resolves when the server answers. For readiness. */
   readonly ping: () => Promise<void>
   readonly close: () => Promise<void>
+}
+
+/** Somebody else works on the node, and took longer than could be waited for. */
+export class Occupied extends Error {
+  override readonly name = 'Occupied'
 }

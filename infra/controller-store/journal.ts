@@ -1,19 +1,11 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
+import { ResultMessage } from '../messaging/messages.ts'
 import type { AlarmKey, AlarmRow, ControllerStore, JournalEntry } from './controller-store.ts'
 import type { Asking } from './mysql.ts'
 
 const LINE_LENGTH_MAX = 4_000
 
-const text = z.string().exactOptional()
-const Result = z.object({
-  privateAddress: text,
-  publicAddress: text,
-  machineId: text,
-  volumeId: text,
-  cidr: text,
-  roles: z.record(z.string(), z.enum(['primary', 'replica'])).exactOptional(),
-})
 const Component = z.enum(['Cluster', 'Node', 'ClusterRecovery'])
 const Severity = z.enum(['ALARM_WARNING', 'ALARM_CRITICAL'])
 
@@ -90,7 +82,7 @@ const entryOf = (row: {
   readonly because: string | null
   readonly final: number | null
 }): JournalEntry | undefined => {
-  if (row.status === 'FINISHED') return { status: 'FINISHED', result: Result.parse(JSON.parse(row.result ?? '{}')) }
+  if (row.status === 'FINISHED') return { status: 'FINISHED', result: ResultMessage.parse(JSON.parse(row.result ?? '{}')) }
   if (row.status === 'FAILED') return { status: 'FAILED', because: row.because ?? '', final: row.final === 1 }
   return undefined
 }

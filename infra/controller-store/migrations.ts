@@ -4,6 +4,14 @@ const run = async (db: Kysely<unknown>, ...statements: readonly string[]): Promi
   for (const statement of statements) await sql.raw(statement).execute(db)
 }
 
+const addColumns = async (db: Kysely<unknown>, table: string, columns: Readonly<Record<string, string>>): Promise<void> => {
+  for (const [column, definition] of Object.entries(columns)) {
+    const { rows } = await sql`select 1 from information_schema.columns
+      where table_schema = database() and table_name = ${table} and column_name = ${column}`.execute(db)
+    if (rows.length === 0) await run(db, `alter table ${table} add column ${column} ${definition}`)
+  }
+}
+
 /**
  * Every step there has ever been, by name. MySQL commits each statement by itself, so a step that was cut off runs
  * again: its statements must bear that.
@@ -88,6 +96,38 @@ export const migrations: Readonly<Record<string, Migration>> = {
       const { rows } = await sql`select 1 from information_schema.columns
         where table_schema = database() and table_name = 'clusters' and column_name = 'parameters'`.execute(db)
       if (rows.length === 0) await run(db, 'alter table clusters add column parameters mediumtext null')
+    },
+  },
+  // Who may take writes. Hosts that are there have joined, as far as anybody knows; new ones say so when they do.
+  '0004-standing': {
+    up: async (db) => {
+      await addColumns(db, 'clusters', {
+        synchronous: 'tinyint null',
+        repair_after_seconds: 'int null',
+        slot: 'smallint generated always as (crc32(datastore_id) % 64) stored',
+        epoch: 'bigint not null default 0',
+        promoted_epoch: 'bigint not null default 0',
+        primary_id: 'varchar(64) null',
+      })
+      await addColumns(db, 'hosts', {
+        fenced_epoch: 'bigint null',
+        lease_ttl_ms: 'int null',
+        joined: 'tinyint not null default 1',
+      })
+      const slots = Array.from({ length: 64 }, (_, slot) => `(${slot})`).join(', ')
+      await run(
+        db,
+        `create table if not exists controller_slots (
+           slot smallint primary key,
+           controller_id varchar(64) null,
+           until datetime(6) null
+         ) character set utf8mb4`,
+        `insert ignore into controller_slots (slot) values ${slots}`,
+        `create table if not exists controllers (
+           controller_id varchar(64) primary key,
+           until datetime(6) not null
+         ) character set utf8mb4`,
+      )
     },
   },
 }

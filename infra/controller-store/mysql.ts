@@ -3,9 +3,12 @@ import { Kysely, Migrator, MysqlDialect, sql } from 'kysely'
 import { createPool } from 'mysql2'
 import type { ControllerStore } from './controller-store.ts'
 import { clusterTables } from './clusters.ts'
+import { nodeLocks } from './exclusive.ts'
 import { journalTables } from './journal.ts'
 import { migrations } from './migrations.ts'
 import type { ControllerDb } from './schema.ts'
+import { slotTables } from './slots.ts'
+import { standingTables } from './standing.ts'
 
 const ATTEMPTS_MAX = 5
 const CONNECT_TIMEOUT_MS = 10_000
@@ -63,6 +66,9 @@ export const controllerStore = ({
   return {
     migrate: () => asking('bring its schema up to date', migrate),
     ...clusterTables(asking),
+    ...standingTables(asking),
+    ...slotTables(asking),
+    ...nodeLocks({ asking, url, connectTimeoutMs: CONNECT_TIMEOUT_MS }),
     ...journalTables(asking),
     ping: async () => {
       await askingFor(0)('answer', (db) => sql`select 1`.execute(db))

@@ -1,4 +1,4 @@
-import type { Generated } from 'kysely'
+import type { Generated, GeneratedAlways } from 'kysely'
 
 export type HostStatus =
   | 'CmonHostUnknown'
@@ -19,7 +19,17 @@ export type ControllerDb = {
     version: string
     /** JSON of what the tenant has chosen of the servers' parameters; null: nothing. */
     parameters: string | null
+    /** Null: the cluster does not say. */
+    synchronous: number | null
+    repair_after_seconds: number | null
     registered_at: Date
+    /** Computed from the id. */
+    slot: GeneratedAlways<number>
+    /** The newest that fenced or promoted a node. */
+    epoch: number
+    /** The one in which `primary_id` was promoted; 0: before there were epochs. */
+    promoted_epoch: number
+    primary_id: string | null
   }
   hosts: {
     node_id: string
@@ -36,7 +46,14 @@ export type ControllerDb = {
     last_seen: Date | null
     /** 1: silent on purpose. */
     shut_down: number
+    fenced_epoch: number | null
+    lease_ttl_ms: number | null
+    /** 1: it has, or may have, what no other host has. */
+    joined: number
   }
+  /** Who watches which part of the fleet, and until when if he is not heard of. */
+  controller_slots: { slot: number; controller_id: string | null; until: Date | null }
+  controllers: { controller_id: string; until: Date }
   /** The journal: one row per order. */
   jobs: {
     order_id: string

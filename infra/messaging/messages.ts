@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import type { Sealed } from '../../domain/kernel/sealed.ts'
-import type { OrderBodies, OrderOutcome, OrderSubject, PlacedOrder } from '../../domain/job/orders.ts'
+import {
+  FENCED_BY, type OrderBodies, type OrderOutcome, type OrderResult, type OrderSubject, type PlacedOrder,
+} from '../../domain/job/orders.ts'
 import { accessBodies } from './access-messages.ts'
 
 // A member that a newer sender adds is dropped here, not refused: services are upgraded one after the other.
@@ -21,6 +23,7 @@ const NodeRef = z.object({
   address: z.string(),
   port: z.number().int().min(1).max(65_535),
   instance: Instance,
+  zone: z.string().exactOptional(),
 })
 
 const cluster = z.object({
@@ -34,6 +37,9 @@ const cluster = z.object({
   readOnly: z.boolean().exactOptional(),
   parameters: z.record(z.string(), z.string()).exactOptional(),
   trusted: z.array(sealed).optional(),
+  epoch: count.exactOptional(),
+  synchronous: z.boolean().exactOptional(),
+  repairAfterSeconds: count.exactOptional(),
 })
 
 const Names = z.object({ name: id, addresses: z.array(z.string()), ttlSeconds: count })
@@ -42,6 +48,7 @@ const firewall = z.object({ ports: z.array(z.int().min(1).max(65_535)), trusted:
 
 const onNode = z.object({ provider: id, datastoreId: id, nodeId: id })
 const atNode = z.object({ cluster, nodeId: id })
+const prefer = z.enum(['consistency', 'availability'])
 
 const bodies = {
   'infra.create-network': z.object({ provider: id, datastoreId: id, networkId: id, region: z.string() }),
@@ -91,6 +98,12 @@ const bodies = {
   'cmon.erase-node': atNode,
   'cmon.revive-node': atNode,
   'cmon.end-writers': atNode,
+  'cmon.fence-node': atNode.extend({ prefer }),
+  'cmon.unfence-node': atNode,
+  'cmon.elect-primary': z.object({
+    cluster, lostId: id, synchronous: z.boolean(), prefer, lagMaxBytes: count, lastKnownBytes: count.nullable(),
+  }),
+  'cmon.rejoin-node': atNode.extend({ primaryId: id }),
 } satisfies { readonly [S in OrderSubject]: z.ZodType<OrderBodies[S]> }
 
 const told = <S extends OrderSubject>(subject: S) => z.object({ subject: z.literal(subject), body: bodies[subject] })
@@ -144,6 +157,10 @@ const Order = z.discriminatedUnion('subject', [
   told('cmon.erase-node'),
   told('cmon.revive-node'),
   told('cmon.end-writers'),
+  told('cmon.fence-node'),
+  told('cmon.unfence-node'),
+  told('cmon.elect-primary'),
+  told('cmon.rejoin-node'),
 ])
 
 const Place = z.object({
@@ -164,21 +181,25 @@ export const PlacedOrderMessage = Place.extend({
   extending: z.object({ byMs: z.number().positive(), until: z.iso.datetime() }).exactOptional(),
 }) satisfies z.ZodType<PlacedOrder>
 
-const Result = z.object({
+/** What a fulfilled order tells, as it travels and as journals keep it. */
+export const ResultMessage = z.object({
   privateAddress: z.string().exactOptional(),
   publicAddress: z.string().exactOptional(),
   machineId: z.string().exactOptional(),
   volumeId: z.string().exactOptional(),
   cidr: z.string().exactOptional(),
   roles: z.record(z.string(), z.enum(['primary', 'replica'])).exactOptional(),
-})
+  fencedBy: z.enum(FENCED_BY).exactOptional(),
+  elected: id.exactOptional(),
+  positions: z.record(z.string(), count).exactOptional(),
+}) satisfies z.ZodType<OrderResult>
 
 const answered = Place.extend({ orderId: id, jobId: id, at: z.iso.datetime() })
 
 /** What came of an order, as it travels. */
 export const OutcomeMessage = z.discriminatedUnion('kind', [
   answered.extend({ kind: z.literal('noted'), line: z.string(), figure: z.number().nonnegative().exactOptional() }),
-  answered.extend({ kind: z.literal('succeeded'), result: Result }),
+  answered.extend({ kind: z.literal('succeeded'), result: ResultMessage }),
   answered.extend({ kind: z.literal('failed'), because: z.string(), final: z.boolean() }),
 ]) satisfies z.ZodType<OrderOutcome>
 

@@ -24,6 +24,7 @@ const cluster = (datastoreId: string): ClusterRef => ({
   version: '15',
   nodes: [node(`${datastoreId}-a`, 'db-a'), node(`${datastoreId}-b`, 'db-b')],
 })
+const neverJoined = { fencedEpoch: null, leaseTtlMs: null, joined: false }
 const order = (orderId: string): PlacedOrder => ({
   orderId,
   jobId: 'job_1',
@@ -74,18 +75,18 @@ for (const { name, start } of backends) {
 
   test('a host is unknown until it was seen, and keeps when it last answered', async () => {
     const nothing = { role: 'unknown', status: 'CmonHostUnknown', lagBytes: null, lastSeenAt: null, shutDown: false }
-    const unseen = { datastoreId: 'dat_1', ...nothing }
+    const unseen = { datastoreId: 'dat_1', ...nothing, ...neverJoined }
     assert.equal(await store.hosts('dat_1'), [{ nodeId: 'dat_1-a', ...unseen }, { nodeId: 'dat_1-b', ...unseen }])
     const online = { role: 'replica', status: 'CmonHostOnline', lagBytes: 5_000_000_000, lastSeenAt: later } as const
     await store.seen('dat_1-a', online)
     const [seen] = await store.hosts('dat_1')
-    assert.equal(seen, { nodeId: 'dat_1-a', datastoreId: 'dat_1', ...online, shutDown: false })
+    assert.equal(seen, { nodeId: 'dat_1-a', datastoreId: 'dat_1', ...online, shutDown: false, ...neverJoined })
     await store.seen('dat_1-a', { role: 'unknown', status: 'CmonHostOffLine', lagBytes: null })
     await store.intend('dat_1-a', { shutDown: true })
     await store.registerCluster(cluster('dat_1'), later)
     const [host] = await store.hosts('dat_1')
     const expected = { role: 'unknown', status: 'CmonHostOffLine', lagBytes: null, lastSeenAt: later, shutDown: true }
-    assert.equal(host, { nodeId: 'dat_1-a', datastoreId: 'dat_1', ...expected })
+    assert.equal(host, { nodeId: 'dat_1-a', datastoreId: 'dat_1', ...expected, ...neverJoined })
   })
 
   test('the parameters of a cluster are kept until it is registered without', async () => {

@@ -69,6 +69,10 @@ const remedies: Readonly<Record<OrderSubject, Remedy>> = {
   'cmon.erase-node': 'destroys',
   'cmon.revive-node': 'nothing',
   'cmon.end-writers': 'nothing',
+  'cmon.fence-node': { by: ['cmon.unfence-node'] },
+  'cmon.unfence-node': { by: ['cmon.fence-node'] },
+  'cmon.elect-primary': 'nothing',
+  'cmon.rejoin-node': 'destroys',
 }
 
 type OrderedEvent = Extract<JobEvent, { readonly type: 'StepOrdered' }>

@@ -108,6 +108,16 @@ export const everyOrder: { readonly [S in OrderSubject]: Extract<Order, { readon
   'cmon.erase-node': { subject: 'cmon.erase-node', body: { cluster, nodeId: 'nod_1' } },
   'cmon.revive-node': { subject: 'cmon.revive-node', body: { cluster, nodeId: 'nod_1' } },
   'cmon.end-writers': { subject: 'cmon.end-writers', body: { cluster, nodeId: 'nod_1' } },
+  'cmon.fence-node': { subject: 'cmon.fence-node', body: { cluster, nodeId: 'nod_1', prefer: 'consistency' } },
+  'cmon.unfence-node': { subject: 'cmon.unfence-node', body: { cluster, nodeId: 'nod_1' } },
+  'cmon.elect-primary': {
+    subject: 'cmon.elect-primary',
+    body: {
+      cluster: { ...cluster, epoch: 7, synchronous: true, repairAfterSeconds: 300 },
+      lostId: 'nod_1', synchronous: true, prefer: 'availability', lagMaxBytes: 16_777_216, lastKnownBytes: 83_886_080,
+    },
+  },
+  'cmon.rejoin-node': { subject: 'cmon.rejoin-node', body: { cluster, nodeId: 'nod_1', primaryId: 'nod_2' } },
 }
 
 /** An order under way, with a deadline that no test lives to see. */
