@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { ChangeRequest } from '../domain/datastore/plan-change.ts'
 import { email } from './create-datastore.ts'
+import { highAvailabilityBody, wantedAvailabilityOf } from './high-availability-body.ts'
 import { countOrNone, flagOrNone, listOrNone, textOrNone } from './not-given.ts'
 
 const CODE_LENGTH_MAX = 128
@@ -42,6 +43,7 @@ export const changeBody = z.object({
     }),
   ),
   tags: orNone(z.array(z.string().max(1000)).max(LIST_LENGTH_MAX)),
+  high_availability: highAvailabilityBody,
 })
 
 /** The part of it that has a path of its own. */
@@ -75,4 +77,5 @@ export const changeRequestOf = (asked: Asked): ChangeRequest => ({
     zone,
   })),
   removeNodes: asked.remove_nodes?.node_uuids ?? [],
+  highAvailability: wantedAvailabilityOf(asked.high_availability),
 })

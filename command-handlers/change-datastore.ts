@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Change, ChangeKind } from '../domain/datastore/changes/index.ts'
 import { planned } from '../domain/datastore/datastore.ts'
+import { highAvailabilityOf } from '../domain/datastore/high-availability.ts'
 import type { DatastoreCommand, Settings } from '../domain/datastore/messages.ts'
 import { type ChangeRequest, type PlainSettings, planChanges, planSettings } from '../domain/datastore/plan-change.ts'
 import type { DatastoreSpec, Wording } from '../domain/datastore/spec.ts'
@@ -34,6 +35,7 @@ const SETTINGS: Readonly<Record<keyof PlainSettings, string>> = {
   tags: 'tags',
   notifications: 'notifications',
   maintenance: 'maintenance_settings',
+  highAvailability: 'high_availability',
 }
 
 /** The calls that change a datastore which is there. */
@@ -155,18 +157,20 @@ const plansFor = async (
 /** The settings there are, as their owner reads them. */
 const openedSettings = async (
   open: PersonalData['open'],
-  { name, tags, notifications: { enabled, emails }, maintenance }: DatastoreSpec,
+  spec: DatastoreSpec,
 ): Promise<Required<PlainSettings>> => {
+  const { name, tags, notifications: { enabled, emails }, maintenance } = spec
   const [opened = '', ...rest] = await open([name, ...tags, ...emails])
   const notifications = { enabled, emails: rest.slice(tags.length) }
-  return { name: opened, tags: rest.slice(0, tags.length), notifications, maintenance }
+  const { synchronous: _, ...highAvailability } = highAvailabilityOf(spec)
+  return { name: opened, tags: rest.slice(0, tags.length), notifications, maintenance, highAvailability }
 }
 
 /** The same settings with the tenant's own words sealed under his key. */
 const sealedSettings = async (
   seal: PersonalData['seal'],
   ownerId: string,
-  { name, tags, notifications, maintenance }: PlainSettings,
+  { name, tags, notifications, maintenance, highAvailability }: PlainSettings,
 ): Promise<Settings> => {
   const all = (texts: readonly string[]) => Promise.all(texts.map((text) => seal(ownerId, text)))
   return {
@@ -174,5 +178,6 @@ const sealedSettings = async (
     ...(tags === undefined ? {} : { tags: await all(tags) }),
     ...(notifications === undefined ? {} : { notifications: { ...notifications, emails: await all(notifications.emails) } }),
     ...(maintenance === undefined ? {} : { maintenance }),
+    ...(highAvailability === undefined ? {} : { highAvailability }),
   }
 }

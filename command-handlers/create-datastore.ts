@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { DatastoreRequest, Plan } from '../domain/datastore/plan.ts'
 import type { Wording } from '../domain/datastore/spec.ts'
 import type { PersonalData, Sealed } from '../domain/kernel/sealed.ts'
+import { highAvailabilityBody, wantedAvailabilityOf } from './high-availability-body.ts'
 import { countOrNone, flagOrNone, listOrNone, textOrNone } from './not-given.ts'
 
 const CODE_LENGTH_MAX = 128
@@ -55,6 +56,7 @@ export const createBody = z.object({
     .object({ enabled: flagOrNone(), emails: listOrNone(email, LIST_LENGTH_MAX) })
     .nullish()
     .transform((notifications) => notifications ?? noNotifications),
+  high_availability: highAvailabilityBody,
 })
 
 /** In the words of the domain. */
@@ -64,6 +66,7 @@ export const requestOf = ({
   instance,
   network,
   notifications,
+  high_availability: highAvailability,
 }: z.infer<typeof createBody>): DatastoreRequest => ({
   name: general.cluster_name,
   size: general.cluster_size,
@@ -82,6 +85,7 @@ export const requestOf = ({
   vpcId: network.vpc_uuid,
   zones: network.availability_zones,
   notifications,
+  highAvailability: wantedAvailabilityOf(highAvailability),
 })
 
 /**

@@ -1,13 +1,16 @@
 import type { Change } from '../domain/datastore/changes/index.ts'
+import { highAvailabilityOf } from '../domain/datastore/high-availability.ts'
 import type { DatastoreCreated, Settings } from '../domain/datastore/messages.ts'
-import { type Autoscale, type NodePlan, type TrustedSource, primaryName, replicaName } from '../domain/datastore/spec.ts'
+import {
+  type Autoscale, type HighAvailability, type NodePlan, type TrustedSource, primaryName, replicaName,
+} from '../domain/datastore/spec.ts'
 import { projection } from './projection.ts'
 import type { DatastoreRow, Targeted } from './schema.ts'
 
 /** One row per datastore that is not deleted. */
 export const datastores = projection<DatastoreRow>({
   name: 'datastores',
-  version: 4,
+  version: 5,
   table: 'datastores',
   key: 'datastore_id',
   columns: {
@@ -45,6 +48,7 @@ export const datastores = projection<DatastoreRow>({
     autoscale: 'json',
     upgrade_in_window: 'text',
     trusted: 'json',
+    availability: 'json',
     created_at: 'time',
     updated_at: 'time',
   },
@@ -106,7 +110,7 @@ export const datastores = projection<DatastoreRow>({
       case 'DatastoreDeleted':
         return undefined
       case 'SettingsChanged':
-        return { ...updated, ...set(data.settings) }
+        return { ...updated, ...set(row, data.settings) }
       case 'DatastoreChanged': {
         const places = placesAfter(row.places, data.change)
         const targets = without(row.targets, data.jobId)
@@ -155,8 +159,14 @@ const after = (
     : { status, status_reason: reason }
 
 /** What a tenant may set without a job, as it is read; what he has left alone is absent. */
-const set = ({ maintenance, autoscale, upgradeInWindow, ...words }: Settings): Partial<DatastoreRow> => ({
+const set = (
+  { availability }: DatastoreRow,
+  { maintenance, autoscale, upgradeInWindow, highAvailability, ...words }: Settings,
+): Partial<DatastoreRow> => ({
   ...words,
+  ...(highAvailability === undefined
+    ? {}
+    : { availability: availabilityOf({ ...highAvailability, synchronous: availability.synchronous }) }),
   ...(autoscale === undefined ? {} : { autoscale: autoscaleOf(autoscale) }),
   ...(upgradeInWindow === undefined ? {} : { upgrade_in_window: upgradeInWindow }),
   ...(maintenance === undefined ? {} : { maintenance: windowOf(maintenance) }),
@@ -167,6 +177,15 @@ const autoscaleOf = ({ enabled, thresholdPercent, stepPercent, maxGib }: Autosca
   threshold_percent: thresholdPercent,
   step_percent: stepPercent,
   max_gib: maxGib,
+})
+
+const availabilityOf = (
+  { synchronous, prefer, repairAfterSeconds, lagMaxBytes }: HighAvailability,
+): DatastoreRow['availability'] => ({
+  synchronous,
+  prefer,
+  repair_after_seconds: repairAfterSeconds,
+  lag_max_bytes: lagMaxBytes,
 })
 
 /** What clients are to read of a change before it is done. */
@@ -256,6 +275,7 @@ const created = ({ datastoreId, spec, at }: DatastoreCreated['data']): Datastore
   autoscale: spec.autoscale === undefined ? null : autoscaleOf(spec.autoscale),
   upgrade_in_window: spec.upgradeInWindow ?? null,
   trusted: (spec.trusted ?? []).map(trustedOf),
+  availability: availabilityOf(highAvailabilityOf(spec)),
   created_at: at,
   updated_at: at,
 })

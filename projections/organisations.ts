@@ -1,7 +1,7 @@
 import type { OrganisationEvent } from '../domain/organisation/messages.ts'
 import type { KnownEvent } from './known-event.ts'
 import { projection } from './projection.ts'
-import type { MemberEntry, OrganisationRow } from './schema.ts'
+import type { MemberEntry, OrganisationRow } from './organisation-row.ts'
 
 const isOf = (event: KnownEvent): event is Extract<KnownEvent, OrganisationEvent> => event.stream.startsWith('organisation-')
 

@@ -9,8 +9,9 @@ import type { Sealed } from '../domain/kernel/sealed.ts'
 import type { Instant } from '../domain/kernel/time.ts'
 import type { Segment } from '../domain/usage/meter.ts'
 import type { AccessRow } from './access-row.ts'
-import type { PauseReason } from '../domain/webhook/messages.ts'
+import type { OrganisationRow } from './organisation-row.ts'
 import type { ParameterGroupRow, ParametersRow } from './parameter-rows.ts'
+import type { WebhookRow } from './webhook-row.ts'
 
 /** What a job leads to that clients read before it is done. */
 export type Targeted = Pick<DatastoreRow, 'instance_size' | 'volume_type' | 'volume_size_gib' | 'volume_iops'>
@@ -63,6 +64,13 @@ export type DatastoreRow = {
     readonly step_percent: number
     readonly max_gib: number
   } | null
+  /** What is done when a node is lost. */
+  readonly availability: {
+    readonly synchronous: boolean
+    readonly prefer: 'consistency' | 'availability'
+    readonly repair_after_seconds: number
+    readonly lag_max_bytes: number
+  }
   /** Where clients may connect from, sealed. */
   readonly trusted: readonly { readonly rule_id: string; readonly source: Sealed; readonly description: Sealed }[]
   readonly created_at: Instant
@@ -164,30 +172,6 @@ export type AccountRow = {
   readonly created_at: Instant
 }
 
-export type MemberEntry = { readonly user_id: string; readonly role: Role; readonly since: Instant }
-
-export type InvitationEntry = {
-  readonly invitation_id: string
-  readonly address: Sealed
-  readonly role: Role
-  readonly token_hash: string
-  readonly invited_by: string
-  readonly created_at: Instant
-  readonly expires_at: Instant
-}
-
-/** People who own datastores together. */
-export type OrganisationRow = {
-  readonly organisation_id: string
-  readonly name: Sealed
-  /** In the order in which they came. */
-  readonly members: readonly MemberEntry[]
-  /** Neither accepted, declined nor taken back; some of them have run out. */
-  readonly invitations: readonly InvitationEntry[]
-  readonly created_at: Instant
-  readonly updated_at: Instant
-}
-
 /** OAuth2 clients that are not revoked. */
 export type OauthClientRow = {
   readonly client_id: string
@@ -221,32 +205,6 @@ export type FeedRow = {
   readonly datastore_id: string | null
   readonly at: Instant
   readonly data: JsonObject
-}
-
-/** Where an organisation wants to be told what happens to it. */
-export type WebhookRow = {
-  readonly webhook_id: string
-  readonly organisation_id: string
-  readonly url: Sealed
-  readonly description: Sealed | null
-  /** Types of events that are sent; none: all. */
-  readonly types: readonly string[]
-  readonly subjects: readonly string[]
-  /** Null while events are sent. */
-  readonly paused_because: PauseReason | null
-  readonly paused_at: Instant | null
-  /** Names the signing secret in the vault, and the one before it, which signs as well until then. */
-  readonly secret_id: string
-  readonly previous_secret_id: string | null
-  readonly previous_secret_until: Instant | null
-  /** Where in the feed it began: what came before is not sent (`feedPositionAfter`). */
-  readonly feed_from: string
-  /** The position of the last event that gives sending a fresh start: attempts are counted from there. */
-  readonly course: string
-  /** The position of the last event that is in this row. */
-  readonly as_of: string
-  readonly created_at: Instant
-  readonly updated_at: Instant
 }
 
 /** What a datastore used in its life, deleted ones included. */

@@ -41,6 +41,7 @@ const tables: Readonly<Record<string, readonly [string, ...string[]]>> = {
       autoscale jsonb,
       upgrade_in_window text,
       trusted jsonb not null,
+      availability jsonb not null,
       created_at timestamptz not null,
       updated_at timestamptz not null
     )`,

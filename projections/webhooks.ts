@@ -3,7 +3,7 @@ import { feedPositionAfter } from './feed-position.ts'
 import type { KnownEvent } from './known-event.ts'
 import { sortablePosition } from './positions.ts'
 import { projection } from './projection.ts'
-import type { WebhookRow } from './schema.ts'
+import type { WebhookRow } from './webhook-row.ts'
 
 const TYPES: ReadonlySet<string> = new Set<WebhookEvent['type']>([
   'WebhookCreated',

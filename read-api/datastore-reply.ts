@@ -57,6 +57,14 @@ export const datastoreReply = z.object({
   parameter_group_id: z.uuid().nullable(),
   current_job: currentJob.nullable(),
   is_ca_available: z.boolean(),
+  high_availability_settings: z
+    .object({
+      synchronous: z.boolean(),
+      prefer: z.enum(['consistency', 'availability']),
+      repair_after_seconds: z.int(),
+      lag_max_bytes: z.int(),
+    })
+    .meta({ description: 'What is done when a node is lost: `high_availability` of a request, which is another thing here.' }),
 })
 
 export type DatastoreReply = z.infer<typeof datastoreReply>

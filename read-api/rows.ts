@@ -77,6 +77,7 @@ export const datastoreReplyOf = (
     parameter_group_id: row.parameter_group_id,
     current_job: job === undefined ? null : currentJob(job),
     is_ca_available: row.deployed,
+    high_availability_settings: { ...row.availability },
   }
 }
 

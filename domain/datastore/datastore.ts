@@ -5,6 +5,7 @@ import type {
   ChangeDatastore, ChangeSettings, CreateDatastore, DatastoreCommand, DatastoreEvent, DatastoreRejection, DeleteDatastore,
   JobInput, JobKind, RecordJobEnded, ReportDiskUsage, RetryJob, RevokeSources, StopJob, TrustSources,
 } from './messages.ts'
+import { settled } from './high-availability.ts'
 import { again, type PastJob } from './retry.ts'
 import type { DatastoreSpec, NodeState } from './spec.ts'
 import { type Built, builtAfter } from './upgrade.ts'
@@ -83,7 +84,7 @@ export const datastore: Decider<DatastoreCommand, DatastoreEvent, Datastore, Dat
       case 'DatastoreDeleted':
         return { ...state, status: 'deleted', nodes: [] }
       case 'SettingsChanged':
-        return { ...state, spec: { ...state.spec, ...event.data.settings } }
+        return { ...state, spec: settled(state.spec, event.data.settings) }
       case 'SourcesTrusted':
       case 'SourcesRevoked': {
         const jobsSeen = new Set([...state.jobsSeen, event.data.jobId])

@@ -1,3 +1,4 @@
+import type { Settings } from './messages.ts'
 import type { DatastoreSpec, HighAvailability } from './spec.ts'
 
 const NEVER_CHOSEN: HighAvailability = {
@@ -10,3 +11,12 @@ const NEVER_CHOSEN: HighAvailability = {
 /** What is done when a node of a datastore is lost, by its tenant's choice or else by default. */
 export const highAvailabilityOf = ({ highAvailability }: Pick<DatastoreSpec, 'highAvailability'>): HighAvailability =>
   highAvailability ?? NEVER_CHOSEN
+
+/** A specification as settings leave it. */
+export const settled = (spec: DatastoreSpec, { highAvailability, ...settings }: Settings): DatastoreSpec => ({
+  ...spec,
+  ...settings,
+  ...(highAvailability === undefined
+    ? {}
+    : { highAvailability: { ...highAvailabilityOf(spec), ...highAvailability } }),
+})

@@ -2,7 +2,7 @@ import type { Event } from '../kernel/decider.ts'
 import type { Instant } from '../kernel/time.ts'
 import type { Sealed } from '../kernel/sealed.ts'
 import type { Change, ChangeKind, ChangeRejection, FreshNode } from './changes/index.ts'
-import type { DatastoreSpec, NodeState, TrustedSource, Wording } from './spec.ts'
+import type { DatastoreSpec, HighAvailability, NodeState, TrustedSource, Wording } from './spec.ts'
 
 export type JobKind = 'deploy-datastore' | 'delete-datastore' | ChangeKind
 export type JobEnd = 'finished' | 'failed' | 'cancelled'
@@ -18,7 +18,13 @@ export type JobInput = {
 }
 
 /** What a tenant may set without a job. What is absent stays as it is. */
-export type Settings = Partial<Wording<Sealed>> & Partial<Pick<DatastoreSpec, 'maintenance' | 'autoscale' | 'upgradeInWindow'>>
+export type Settings = Partial<Wording<Sealed>> &
+  Partial<Pick<DatastoreSpec, 'maintenance' | 'autoscale' | 'upgradeInWindow'>> & {
+    readonly highAvailability?: AvailabilitySettings
+  }
+
+/** Whether it is synchronous is not among them: a job sees to that. */
+export type AvailabilitySettings = Omit<HighAvailability, 'synchronous'>
 
 type About<Data extends object = object> = Data & { readonly datastoreId: string; readonly at: Instant }
 

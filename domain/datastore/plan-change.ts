@@ -2,6 +2,8 @@ import { type Catalogue, type Cloud, type Region, vendorNamed } from '../catalog
 import { type Rejection, reject } from '../kernel/decider.ts'
 import { type Change, type ChangeKind, type Shape, changed } from './changes/index.ts'
 import { nodesToResize } from './changes/resize.ts'
+import type { AvailabilitySettings } from './messages.ts'
+import { planAvailability, type WantedAvailability } from './plan-availability.ts'
 import { type PlanRejection, nameRefusal, tagsRefusal } from './plan.ts'
 import { planVolumeSize, planVolumeType } from './plan-volume.ts'
 import type { DatastoreSpec, NodePlan, Wording } from './spec.ts'
@@ -22,10 +24,12 @@ export type ChangeRequest = {
     | undefined
   readonly addNodes: readonly WantedNode[]
   readonly removeNodes: readonly string[]
+  readonly highAvailability?: WantedAvailability | undefined
 }
 
 /** What changes without a job, in words that are not sealed yet. */
-export type PlainSettings = Partial<Wording<string>> & Partial<Pick<DatastoreSpec, 'maintenance'>>
+export type PlainSettings = Partial<Wording<string>> &
+  Partial<Pick<DatastoreSpec, 'maintenance'>> & { readonly highAvailability?: AvailabilitySettings }
 
 type Refused = Rejection<PlanRejection>
 
@@ -42,8 +46,10 @@ const HOURS_OF_DAY = 24
 export const planSettings = (
   { limits }: Catalogue,
   set: Required<PlainSettings>,
-  { name, tags, notifications, maintenance }: ChangeRequest,
+  { name, tags, notifications, maintenance, highAvailability }: ChangeRequest,
 ): PlainSettings | Refused => {
+  const availability = highAvailability && planAvailability(set, highAvailability)
+  if (availability !== undefined && 'rejected' in availability) return availability
   const refusal =
     (name === undefined ? undefined : nameRefusal(limits, name, 'cluster_name')) ??
     (tags === undefined ? undefined : tagsRefusal(limits, tags, 'tags')) ??
@@ -54,6 +60,7 @@ export const planSettings = (
     ...(tags === undefined || isSame(tags, set.tags) ? {} : { tags }),
     ...(notifications === undefined || isSameNotice(notifications, set.notifications) ? {} : { notifications }),
     ...(maintenance === undefined || isSameWindow(maintenance, set.maintenance) ? {} : { maintenance }),
+    ...(availability === undefined || isSameChoice(availability, set.highAvailability) ? {} : { highAvailability: availability }),
   }
 }
 
@@ -71,6 +78,10 @@ const isSameNotice = (a: Notice, b: Notice): boolean => a.enabled === b.enabled 
 type Window = DatastoreSpec['maintenance']
 const isSameWindow = (a: Window, b: Window): boolean =>
   a.dayOfWeek === b.dayOfWeek && a.startHour === b.startHour && a.endHour === b.endHour
+
+type Choice = AvailabilitySettings
+const isSameChoice = (a: Choice, b: Choice): boolean =>
+  a.prefer === b.prefer && a.repairAfterSeconds === b.repairAfterSeconds && a.lagMaxBytes === b.lagMaxBytes
 
 /** What the asking brings along, since the domain has no ids of its own. */
 export type ChangeContext = {

@@ -2,6 +2,7 @@ import type { Catalogue, Cloud, Region, Vendor, VolumeType } from '../catalogue/
 import { vendorNamed } from '../catalogue/catalogue.ts'
 import { type Rejection, reject } from '../kernel/decider.ts'
 import type { Instance } from '../job/orders.ts'
+import { planFirstAvailability, type WantedAvailability } from './plan-availability.ts'
 import { autoscaleOf } from './plan-volume.ts'
 import type { DatastoreSpec, NodePlan, Wording } from './spec.ts'
 
@@ -24,6 +25,7 @@ export type DatastoreRequest = {
   readonly vpcId?: string | undefined
   readonly zones: readonly string[]
   readonly notifications: { readonly enabled: boolean; readonly emails: readonly string[] }
+  readonly highAvailability?: WantedAvailability | undefined
 }
 
 /** What the asking brings along, since the domain has no ids and no settings of its own. */
@@ -60,6 +62,8 @@ export const plan = (catalogue: Catalogue, request: DatastoreRequest, context: P
   if (isRefused(planned)) return planned
   const nodes = planNodes(place.region, request, place.instance, context)
   if (isRefused(nodes)) return nodes
+  const chosen = request.highAvailability && planFirstAvailability(request.highAvailability, nodes.length)
+  if (chosen !== undefined && isRefused(chosen)) return chosen
   const { vendor, version, type } = database
   return {
     ...naming,
@@ -82,6 +86,7 @@ export const plan = (catalogue: Catalogue, request: DatastoreRequest, context: P
     maintenance: { dayOfWeek: 1, startHour: 0, endHour: 2 },
     nodes,
     trusted: [],
+    ...(chosen === undefined ? {} : { highAvailability: chosen }),
     ...(vendor.exporter === undefined ? {} : { exporterPort: vendor.exporter.port }),
   }
 }

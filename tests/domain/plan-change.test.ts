@@ -112,6 +112,7 @@ test('a datastore costs what its nodes and their volumes do, as long as the cata
 const set = deepFreeze({
   name: 'orders', tags: ['a', 'b'], notifications: { enabled: true, emails: ['me@example.com'] },
   maintenance: { dayOfWeek: 1, startHour: 0, endHour: 2 },
+  highAvailability: { prefer: 'consistency', repairAfterSeconds: 300, lagMaxBytes: 16_777_216 } as const,
 })
 
 test('a setting that is so already is none', () => {
@@ -120,6 +121,26 @@ test('a setting that is so already is none', () => {
   assert.equal(planSettings(catalogue, set, asked({ tags: ['b', 'a'] })), { tags: ['b', 'a'] })
   const notifications = { enabled: false, emails: [...set.notifications.emails] }
   assert.equal(planSettings(catalogue, set, asked({ notifications })), { notifications })
+})
+
+test('what is done when a node is lost is chosen part by part, within bounds', () => {
+  const wanted = (highAvailability: NonNullable<Parameters<typeof asked>[0]['highAvailability']>) =>
+    planSettings(catalogue, set, asked({ highAvailability }))
+  assert.equal(wanted({}), {})
+  assert.equal(wanted({ repairAfterSeconds: 60 }), {
+    highAvailability: { prefer: 'consistency', repairAfterSeconds: 60, lagMaxBytes: 16_777_216 },
+  })
+  // A job sees to it.
+  assert.equal(wanted({ synchronous: true }), {})
+  for (const [wrong, field] of [
+    [{ repairAfterSeconds: 9 }, 'repair_after_seconds'], [{ repairAfterSeconds: 86_401 }, 'repair_after_seconds'],
+    [{ lagMaxBytes: -1 }, 'lag_max_bytes'], [{ lagMaxBytes: Number.NaN }, 'lag_max_bytes'],
+  ] as const) {
+    const refusal = wanted(wrong)
+    assert.ok('rejected' in refusal)
+    assert.is(refusal.rejected, 'out-of-range')
+    assert.match(refusal.because, new RegExp(`^high_availability\\.${field} must be between`))
+  }
 })
 
 test('a maintenance window is two hours long, also over midnight', () => {

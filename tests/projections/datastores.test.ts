@@ -83,6 +83,7 @@ test('a datastore can be read as soon as it is created', () => {
     read_only_because: null,
     autoscale: null,
     upgrade_in_window: null,
+    availability: { synchronous: false, prefer: 'consistency', repair_after_seconds: 300, lag_max_bytes: 16_777_216 },
     created_at: noon,
     updated_at: noon,
   })

@@ -183,6 +183,9 @@ test('a deployed datastore reads as what was asked for, with all that is needed 
     parameter_group_id: null,
     current_job: null,
     is_ca_available: true,
+    high_availability_settings: {
+      synchronous: false, prefer: 'consistency', repair_after_seconds: 300, lag_max_bytes: 16_777_216,
+    },
     upgrade_available: false,
     upgrade_nodes: [],
     upgrade_in_window: false,
