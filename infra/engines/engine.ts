@@ -1,5 +1,5 @@
 import type { Host } from '../host.ts'
-import type { Lease, Session } from './session.ts'
+import type { FirstLease, Lease, Session } from './session.ts'
 
 export type Role = 'primary' | 'replica'
 
@@ -45,6 +45,8 @@ export type NodeContext = {
   readonly common: { readonly cpu: number; readonly ramGb: number; readonly volumeGib?: number }
   /** Whether tenants may only read. */
   readonly readOnly?: boolean
+  /** What a primary among replicas is given as it begins to be one; absent: it needs no lease, or is renewed one by somebody. */
+  readonly lease?: FirstLease
   /** Whether nothing is acknowledged before one of the other members has it on its disk, too. */
   readonly synchronous?: boolean
   /** What the tenant has chosen of the server's parameters. What the engine sets itself goes before it. */
@@ -224,7 +226,10 @@ export type Engine = {
   readonly rejoin: (node: NodeContext, primary: ReachedNode) => Promise<'as-it-was' | 'rewound' | 'copied'>
   /** Opens a way of looking at the node often. It is made good by itself when it breaks, and must be closed. */
   readonly session: (node: ReachedNode) => Session
-  /** Has the machine end its server by itself once the lease is not renewed in time; null: it needs no lease any more. */
+  /**
+   * Has the machine end its server by itself, once it is a primary whose lease is not renewed in time. Gives no time itself but
+   * to a primary that runs and never had a lease. Null: it needs no lease any more.
+   */
   readonly keepLease: (node: ReachedNode, lease: Lease | null) => Promise<void>
   /** Ends the server cleanly; it stays down after a boot. */
   readonly stop: (node: ReachedNode) => Promise<void>

@@ -1,7 +1,21 @@
+import type { Lease } from '../../domain/failover/lease.ts'
 import type { Health } from './engine.ts'
+
+export type { Lease }
+
+/**
+ * What there is of a server: it answers; it is there and takes no connection (it recovers, or has too many); it waits until the
+ * node is given a lease; there is none.
+ */
+export type ServerState = 'answers' | 'refuses' | 'waits-for-lease' | 'ended'
 
 /** What a session sees at one look. */
 export type Look = Health & {
+  readonly server: ServerState
+  /** Whether the node was fenced, by a controller or by itself, and neither rejoined nor unfenced since. */
+  readonly fenced: boolean
+  /** Whether what ends the server when its lease runs out is at work; else `keepLease` makes it so. */
+  readonly guarded: boolean
   readonly positionBytes: number | null
   readonly timeline: number | null
   readonly lagSeconds: number | null
@@ -11,22 +25,29 @@ export type Look = Health & {
   readonly replyAgesMs: Readonly<Record<string, number>>
 }
 
-/** The right of a primary to take writes, until it has not been renewed for `ttlMs`. */
-export type Lease = {
-  readonly epoch: number
-  readonly ttlMs: number
-  /** The names of the replicas which, when all of them still reply, keep the primary going without a renewal. */
-  readonly replicas: readonly string[]
+/** A lease that a verb which begins a primary gives it, since a server that does not answer yet is not renewed one. */
+export type FirstLease = Lease & {
+  /**
+   * Asked after the machine has told its uptime, from which the lease counts: whether the node still is the primary and is not
+   * fenced. When not, nothing is given and the verb fails.
+   */
+  readonly mayBeGiven: () => Promise<boolean>
 }
 
 /** A way of looking at one node, often and at little cost. One question at a time. */
 export type Session = {
   /**
    * @param timeoutMs how long an answer may take; afterwards the session is begun anew
-   * @throws when the machine does not answer; a machine without a server that answers is `down`
+   * @throws when the machine does not answer, or a server that is there does not; a machine whose server cannot be connected to
+   *   is `down`
    */
   readonly look: (timeoutMs: number) => Promise<Look>
-  /** Renews the lease, for its length from the moment of the last look at which the server answered. */
+  /**
+   * Renews the lease, for its length from the uptime of the last look; that a node may have it is to be found out after that
+   * look. A server that answered is asked to do it itself, so that one which has frozen since does not.
+   *
+   * @throws when it could not be done, within two seconds
+   */
   readonly renewLease: (lease: Lease) => Promise<void>
   readonly close: () => Promise<void>
 }
