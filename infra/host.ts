@@ -27,6 +27,7 @@ export type DiskUsage = { readonly usedBytes: number; readonly totalBytes: numbe
 /**
  * The waist of the system: all that an engine may ask of a machine, all that a provider must offer.
  * Every member may be called again; paths are absolute on the machine and lie under `dataDir`.
+ * Every call throws HostUnreachable when the machine is off, gone or cut off, or becomes so while it is under way.
  */
 export type Host = {
   /** Where the other nodes and the tenants reach the machine. */
@@ -64,5 +65,16 @@ export class CommandFailed extends Error {
     super(`${program} ended with ${exitCode === null ? 'a signal' : `exit code ${exitCode}`}`)
     this.exitCode = exitCode
     this.stderr = stderr
+  }
+}
+
+/**
+ * The machine is off, gone, or its link is cut in one direction or both. What was under way when that happened may have been
+ * done or not.
+ */
+export class HostUnreachable extends Error {
+  override readonly name = 'HostUnreachable'
+  constructor(options?: ErrorOptions) {
+    super('the machine cannot be reached', options)
   }
 }

@@ -30,6 +30,8 @@ export type Machine = {
   /** The size it has. */
   readonly instance: MachineSpec['instance']
   readonly privateAddress: string
+  /** What the provider knows of it, whether or not anybody reaches it. */
+  readonly power: 'on' | 'off'
   /** It is off because it is to be, until it is booted. */
   readonly staysOff?: boolean
 }
@@ -52,7 +54,9 @@ export type Resource = {
 export type Provider = {
   readonly name: string
   /** What this provider can really do; asked instead of who it is. */
-  readonly capabilities: ReadonlySet<'volume-size-limit' | 'link-faults' | 'own-network' | 'packet-filter'>
+  readonly capabilities: ReadonlySet<
+    'volume-size-limit' | 'link-faults' | 'one-way-faults' | 'own-network' | 'packet-filter'
+  >
   /** Undefined when it can work here, else one sentence why not. */
   readonly unavailable: () => Promise<string | undefined>
   readonly createNetwork: (spec: NetworkSpec) => Promise<{ readonly networkId: string; readonly cidr: string }>
@@ -85,6 +89,12 @@ export type Provider = {
    */
   readonly halt: (nodeId: string, options?: { readonly staysOff?: boolean }) => Promise<void>
   /**
+   * Powers the machine off from outside, at once and however it is connected: every program of it is killed, frozen ones too.
+   * Until it is booted it is off, for the control plane's start as well; and that boot starts nothing that was enabled before.
+   * A machine that is not there, or off, is left so.
+   */
+  readonly fence: (nodeId: string) => Promise<void>
+  /**
    * There when the capability `packet-filter` is. From here on the rules hold, through every boot; before, all may come.
    * The machines of a network always reach each other. A machine that is off has them once it is booted.
    */
@@ -96,9 +106,16 @@ export type Provider = {
   readonly linkFaults?: LinkFaults
 }
 
-/** The machine's network link, where the provider can cut it (capability `link-faults`). For fault tests. */
+/** Which packets are dropped: those to the machine, those from it, or all. */
+export type CutDirection = 'both' | 'in' | 'out'
+
+/**
+ * The machine's network link, where the provider can cut it (capability `link-faults`). For fault tests. A cut lasts until
+ * it is healed or the machine is deleted, through every other verb.
+ */
 export type LinkFaults = {
-  readonly cut: (nodeId: string) => Promise<void>
+  /** In one direction with the capability `one-way-faults`. Another cut takes the place of the last. */
+  readonly cut: (nodeId: string, direction: CutDirection) => Promise<void>
   readonly heal: (nodeId: string) => Promise<void>
 }
 

@@ -369,7 +369,7 @@ const contract = (provider: Provider, { folder }: Bench): void => {
         return error instanceof Error && 'code' in error && error.code === 'ECONNREFUSED'
       }
       await until(reached, { withinMs: 10_000 })
-      await linkFaults.cut(ids.nodeId)
+      await linkFaults.cut(ids.nodeId, 'both')
       assert.not(await reached())
       await provider.createMachine(machineSpec(ids))
       assert.not(await reached(), 'a repeated verb heals no link that was cut')

@@ -70,6 +70,7 @@ const machineOf = ({ nodeId, datastoreId, zone, instance, privateAddress }: Mach
   zone,
   instance,
   privateAddress,
+  power: 'on',
 })
 
 const needed = async ({ store }: Parts, nodeId: string): Promise<MachineRecord> => {
@@ -184,7 +185,7 @@ const resize = async (parts: Parts, nodeId: string, { code, cpu, ramGb }: Machin
   await boot(parts, nodeId)
 }
 
-type MachineVerbs = Pick<Provider, 'createMachine' | 'deleteMachine' | 'find' | 'boot' | 'resize' | 'halt' | 'host'>
+type MachineVerbs = Pick<Provider, 'createMachine' | 'deleteMachine' | 'find' | 'boot' | 'resize' | 'halt' | 'fence' | 'host'>
 
 const machineVerbs = (parts: Parts): MachineVerbs => ({
   createMachine: (spec) => createMachine(parts, spec),
@@ -209,6 +210,9 @@ const machineVerbs = (parts: Parts): MachineVerbs => ({
   boot: (nodeId) => boot(parts, nodeId),
   resize: (nodeId, instance) => resize(parts, nodeId, instance),
   halt: (nodeId, options) => halt(parts, nodeId, options),
+  fence: async () => {
+    throw new Error('this provider cannot fence a machine')
+  },
   host: async (nodeId) => processHost(siteOf(parts, await needed(parts, nodeId))),
 })
 
