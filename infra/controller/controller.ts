@@ -135,6 +135,10 @@ const WORDS: Readonly<Partial<Record<OrderSubject, string>>> = {
   'cmon.start-node': 'The database server could not be started',
   'cmon.end-writers': 'What was being written could not be ended',
   'cmon.erase-node': "The node's data could not be removed",
+  'cmon.fence-node': 'The lost primary could not be fenced',
+  'cmon.unfence-node': 'The former primary could not be brought back',
+  'cmon.elect-primary': 'No new primary could be chosen',
+  'cmon.rejoin-node': 'The node could not be made a replica again',
 }
 
 /** What a tenant is told. Only words that were meant for him pass; the cause stays for the log. */

@@ -8,6 +8,8 @@ export type Nodes = {
   readonly engine: (cluster: ClusterRef) => Engine
   readonly node: (cluster: ClusterRef, nodeId: string) => NodeRef
   readonly member: (cluster: ClusterRef, nodeId: string) => Member
+  /** Where the node's machine comes from. */
+  readonly provider: (cluster: ClusterRef, nodeId: string) => Provider
   /** The machine, for looking and for signals; undefined when it is gone. */
   readonly find: (cluster: ClusterRef, nodeId: string, work: Work) => Promise<ReachedNode | undefined>
   /** The machine, which must be there. */
@@ -27,12 +29,12 @@ export const nodes = ({
   const node = (cluster: ClusterRef, nodeId: string): NodeRef =>
     known(cluster.nodes.find((each) => each.nodeId === nodeId), 'The node is not part of the datastore.')
 
+  const providerOf = (ref: NodeRef): Provider =>
+    known(providers.find(({ name }) => name === ref.provider), `There is no provider ${ref.provider} here.`)
+
   const find: Nodes['find'] = async (cluster, nodeId, work) => {
     const ref = node(cluster, nodeId)
-    const provider = known(
-      providers.find(({ name }) => name === ref.provider),
-      `There is no provider ${ref.provider} here.`,
-    )
+    const provider = providerOf(ref)
     if ((await provider.find(nodeId)) === undefined) return undefined
     return {
       host: await provider.host(nodeId),
@@ -41,6 +43,7 @@ export const nodes = ({
       version: cluster.version,
       instance: ref.instance,
       readOnly: cluster.readOnly === true,
+      synchronous: cluster.synchronous === true,
       common: {
         ...(cluster.instance ?? ref.instance),
         ...(cluster.volumeGib === undefined ? {} : { volumeGib: cluster.volumeGib }),
@@ -63,6 +66,7 @@ export const nodes = ({
       known(engines.find(({ name }) => name === cluster.engine), `There is no engine ${cluster.engine} here.`),
     node,
     member: (cluster, nodeId) => memberOf(node(cluster, nodeId)),
+    provider: (cluster, nodeId) => providerOf(node(cluster, nodeId)),
     find,
     reach,
   }

@@ -1,6 +1,6 @@
 import type { ClusterRef } from '../../domain/job/orders.ts'
 import type { Work } from '../messaging/worker.ts'
-import type { Parts } from './commands.ts'
+import type { Parts } from './parts.ts'
 
 const REVIVAL_MS = 60_000
 

@@ -1,0 +1,31 @@
+import type { ClusterRef } from '../../domain/job/orders.ts'
+import type { Work } from '../messaging/worker.ts'
+import { open } from './open.ts'
+import type { Parts } from './parts.ts'
+
+const WORDS = {
+  'as-it-was': 'follows with the data it had',
+  rewound: 'was taken back to where it parted from the primary, and follows',
+  copied: 'has a new copy of the data, and follows',
+} as const
+
+/** Makes a streaming replica of whatever a node's machine holds. Only then it is no longer fenced. */
+export const rejoin = async (
+  parts: Parts,
+  { cluster, nodeId, primaryId }: { readonly cluster: ClusterRef; readonly nodeId: string; readonly primaryId: string },
+  work: Work,
+): Promise<void> => {
+  const { nodes, store } = parts
+  await store.joins(nodeId)
+  const [node, primary] = await Promise.all([
+    open(parts, { cluster, nodeId }, work),
+    nodes.reach(cluster, primaryId, work),
+  ])
+  const engine = nodes.engine(cluster)
+  const how = await engine.rejoin(node, primary)
+  // The lease that it had as a primary would demote it as soon as it is one again.
+  await engine.keepLease(node, null)
+  await store.rejoined(nodeId)
+  await store.intend(nodeId, { shutDown: false })
+  work.note(`${node.member.name} ${WORDS[how]}`)
+}
