@@ -3,6 +3,7 @@ import { Failure, type Work } from '../messaging/worker.ts'
 import { type AccessOrder, accessCommand, isAccessOrder } from './access-commands.ts'
 import { alone } from './alone.ts'
 import { elect } from './elect.ts'
+import { endLease } from './end-lease.ts'
 import { fence } from './fence.ts'
 import { guarded, replaced } from './guard.ts'
 import { type NodeOf, open, trustedBy } from './open.ts'
@@ -140,9 +141,7 @@ const switchOver = async (parts: Parts, { subject, body }: SwitchOrder, work: Wo
       return engine.promote(await nodes.reach(cluster, nodeId, work))
     case 'cmon.follow-primary':
       await engine.follow(await open(parts, body, work), nodes.member(cluster, body.primaryId))
-      // What it had as a primary would demote it as soon as it is one again.
-      await engine.keepLease(await nodes.reach(cluster, nodeId, work), null)
-      await store.leased(nodeId, null)
+      await endLease(parts, body, await nodes.reach(cluster, nodeId, work))
       return store.intend(nodeId, { shutDown: false })
   }
 }

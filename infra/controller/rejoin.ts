@@ -1,5 +1,6 @@
 import type { ClusterRef } from '../../domain/job/orders.ts'
 import type { Work } from '../messaging/worker.ts'
+import { endLease } from './end-lease.ts'
 import { open } from './open.ts'
 import type { Parts } from './parts.ts'
 
@@ -21,10 +22,8 @@ export const rejoin = async (
     open(parts, { cluster, nodeId }, work),
     nodes.reach(cluster, primaryId, work),
   ])
-  const engine = nodes.engine(cluster)
-  const how = await engine.rejoin(node, primary)
-  // The lease that it had as a primary would demote it as soon as it is one again.
-  await engine.keepLease(node, null)
+  const how = await nodes.engine(cluster).rejoin(node, primary)
+  await endLease(parts, { cluster, nodeId }, node)
   await store.rejoined(nodeId)
   await store.intend(nodeId, { shutDown: false })
   work.note(`${node.member.name} ${WORDS[how]}`)
