@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { createConnection, type Connection, type RowDataPacket } from 'mysql2/promise'
+import { within } from '../within.ts'
 import { type ControllerStore, Occupied } from './controller-store.ts'
 import type { Asking } from './mysql.ts'
 
@@ -24,13 +25,10 @@ export const nodeLocks = ({ asking, url, connectTimeoutMs }: Options): Pick<Cont
       one.on('error', () => undefined)
       return one
     })
-    const stop = (): void => connection.destroy()
-    signal?.addEventListener('abort', stop, { once: true })
     try {
-      await lock(connection, nodeId, waitMs)
+      await (signal === undefined ? lock(connection, nodeId, waitMs) : within(signal, () => lock(connection, nodeId, waitMs)))
       return await vouched(connection, signal, work)
     } finally {
-      signal?.removeEventListener('abort', stop)
       // The end of the connection is the end of the lock.
       connection.destroy()
     }

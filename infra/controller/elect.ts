@@ -3,7 +3,7 @@ import type { NodeRef, OrderBodies, OrderResult } from '../../domain/job/orders.
 import { Failure, type Work } from '../messaging/worker.ts'
 import { replaced } from './guard.ts'
 import type { Parts } from './parts.ts'
-import { within } from './within.ts'
+import { within } from '../within.ts'
 
 const STANDING_TIMEOUT_MS = 1_500
 

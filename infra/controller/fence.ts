@@ -4,7 +4,7 @@ import type { ClusterRef, FencedBy, Prefer } from '../../domain/job/orders.ts'
 import { Failure, type Work } from '../messaging/worker.ts'
 import { replaced } from './guard.ts'
 import type { Parts } from './parts.ts'
-import { within } from './within.ts'
+import { within } from '../within.ts'
 
 /**
  * How long the server is tried to be stopped alone. What else helps costs more: a machine that must be booted again, and

@@ -2,7 +2,7 @@ import type { ClusterRef } from '../../domain/job/orders.ts'
 import type { Work } from '../messaging/worker.ts'
 import { open } from './open.ts'
 import type { Parts } from './parts.ts'
-import { within } from './within.ts'
+import { within } from '../within.ts'
 
 /** One that does not answer for so long is left to the watch: nothing waits for a machine that may never come back. */
 const NODE_TIMEOUT_MS = 20_000

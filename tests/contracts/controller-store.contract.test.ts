@@ -1,29 +1,12 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { ClusterRef, PlacedOrder } from '../../domain/job/orders.ts'
+import type { PlacedOrder } from '../../domain/job/orders.ts'
 import { controllerStore } from '../../infra/controller-store/mysql.ts'
-import type { ControllerStore } from '../../infra/controller-store/controller-store.ts'
-import { startMariadb } from '../support/mariadb.ts'
+import { clusterOf as cluster, controllerStores } from '../support/controller-stores.ts'
 
 const noon = '2026-07-01T12:00:00.000Z'
 const later = '2026-07-01T12:00:01.500Z'
 
-const node = (nodeId: string, name: string) => ({
-  nodeId,
-  name,
-  hostname: `${name}.dat_1.ccx.test`,
-  provider: 'somewhere',
-  address: '10.0.0.1',
-  port: 5432,
-  instance: { code: 'tiny', cpu: 1, ramGb: 0.5 },
-})
-const cluster = (datastoreId: string): ClusterRef => ({
-  datastoreId,
-  ownerId: 'own_1',
-  engine: 'some-engine',
-  version: '15',
-  nodes: [node(`${datastoreId}-a`, 'db-a'), node(`${datastoreId}-b`, 'db-b')],
-})
 const neverJoined = { fencedEpoch: null, leaseTtlMs: null, joined: false }
 const order = (orderId: string): PlacedOrder => ({
   orderId,
@@ -37,20 +20,7 @@ const order = (orderId: string): PlacedOrder => ({
   notAfter: later,
 })
 
-type Server = { readonly store: () => ControllerStore; readonly stop: () => Promise<void> }
-type Backend = { readonly name: string; readonly start: () => Promise<Server> }
-
-const backends: readonly Backend[] = [
-  {
-    name: 'MariaDB',
-    async start() {
-      const { url, stop } = await startMariadb()
-      return { store: () => controllerStore({ url }), stop }
-    },
-  },
-]
-
-for (const { name, start } of backends) {
+for (const { name, start } of controllerStores) {
   const test = suite(`the controller's store on ${name}`)
   const server = await start()
   const store = server.store()
