@@ -101,7 +101,7 @@ for (const { name, start } of controllerStores) {
         one.ask({ ask: 'claim', datastoreId: 'race', epoch, nodeId: a }),
         another.ask({ ask: 'claim', datastoreId: 'race', epoch, nodeId: b }),
       ])
-      assert.equal(asked.toSorted(), [false, true])
+      assert.is(asked.filter((won) => won === true).length, 1)
       assert.is((await store.standing('race'))?.primaryId, asked[0] === true ? a : b)
     }
   })
@@ -216,7 +216,7 @@ for (const { name, start } of controllerStores) {
     assert.is((await store.renewSlots('us')).owned.length, SLOTS)
     // One that is killed gives nothing up.
     await store.giveUpSlots('us')
-    assert.is((await one.ask({ ask: 'renew', controllerId: 'killed' })) instanceof Array, true)
+    assert.equal(await one.ask({ ask: 'renew', controllerId: 'killed' }), Array.from({ length: SLOTS }, (_, slot) => slot))
     await one.kill()
     assert.is((await store.renewSlots('us')).owned.length, 0)
     await until(async () => (await store.renewSlots('us')).owned.length === SLOTS, { withinMs: 20_000 })
