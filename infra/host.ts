@@ -16,7 +16,7 @@ export type RunOptions = {
   readonly stdin?: string | Readable
   readonly stdout?: Writable
   readonly env?: Readonly<Record<string, string>>
-  /** Default 60,000. The program is killed when it runs out. */
+  /** Default 60,000; Infinity: no limit. The program is killed when it runs out. */
   readonly timeoutMs?: number
   readonly signal?: AbortSignal
 }

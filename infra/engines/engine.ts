@@ -1,6 +1,9 @@
 import type { Host } from '../host.ts'
 import type { FirstLease, Lease, Session } from './session.ts'
 
+export { leaseUntil } from '../../domain/failover/lease.ts'
+export type { Lease, Look, Session } from './session.ts'
+
 export type Role = 'primary' | 'replica'
 
 /** What an engine's probe saw. `down`: no server answers; the machine may be well. */
@@ -14,9 +17,9 @@ export type Health = {
   /** Settings of the server that are not what they were made, by name; absent: none. */
   readonly drifted?: readonly string[]
   /** How much log it has written, or a replica received, in bytes from the beginning of time; below 2^53. */
-  readonly positionBytes?: number
+  readonly positionBytes?: number | null
   /** Counted up with every promotion. */
-  readonly timeline?: number
+  readonly timeline?: number | null
   /** How old what a replica has replayed last is, in seconds; null on a primary or when unknown. */
   readonly lagSeconds?: number | null
 }
@@ -45,7 +48,10 @@ export type NodeContext = {
   readonly common: { readonly cpu: number; readonly ramGb: number; readonly volumeGib?: number }
   /** Whether tenants may only read. */
   readonly readOnly?: boolean
-  /** What a primary among replicas is given as it begins to be one; absent: it needs no lease, or is renewed one by somebody. */
+  /**
+   * What a primary among replicas is given as it begins to be one, by who sees to it that it is renewed from then on; absent: it
+   * needs none, or is given one by somebody else.
+   */
   readonly lease?: FirstLease
   /** Whether nothing is acknowledged before one of the other members has it on its disk, too. */
   readonly synchronous?: boolean

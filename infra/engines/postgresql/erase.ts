@@ -1,4 +1,5 @@
 import type { Engine } from '../engine.ts'
+import { guardOf } from './lease.ts'
 import { ATTEMPT_PREFIX, layoutOf, unitOf } from './layout.ts'
 
 const ERASE_TIMEOUT_MS = 600_000
@@ -6,6 +7,7 @@ const ERASE_TIMEOUT_MS = 600_000
 /** SIGQUIT ends the server without a last checkpoint: nobody will read this cluster again. */
 export const erase: Engine['erase'] = async (host) => {
   const layout = layoutOf(host)
+  await host.stop(guardOf(layout))
   await host.stop({ ...unitOf(layout), stopSignal: 'SIGQUIT', stopTimeoutMs: 5_000 })
   const ours = [...layout.folders, `${ATTEMPT_PREFIX}*`].flatMap((folder) => ['-o', '-name', folder]).slice(1)
   await host.run(

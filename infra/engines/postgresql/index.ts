@@ -14,8 +14,10 @@ import { inhabitants } from './inhabitants.ts'
 import { install } from './install.ts'
 import { join } from './join.ts'
 import { applyParameters } from './parameters.ts'
+import { keepLease } from './lease.ts'
 import { probe } from './probe.ts'
 import { promote } from './promote.ts'
+import { session } from './session.ts'
 import { setTrusted } from './trust.ts'
 import { hasCluster, start, stop } from './server.ts'
 import { dropUser, putUser, unmakeUser } from './users.ts'
@@ -58,8 +60,8 @@ export const postgresql = {
   standing: async () => later(),
   hears: async () => later(),
   rejoin: async () => later(),
-  session: later,
-  keepLease: async () => later(),
+  session,
+  keepLease,
   stop,
   async start(node) {
     if (!(await hasCluster(node))) throw new Error('the machine holds no data to start a server on')

@@ -24,6 +24,8 @@ export type Layout = {
   readonly fenced: string
   /** Beside it: it was a replica then. */
   readonly fencedReplica: string
+  /** What the machine itself goes by when its server needs a lease; a folder. */
+  readonly lease: string
   /** A folder, or a name in the abstract namespace (`@…`) where a folder's path would be too long. */
   readonly socket: string
   /** The names of all folders above, as they lie in `dataDir`. */
@@ -42,6 +44,7 @@ export const layoutOf = ({ dataDir }: { readonly dataDir: string }): Layout => (
   authority: `${dataDir}/tls/ca.crt`,
   fenced: `${dataDir}/etc/fenced`,
   fencedReplica: `${dataDir}/etc/fenced-replica`,
+  lease: `${dataDir}/etc/lease`,
   socket: socketOf(dataDir),
   folders: ['pgdata', 'etc', 'tls', 's'],
 })
@@ -55,10 +58,15 @@ const socketOf = (dataDir: string): string => {
 /** The prefix of folders in which a cluster is being made. */
 export const ATTEMPT_PREFIX = 'attempt-'
 
+/** What a server is begun through where there is a gate (`keepLease` puts it there): it waits for a lease. */
+export const gateOf = (layout: Layout): string => `${layout.lease}/gate.sh`
+
+const THROUGH_GATE = ['sh', '-c', 'test -e "$0" || exec "$@"; exec sh "$0" "$@"'] as const
+
 /** The server as the machine runs it. SIGINT is a fast shutdown: sessions end, the cluster is left clean. */
 export const unitOf = (layout: Layout): Unit => ({
   name: 'postgresql',
-  argv: ['postgres', '-D', layout.data, '-c', `config_file=${layout.config}`],
+  argv: [...THROUGH_GATE, gateOf(layout), 'postgres', '-D', layout.data, '-c', `config_file=${layout.config}`],
   env: { LC_ALL: 'C.UTF-8' },
   stopSignal: 'SIGINT',
   stopTimeoutMs: 60_000,

@@ -1,4 +1,5 @@
 import type { Engine } from '../engine.ts'
+import { keepLease, underLease } from './lease.ts'
 import { probe } from './probe.ts'
 import { psql } from './psql.ts'
 import { slots } from './roles.ts'
@@ -6,7 +7,13 @@ import { eventually } from './server.ts'
 
 const PROMOTE_TIMEOUT_S = 60
 
+/** A lease from when it was a primary the last time would end it at once, so it is given another, or is made to need none. */
 export const promote: Engine['promote'] = async (node) => {
+  if (node.lease === undefined && (await probe(node)).role === 'replica') await keepLease(node, null)
+  await underLease(node, () => makePrimary(node))
+}
+
+const makePrimary: Engine['promote'] = async (node) => {
   const { member, members, signal } = node
   const others = members.filter(({ nodeId }) => nodeId !== member.nodeId)
   const { role } = await probe(node)

@@ -10,12 +10,13 @@ const NO_CONNECTION = 2
  * A statement is not to end up in the server's log, for what it may carry, nor to end before its time: whatever the tenant has
  * chosen for everybody.
  */
-const OWN = [
+export const OWN = [
   'log_min_error_statement=panic', 'log_statement=none', 'log_min_duration_statement=-1',
   'statement_timeout=0', 'lock_timeout=0', 'idle_session_timeout=0', 'idle_in_transaction_session_timeout=0',
 ].map((setting) => `-c ${setting}`).join(' ')
 
-const LOCAL = { user: SUPERUSER, dbname: 'postgres', connect_timeout: 5 } as const
+/** How a node's own server is reached, through its socket. */
+export const LOCAL = { user: SUPERUSER, dbname: 'postgres', connect_timeout: 5 } as const
 
 /** An SQL name. */
 export const name = (text: string): string => `"${text.replaceAll('"', '""')}"`
@@ -64,7 +65,7 @@ export const psqlAt = ({ host, member, signal }: ReachedNode, other: Member, sql
 export const unanswered = (error: unknown): boolean =>
   error instanceof CommandFailed && error.exitCode === NO_CONNECTION
 
-const command = (database: string): readonly [string, ...string[]] => [
+export const command = (database: string): readonly [string, ...string[]] => [
   'psql', '--no-psqlrc', '--no-password', '--quiet', '--no-align', '--tuples-only',
   '--set=ON_ERROR_STOP=1', '--set=VERBOSITY=terse', '--dbname', database,
 ]

@@ -4,6 +4,7 @@ import { CommandFailed } from '../../host.ts'
 import type { Member, NodeContext, ReachedNode } from '../engine.ts'
 import { pgHba, pgIdent, postgresqlConf, type ServerConfig, settingsIn } from './config.ts'
 import { ATTEMPT_PREFIX, layoutOf, unitOf } from './layout.ts'
+import { underLease } from './lease.ts'
 import { needed } from './needs.ts'
 import { psql, unanswered } from './psql.ts'
 import { type Settings, settingsFor } from './settings.ts'
@@ -132,8 +133,13 @@ export const configure = async (node: NodeContext, upstream?: Member): Promise<v
  * @throws when the server ended instead; the cause holds its last words
  */
 export const start = async (node: ReachedNode, sql = 'select 1'): Promise<void> => {
-  const { host, signal } = node
   if (await isFenced(node)) throw new Error('the node is fenced: it has to be rejoined or unfenced before it is started')
+  const begin = node.lease !== undefined && !(await isStandby(node)) && !(await answers(node, 'select 1'))
+  await (begin ? underLease(node, () => startUnit(node, sql)) : startUnit(node, sql))
+}
+
+const startUnit = async (node: ReachedNode, sql: string): Promise<void> => {
+  const { host, signal } = node
   const unit = unitOf(layoutOf(host))
   const ran = await host.running(unit)
   await host.start(unit)

@@ -65,7 +65,7 @@ export const runIn = async (
   })
   const closed = once(child, 'close').then(([code]: unknown[]) => (typeof code === 'number' ? code : null))
   const stop = (): void => killGroup(child)
-  const timer = setTimeout(stop, timeoutMs)
+  const timer = timeoutMs === Infinity ? undefined : setTimeout(stop, timeoutMs)
   signal?.addEventListener('abort', stop, { once: true })
   try {
     if (child.stdout === null || child.stderr === null) throw new Error('BUG: stdout and stderr are pipes')
