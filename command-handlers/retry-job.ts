@@ -77,7 +77,7 @@ export const retryJob = async (
   causeOf: (commandId: string) => Promise<Cause>,
 ): Promise<Retried & { readonly position: Position | undefined }> => {
   const { now, send } = retrying
-  if (state.queue[0]?.jobId === jobId) {
+  if (state.atWork === jobId || state.failover?.jobId === jobId) {
     return { job_id: jobId, ...(await resume(retrying, jobId, await causeOf(derivedId('resume', commandId, jobId)))) }
   }
   const command = retryOf(state, jobId, now())

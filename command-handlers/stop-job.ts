@@ -45,9 +45,8 @@ export const stopJob = async (
   { jobId, because }: { readonly jobId: string; readonly because: string },
   cause: Cause,
 ): Promise<{ readonly state: Stopped['state']; readonly position: Position | undefined }> => {
-  const { datastoreId, queue } = state
-  const place = queue.findIndex((one) => one.jobId === jobId)
-  const running = place === 0 ? (await fold({ store }, job(sagas), `job-${jobId}`)).state : undefined
+  const { datastoreId, atWork } = state
+  const running = atWork === jobId ? (await fold({ store }, job(sagas), `job-${jobId}`)).state : undefined
   // One that is on its way back already need not be told.
   if (running?.status === 'running' && running.because !== null) return { state: 'stopping', position: undefined }
   if (running?.status === 'running') {

@@ -114,7 +114,8 @@ export const datastores = projection<DatastoreRow>({
       case 'DatastoreChanged': {
         const places = placesAfter(row.places, data.change)
         const targets = without(row.targets, data.jobId)
-        return { ...updated, ...poweredBy(row, data.change), ...partsAfter(data.change), places, size: places.length, targets }
+        const parts = { ...poweredBy(row, data.change), ...partsAfter(row, data.change) }
+        return { ...updated, ...parts, places, size: places.length, targets }
       }
       case 'JobQueued': {
         const target = data.change && targetOf(data.change)
@@ -210,8 +211,9 @@ const without = (targets: DatastoreRow['targets'], jobId: string): DatastoreRow[
   targets.filter(({ job_id }) => job_id !== jobId)
 
 /** What a change has made of it, beside its nodes. */
-const partsAfter = (change: Change): Partial<DatastoreRow> => {
+const partsAfter = (row: DatastoreRow, change: Change): Partial<DatastoreRow> => {
   if (change.kind === 'set-read-only') return { read_only_because: change.readOnly ? change.because : null }
+  if (change.kind === 'set-synchronous') return { availability: { ...row.availability, synchronous: change.synchronous } }
   if (change.kind === 'change-parameters') return { parameter_group_id: change.groupId }
   return targetOf(change) ?? {}
 }

@@ -34,7 +34,10 @@ const nodesOf = (change: Change): readonly string[] => {
     case 'upgrade-node':
     case 'promote-replica':
     case 'reboot-node':
+    case 'rejoin-node':
       return [change.nodeId]
+    case 'fail-over':
+      return [change.lostId]
     default:
       return []
   }
@@ -70,6 +73,10 @@ const valuesOf = (change: Change): readonly string[] => {
       return [`to ${change.volume.type}`, `${change.volume.sizeGib} GiB`]
     case 'set-read-only':
       return [change.readOnly ? 'on' : 'off', `because ${change.because}`]
+    case 'fail-over':
+      return [`because ${change.because}`]
+    case 'set-synchronous':
+      return [change.synchronous ? 'on' : 'off']
     default:
       return []
   }
@@ -109,9 +116,21 @@ const words: Words = {
     `A job was queued: ${change === undefined ? kindOf(kind) : ofChange(change, names)}`,
   JobAdmitted: ({ data: { kind } }) => `The job's turn came: ${kindOf(kind)}`,
   JobCancellationAsked: ({ data: { because } }) => `The job at work was asked to stop: ${because}`,
+  JobAbandonmentAsked: ({ data: { because } }) => `The job at work was to end where it stood: ${because}`,
   JobDropped: ({ data: { kind, because } }) => `The job “${kindOf(kind)}” was dropped before it began: ${because}`,
   JobEnded: ({ data: { kind, end, because } }) =>
     `The job “${kindOf(kind)}” ${end === 'finished' ? 'finished' : `ended as ${end}`}${because === null ? '' : `: ${because}`}`,
+
+  PrimaryChanged: ({ data: { formerId, primaryId, epoch, because, writesBackAt } }, { node }) =>
+    `${node(primaryId)} became the primary in place of ${node(formerId)}, in epoch ${epoch}: ${because}; ` +
+    `writes were back at ${writesBackAt}`,
+  FailoverHeldBack: ({ data: { primaryId, until, because } }, { node }) =>
+    `No node takes the place of ${node(primaryId)} before ${until}: ${because}`,
+  NodeLost: ({ data: { nodeId, since, because } }, { node }) => `${node(nodeId)} was lost at ${since}: ${because}`,
+  NodeRecovered: ({ data: { nodeId, downMs } }, { node }) =>
+    `${node(nodeId)} does its part again, after ${Math.round(downMs / 1_000)} s`,
+  ServerRestarted: ({ data: { nodeId, downSince, backAt } }, { node }) =>
+    `The server of ${node(nodeId)} died at ${downSince} and was started again; it was back at ${backAt}`,
 
   JobStarted: ({ data: { title, steps } }) => `The job “${title}” began; it has ${counted(steps.length, 'step')}`,
   StepOrdered: ({ data }, names) => `${titled(data, names)} was ordered${attempt(data.attempt)}`,
@@ -125,6 +144,7 @@ const words: Words = {
   UnwindingBegun: ({ data: { because } }) => `The job began to undo what it had done: ${because}`,
   JobFinished: () => 'The job had done all its steps',
   JobUnwound: ({ data: { because } }) => `The job had undone all that it did: ${because}`,
+  JobAbandoned: ({ data: { because } }) => `The job ended where it stood: ${because}`,
 
   AdmissionStopped: ({ data: { scope, because, deletions } }) =>
     `No new jobs are taken ${ofScope(scope)}${deletions ? '' : ', deletions neither'}: ${because}`,

@@ -30,6 +30,9 @@ const TYPES: Readonly<Record<Job['kind'], JobReply['type']>> = {
   'apply-firewall': 'JOB_TYPE_APPLY_FIREWALL',
   'stop-datastore': 'JOB_TYPE_STOP_DATASTORE',
   'start-datastore': 'JOB_TYPE_START_DATASTORE',
+  'fail-over': 'JOB_TYPE_FAILOVER',
+  'rejoin-node': 'JOB_TYPE_REJOIN_NODE',
+  'set-synchronous': 'JOB_TYPE_SET_SYNCHRONOUS',
 }
 
 // A client polls until it reads one of the last two, so a job that waits for its turn is running too.

@@ -1,4 +1,5 @@
 import { type DatastoreSpec, nodeHostname, primaryName, replicaName } from '../domain/datastore/spec.ts'
+import { highAvailabilityOf } from '../domain/datastore/high-availability.ts'
 import type { ClusterRef, Names, NodeRef, Order } from '../domain/job/orders.ts'
 import type { Facts } from '../domain/job/saga.ts'
 
@@ -21,7 +22,7 @@ const addressOf = ({ input, learned }: Facts, nodeId: string, kind: 'privateAddr
   learned.nodes[nodeId]?.[kind] ?? input.nodes.find((node) => node.nodeId === nodeId)?.[kind] ?? ''
 
 export const clusterOf = (facts: Facts): ClusterRef => {
-  const { datastoreId, spec } = facts.input
+  const { datastoreId, spec, epoch } = facts.input
   const { ownerId, engine, version, instance, parameters: { values = {} } = {}, trusted } = spec
   const nodes = spec.nodes.map(
     (node): NodeRef => ({
@@ -32,13 +33,16 @@ export const clusterOf = (facts: Facts): ClusterRef => {
       address: addressOf(facts, node.nodeId, 'privateAddress'),
       port: spec.port,
       instance: node.instance,
+      zone: node.zone,
     }),
   )
   const parameters = Object.keys(values).length === 0 ? {} : { parameters: values }
   const mode = spec.readOnly === true ? { readOnly: true } : {}
   const sources = trusted === undefined ? {} : { trusted: trusted.map(({ source }) => source) }
   const volumeGib = spec.volume.sizeGib
-  return { datastoreId, ownerId, engine, version, instance, volumeGib, nodes, ...parameters, ...mode, ...sources }
+  const { synchronous, repairAfterSeconds } = highAvailabilityOf(spec)
+  const standby = { ...(epoch === undefined ? {} : { epoch }), ...(synchronous ? { synchronous } : {}), repairAfterSeconds }
+  return { datastoreId, ownerId, engine, version, instance, volumeGib, nodes, ...parameters, ...mode, ...sources, ...standby }
 }
 
 const named = (spec: DatastoreSpec, name: string, addresses: readonly string[]): Names => ({

@@ -5,16 +5,19 @@ import { changeParameters } from './change-parameters.ts'
 import { createDatabase, dropDatabase } from './databases.ts'
 import { deleteDatastore } from './delete-datastore.ts'
 import { deployDatastore } from './deploy-datastore.ts'
+import { failOver } from './fail-over.ts'
 import { growVolumes } from './grow-volumes.ts'
 import { applyFirewall } from './firewall.ts'
 import { startDatastore, stopDatastore } from './power.ts'
 import { promoteReplica } from './promote-replica.ts'
 import { rebootNode } from './reboot-node.ts'
+import { rejoinNode } from './rejoin-node.ts'
 import { removeNodes } from './remove-nodes.ts'
 import { repairNode, upgradeNode } from './replace-node.ts'
 import { resizeInstances } from './resize-instances.ts'
 import { changeAdmin, changeUser, createUser, dropUser } from './users.ts'
 import { setReadOnly } from './set-read-only.ts'
+import { setSynchronous } from './set-synchronous.ts'
 
 /** Every kind of job and its plan. */
 export const sagas: Sagas = {
@@ -40,4 +43,7 @@ export const sagas: Sagas = {
   'apply-firewall': applyFirewall,
   'stop-datastore': () => stopDatastore,
   'start-datastore': () => startDatastore,
+  'fail-over': failOver,
+  'rejoin-node': () => rejoinNode,
+  'set-synchronous': setSynchronous,
 }

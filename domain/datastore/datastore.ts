@@ -1,37 +1,22 @@
-import { type Decider, type Decision, reject } from '../kernel/decider.ts'
-import { type Change, type Shape, changed, isSo, mustBeDone, refusalOf, specAtWork } from './changes/index.ts'
+import { type Decider, reject } from '../kernel/decider.ts'
+import { type Decided, admit, afterAll, change, goOn, isFree } from './admission.ts'
+import { mustBeDone } from './changes/index.ts'
 import { remedyFor } from './disk.ts'
+import { evolve } from './evolve.ts'
+import { endFailover, reportPrimaryUnreachable } from './failover.ts'
+import { recordServerRestart, recoveredBy, reportNodeBack, reportNodeSilent } from './lost-nodes.ts'
 import type {
-  ChangeDatastore, ChangeSettings, CreateDatastore, DatastoreCommand, DatastoreEvent, DatastoreRejection, DeleteDatastore,
-  JobInput, JobKind, RecordJobEnded, ReportDiskUsage, RetryJob, RevokeSources, StopJob, TrustSources,
+  ChangeSettings, CreateDatastore, DatastoreCommand, DatastoreEvent, DatastoreRejection, DeleteDatastore,
+  RecordJobEnded, ReportDiskUsage, RetryJob, RevokeSources, StopJob, TrustSources,
 } from './messages.ts'
-import { settled } from './high-availability.ts'
-import { again, type PastJob } from './retry.ts'
-import type { DatastoreSpec, NodeState } from './spec.ts'
-import { type Built, builtAfter } from './upgrade.ts'
+import { again } from './retry.ts'
+import type { NodeState } from './spec.ts'
+import { type Datastore, type Live, waitingIn, workOf } from './state.ts'
 import { drop, outcomeOf, unfitness } from './outcome.ts'
-import { revoked, trusted, trustedAfter } from './trust.ts'
+import { revoked, trusted } from './trust.ts'
 
-/** A job that waits or is at work. `change` is that of a job which changes the datastore. */
-export type QueuedJob = { readonly jobId: string; readonly kind: JobKind; readonly change?: Change }
-
-type Known = {
-  readonly datastoreId: string
-  readonly spec: DatastoreSpec
-  readonly fingerprint: string
-  readonly nodes: readonly NodeState[]
-  /** The first is the one at work. */
-  readonly queue: readonly QueuedJob[]
-  readonly jobsSeen: ReadonlySet<string>
-  readonly past: ReadonlyMap<string, PastJob>
-  readonly built: Built
-}
-
-export type Datastore =
-  | { readonly status: 'absent' }
-  | (Known & { readonly status: 'deploying' | 'running' | 'deploy-failed' | 'deleting' | 'deleted' })
-
-type Decided = Decision<DatastoreEvent, DatastoreRejection>
+export { planned } from './admission.ts'
+export type { Datastore, Live } from './state.ts'
 
 /** A datastore: what the tenant wants, which of its jobs may run now, and what came of them. */
 export const datastore: Decider<DatastoreCommand, DatastoreEvent, Datastore, DatastoreRejection> = {
@@ -60,72 +45,19 @@ export const datastore: Decider<DatastoreCommand, DatastoreEvent, Datastore, Dat
         return endJob(command.data, state)
       case 'ReportDiskUsage':
         return reportDiskUsage(command.data, state)
+      case 'ReportPrimaryUnreachable':
+        return reportPrimaryUnreachable(command.data, state)
+      case 'ReportNodeSilent':
+        return reportNodeSilent(command.data, state)
+      case 'ReportNodeBack':
+        return reportNodeBack(command.data, state)
+      case 'RecordServerRestart':
+        return recordServerRestart(command.data, state)
     }
   },
 
-  evolve(state, event) {
-    if (event.type === 'DatastoreCreated') {
-      const { datastoreId, spec, fingerprint } = event.data
-      const nothing = { nodes: [], queue: [], jobsSeen: new Set<string>(), past: new Map<string, PastJob>(), built: {} }
-      return { status: 'deploying', datastoreId, spec, fingerprint, ...nothing }
-    }
-    if (state.status === 'absent') throw new Error(`BUG: ${event.type} before DatastoreCreated`)
-    switch (event.type) {
-      case 'DatastoreDeployed':
-        return { ...state, status: after(state, 'running'), nodes: event.data.nodes }
-      case 'DeploymentFailed':
-        return { ...state, status: after(state, 'deploy-failed') }
-      case 'DeploymentRetried':
-        return { ...state, status: 'deploying', spec: event.data.spec }
-      case 'DeletionStarted':
-        return { ...state, status: 'deleting' }
-      case 'DeletionAbandoned':
-        return { ...state, status: state.nodes.length === 0 ? 'deploy-failed' : 'running' }
-      case 'DatastoreDeleted':
-        return { ...state, status: 'deleted', nodes: [] }
-      case 'SettingsChanged':
-        return { ...state, spec: settled(state.spec, event.data.settings) }
-      case 'SourcesTrusted':
-      case 'SourcesRevoked': {
-        const jobsSeen = new Set([...state.jobsSeen, event.data.jobId])
-        return { ...state, spec: { ...state.spec, trusted: trustedAfter(state.spec.trusted, event) }, jobsSeen }
-      }
-      case 'DatastoreChanged': {
-        const { change, nodes } = event.data
-        return { ...state, spec: changed(state, change).spec, nodes }
-      }
-      case 'JobQueued': {
-        const { jobId, kind, change } = event.data
-        const job = { jobId, kind, ...(change === undefined ? {} : { change }) }
-        return { ...state, queue: [...state.queue, job], jobsSeen: new Set([...state.jobsSeen, jobId]) }
-      }
-      case 'JobDropped':
-        return over(state, event.data, 'dropped')
-      case 'JobEnded':
-        return over(state, event.data, event.data.end)
-      case 'JobAdmitted':
-        return { ...state, built: builtAfter(state.built, event.data) }
-      case 'JobCancellationAsked':
-      case 'ChangeAbandoned':
-        return state
-    }
-  },
+  evolve,
 }
-
-type Over = { readonly jobId: string; readonly at: string }
-
-const over = (state: Live, { jobId, at: endedAt }: Over, end: PastJob['end']): Live => {
-  const queue = state.queue.filter((job) => job.jobId !== jobId)
-  const job = state.queue.find((one) => one.jobId === jobId)
-  if (job === undefined) return { ...state, queue }
-  const { kind, change: wanted } = job
-  const ended: PastJob = { kind, end, endedAt, ...(wanted === undefined ? {} : { change: wanted }) }
-  return { ...state, queue, past: new Map([...state.past, [jobId, ended]]) }
-}
-
-/** The status a job leaves behind, unless the datastore is on its way out already. */
-const after = <S extends 'running' | 'deploy-failed'>(state: Exclude<Datastore, { status: 'absent' }>, status: S) =>
-  state.status === 'deleting' || state.status === 'deleted' ? state.status : status
 
 const create = ({ datastoreId, jobId, spec, fingerprint, now }: CreateDatastore['data'], state: Datastore): Decided => {
   if (state.status !== 'absent') {
@@ -138,7 +70,7 @@ const create = ({ datastoreId, jobId, spec, fingerprint, now }: CreateDatastore[
   return [
     { type: 'DatastoreCreated', data: { ...about, spec, fingerprint } },
     { type: 'JobQueued', data: { ...about, ...job, ownerId: spec.ownerId } },
-    { type: 'JobAdmitted', data: { ...about, ...job, input: { datastoreId, spec, nodes: [] } } },
+    { type: 'JobAdmitted', data: { ...about, ...job, input: { datastoreId, spec, nodes: [], epoch: 1 } } },
   ]
 }
 
@@ -148,33 +80,13 @@ const remove = ({ datastoreId, jobId, now }: DeleteDatastore['data'], state: Liv
   const about = { datastoreId, at: now }
   const because = 'the datastore is to be deleted'
   const job = { jobId, kind: 'delete-datastore' } as const
-  const [atWork, ...waiting] = state.queue
+  const running = [state.atWork, state.failover?.jobId ?? null].filter((one) => one !== null)
   return [
     { type: 'DeletionStarted', data: about },
-    ...waiting.flatMap((dropped) => drop(dropped, because, about)),
-    ...(atWork ? [{ type: 'JobCancellationAsked', data: { ...about, jobId: atWork.jobId, because } } as const] : []),
+    ...waitingIn(state).flatMap((dropped) => drop(dropped, because, about)),
+    ...running.map((one) => ({ type: 'JobCancellationAsked', data: { ...about, jobId: one, because } }) as const),
     { type: 'JobQueued', data: { ...about, ...job, ownerId: state.spec.ownerId } },
-    ...(atWork ? [] : [admit(job, state, about)]),
-  ]
-}
-
-/** The datastore as it will be once everything that is queued is done: what a further change is held against. */
-export const planned = (state: Live): Shape =>
-  state.queue.reduce<Shape>((shape, job) => (job.change === undefined ? shape : changed(shape, job.change)), state)
-
-const change = ({ datastoreId, jobId, change: wanted, now }: ChangeDatastore['data'], state: Live): Decided => {
-  if (state.jobsSeen.has(jobId)) return []
-  const unfit = unfitness(state)
-  if (unfit !== undefined) return unfit
-  const shape = planned(state)
-  const refusal = refusalOf(shape, wanted)
-  if (refusal !== undefined) return refusal
-  if (isSo(shape, wanted)) return []
-  const about = { datastoreId, at: now }
-  const job = { jobId, kind: wanted.kind, change: wanted }
-  return [
-    { type: 'JobQueued', data: { ...about, ...job, ownerId: state.spec.ownerId } },
-    ...(state.queue.length === 0 ? [admit(job, state, about)] : []),
+    ...(running.length > 0 ? [] : [admit(job, state, about)]),
   ]
 }
 
@@ -193,13 +105,12 @@ const trust = (command: TrustSources | RevokeSources, state: Live): Decided => {
   const about = { datastoreId, at: now }
   const event = command.type === 'TrustSources' ? trusted(command.data, state.spec) : revoked(command.data, state.spec)
   if ('rejected' in event) return event
-  const [, ...waiting] = state.queue
-  if (waiting.some(({ kind }) => kind === 'apply-firewall')) return [event]
+  if (waitingIn(state).some(({ kind }) => kind === 'apply-firewall')) return [event]
   const job = { jobId, kind: 'apply-firewall', change: { kind: 'apply-firewall' } } as const
   return [
     event,
     { type: 'JobQueued', data: { ...about, ...job, ownerId: state.spec.ownerId } },
-    ...(state.queue.length === 0 ? [admit(job, afterAll(state, [event]), about)] : []),
+    ...(isFree(state) ? [admit(job, afterAll(state, [event]), about)] : []),
   ]
 }
 
@@ -208,15 +119,15 @@ const changeSettings = ({ datastoreId, settings, now }: ChangeSettings['data'], 
 
 const stopJob = ({ datastoreId, jobId, because, now }: StopJob['data'], state: Live): Decided => {
   const about = { datastoreId, at: now }
-  const place = state.queue.findIndex((job) => job.jobId === jobId)
-  const job = state.queue[place]
+  if (state.failover?.jobId === jobId) return reject('job-must-be-done', 'a datastore without a primary is not left so')
+  const job = state.queue.find((one) => one.jobId === jobId)
   if (job === undefined) {
     return state.jobsSeen.has(jobId) ? [] : reject('job-not-found', `the datastore has no job ${jobId}`)
   }
   if (job.change !== undefined && mustBeDone(job.change.kind)) {
     return reject('job-must-be-done', 'the job carries out what holds already; it cannot be taken back')
   }
-  if (place === 0) return [{ type: 'JobCancellationAsked', data: { ...about, jobId, because } }]
+  if (state.atWork === jobId) return [{ type: 'JobCancellationAsked', data: { ...about, jobId, because } }]
   const dropped = drop(job, because, about)
   // Nothing would ever end a deletion that nobody carries out.
   return job.kind === 'delete-datastore' ? [{ type: 'DeletionAbandoned', data: { ...about, because } }, ...dropped] : dropped
@@ -244,49 +155,28 @@ const deployed = (begun: DatastoreEvent, jobId: string, before: Live): readonly 
   const job = { jobId, kind: 'deploy-datastore' } as const
   const state = afterAll(before, [begun])
   const queued: DatastoreEvent = { type: 'JobQueued', data: { datastoreId, at, ...job, ownerId: state.spec.ownerId } }
-  return [begun, queued, ...(state.queue.length === 0 ? [admit(job, state, { datastoreId, at })] : [])]
+  return [begun, queued, ...(isFree(state) ? [admit(job, state, { datastoreId, at })] : [])]
 }
 
-const endJob = ({ datastoreId, jobId, end, because, nodes, now }: RecordJobEnded['data'], state: Live): Decided => {
-  const [atWork] = state.queue
-  if (atWork?.jobId !== jobId) return []
+const endJob = (data: RecordJobEnded['data'], state: Live): Decided => {
+  const { datastoreId, jobId, end, because, now } = data
   const about = { datastoreId, at: now }
+  const { failover } = state
+  if (failover?.jobId === jobId) {
+    const ended = endFailover(failover, data, state)
+    return [...ended, ...goOn(afterAll(state, ended), about)]
+  }
+  const work = workOf(state)
+  if (work?.jobId !== jobId) return []
+  const nodes = (work.epoch ?? 0) < state.primacy.epoch ? inTheirRoles(data.nodes, state) : data.nodes
   const ended: readonly DatastoreEvent[] = [
-    outcomeOf(atWork, state, { end, because, nodes, about }),
-    { type: 'JobEnded', data: { ...about, jobId, kind: atWork.kind, end, because } },
+    outcomeOf(work, state, { end, because, nodes, about }),
+    ...(end === 'finished' ? recoveredBy(work.change, state, about) : []),
+    { type: 'JobEnded', data: { ...about, jobId, kind: work.kind, end, because } },
   ]
   return [...ended, ...goOn(afterAll(state, ended), about)]
 }
 
-const afterAll = (state: Live, events: readonly DatastoreEvent[]): Live =>
-  events.reduce<Live>((folded, event) => {
-    const next = datastore.evolve(folded, event)
-    if (next.status === 'absent') throw new Error('BUG: a datastore has gone from its own events')
-    return next
-  }, state)
-
-/** Admits the next job that still makes sense; those that do not are dropped. */
-const goOn = (state: Live, about: About): readonly DatastoreEvent[] => {
-  const [next] = state.queue
-  if (next === undefined) return []
-  const because = next.change === undefined ? undefined : whyNot(next.change, state)
-  if (because === undefined) return [admit(next, state, about)]
-  const dropped = drop(next, because, about)
-  return [...dropped, ...goOn(afterAll(state, dropped), about)]
-}
-
-/** Why a change whose turn has come is not begun; undefined when it is. */
-const whyNot = (wanted: Change, state: Live): string | undefined =>
-  (unfitness(state) ?? refusalOf(state, wanted))?.because ?? (isSo(state, wanted) ? 'it is so already' : undefined)
-
-type About = { readonly datastoreId: string; readonly at: string }
-export type Live = Exclude<Datastore, { status: 'absent' }>
-
-const admit = ({ jobId, kind, change: wanted }: QueuedJob, state: Live, about: About): DatastoreEvent => {
-  const { datastoreId, nodes } = state
-  const input: JobInput =
-    wanted === undefined
-      ? { datastoreId, spec: state.spec, nodes }
-      : { datastoreId, spec: specAtWork(state, wanted), nodes, change: wanted }
-  return { type: 'JobAdmitted', data: { ...about, jobId, kind, input } }
-}
+/** What a job knows of roles that was admitted before the last failover is of long ago. */
+const inTheirRoles = (found: readonly NodeState[], { nodes }: Live): readonly NodeState[] =>
+  found.map((node) => ({ ...node, role: nodes.find(({ nodeId }) => nodeId === node.nodeId)?.role ?? 'replica' }))

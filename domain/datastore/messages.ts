@@ -2,7 +2,16 @@ import type { Event } from '../kernel/decider.ts'
 import type { Instant } from '../kernel/time.ts'
 import type { Sealed } from '../kernel/sealed.ts'
 import type { Change, ChangeKind, ChangeRejection, FreshNode } from './changes/index.ts'
-import type { DatastoreSpec, HighAvailability, NodeState, TrustedSource, Wording } from './spec.ts'
+import type {
+  RecordServerRestart, ReportDiskUsage, ReportNodeBack, ReportNodeSilent, ReportPrimaryUnreachable,
+} from './reports.ts'
+import type { FencedBy } from '../job/orders.ts'
+import type { FailoverLearnt } from '../job/saga.ts'
+import type { DatastoreSpec, HighAvailability, NodeRole, NodeState, TrustedSource, Wording } from './spec.ts'
+
+export type {
+  RecordServerRestart, ReportDiskUsage, ReportNodeBack, ReportNodeSilent, ReportPrimaryUnreachable, VolumeUsage,
+} from './reports.ts'
 
 export type JobKind = 'deploy-datastore' | 'delete-datastore' | ChangeKind
 export type JobEnd = 'finished' | 'failed' | 'cancelled'
@@ -15,6 +24,8 @@ export type JobInput = {
   readonly nodes: readonly NodeState[]
   /** What it does to a datastore that is there. */
   readonly change?: Change
+  /** Counted up with every job of the datastore: what was decided later goes before. Absent in jobs of long ago: 0. */
+  readonly epoch?: number
 }
 
 /** What a tenant may set without a job. What is absent stays as it is. */
@@ -73,11 +84,49 @@ export type JobCancellationAsked = Event<
   'JobCancellationAsked',
   About<{ readonly jobId: string; readonly because: string }>
 >
+/** The job at work is to end where it stands, and nothing of it is undone: what follows it sees to that. */
+export type JobAbandonmentAsked = Event<'JobAbandonmentAsked', About<{ readonly jobId: string; readonly because: string }>>
 /** The job never began: something made it pointless. */
 export type JobDropped = Event<'JobDropped', About<{ readonly jobId: string; readonly kind: JobKind; readonly because: string }>>
 export type JobEnded = Event<
   'JobEnded',
   About<{ readonly jobId: string; readonly kind: JobKind; readonly end: JobEnd; readonly because: string | null }>
+>
+
+/** Another node is the primary: computed from what the failover found out. */
+export type PrimaryChanged = Event<
+  'PrimaryChanged',
+  About<{
+    readonly jobId: string
+    readonly epoch: number
+    readonly formerId: string
+    readonly primaryId: string
+    /** Of what was written on the former primary, at most so much is lost; null: nobody knows. */
+    readonly lostBytesMax: number | null
+    readonly fencedBy: FencedBy
+    /** When the former primary was last seen to take writes. */
+    readonly lastSeenAt: Instant
+    readonly because: string
+    /** When its name led to the new one. */
+    readonly writesBackAt: Instant
+  }>
+>
+/** The primary is lost, and its place is not taken by another one before `until`: that has happened too often of late. */
+export type FailoverHeldBack = Event<
+  'FailoverHeldBack',
+  About<{ readonly primaryId: string; readonly lastSeenAt: Instant; readonly until: Instant; readonly because: string }>
+>
+/** A node does not do its part. */
+export type NodeLost = Event<
+  'NodeLost',
+  About<{ readonly nodeId: string; readonly since: Instant; readonly because: string }>
+>
+/** A node that was lost does its part again. */
+export type NodeRecovered = Event<'NodeRecovered', About<{ readonly nodeId: string; readonly downMs: number }>>
+/** A server that had died was started again where it was. */
+export type ServerRestarted = Event<
+  'ServerRestarted',
+  About<{ readonly nodeId: string; readonly role: NodeRole; readonly downSince: Instant; readonly backAt: Instant }>
 >
 
 export type DatastoreEvent =
@@ -96,8 +145,14 @@ export type DatastoreEvent =
   | JobQueued
   | JobAdmitted
   | JobCancellationAsked
+  | JobAbandonmentAsked
   | JobDropped
   | JobEnded
+  | PrimaryChanged
+  | FailoverHeldBack
+  | NodeLost
+  | NodeRecovered
+  | ServerRestarted
 
 export type CreateDatastore = {
   readonly type: 'CreateDatastore'
@@ -124,6 +179,8 @@ export type RecordJobEnded = {
     readonly because: string | null
     /** What the job found out about the nodes. */
     readonly nodes: readonly NodeState[]
+    /** What a failover found out, as far as it came. */
+    readonly failover?: FailoverLearnt
     readonly now: Instant
   }
 }
@@ -175,21 +232,6 @@ export type RetryJob = {
   }
 }
 
-/** How full a node's volume is; `totalBytes` is all that can ever be in it. */
-export type VolumeUsage = { readonly nodeId: string; readonly usedBytes: number; readonly totalBytes: number }
-/** From the controller, by way of the runner: how full the volumes were, of those nodes that answered. */
-export type ReportDiskUsage = {
-  readonly type: 'ReportDiskUsage'
-  readonly data: {
-    readonly datastoreId: string
-    /** Of the job that may follow from it. */
-    readonly jobId: string
-    readonly observedAt: Instant
-    readonly volumes: readonly VolumeUsage[]
-    readonly now: Instant
-  }
-}
-
 export type DatastoreCommand =
   | CreateDatastore
   | DeleteDatastore
@@ -201,6 +243,10 @@ export type DatastoreCommand =
   | RetryJob
   | RecordJobEnded
   | ReportDiskUsage
+  | ReportPrimaryUnreachable
+  | ReportNodeSilent
+  | ReportNodeBack
+  | RecordServerRestart
 export type DatastoreRejection =
   | 'datastore-not-found'
   | 'datastore-not-running'

@@ -1,6 +1,6 @@
 import { reject } from '../kernel/decider.ts'
 import { changed } from './changes/index.ts'
-import type { Live, QueuedJob } from './datastore.ts'
+import type { Live, QueuedJob } from './state.ts'
 import type { DatastoreEvent, RecordJobEnded } from './messages.ts'
 
 type About = { readonly datastoreId: string; readonly at: string }

@@ -36,6 +36,7 @@ export const again = (
 ): Again | Rejection<'job-not-retriable'> => {
   const { kind, change, end } = past
   if (end === 'finished') return reject('job-not-retriable', `job ${retried} has finished: there is nothing to do again`)
+  if (kind === 'fail-over') return reject('job-not-retriable', 'a failover begins by itself, when the primary is lost')
   if (change !== undefined) return { does: 'change', change: anew(change, fresh) }
   return kind === 'delete-datastore' ? { does: 'delete' } : { does: 'deploy', nodes: renewed(spec, fresh) }
 }

@@ -38,6 +38,10 @@ export const job = (sagas: Sagas): Decider<JobCommand, JobEvent, Job, JobRejecti
           if (standing === 'waiting') repeat(decision, key, attempt + 1)
         }
         return decision.events
+      case 'AbandonJob': {
+        const { now, because } = command.data
+        return [{ type: 'JobAbandoned', data: { ...about(state, now), because } }]
+      }
       case 'CancelJob':
         if (state.because !== null) return []
         if (isPastReturn(saga, state)) {

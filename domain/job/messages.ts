@@ -49,6 +49,9 @@ export type JobFinished = Event<'JobFinished', About>
 /** Unwound: everything the job made is gone. */
 export type JobUnwound = Event<'JobUnwound', About<{ readonly because: string; readonly cancelled: boolean }>>
 
+/** The job ends where it stands; nothing is undone. */
+export type JobAbandoned = Event<'JobAbandoned', About<{ readonly because: string }>>
+
 export type JobEvent =
   | JobStarted
   | StepOrdered
@@ -60,6 +63,7 @@ export type JobEvent =
   | UnwindingBegun
   | JobFinished
   | JobUnwound
+  | JobAbandoned
 
 export type StartJob = {
   readonly type: 'StartJob'
@@ -76,8 +80,14 @@ export type CancelJob = {
   readonly data: { readonly jobId: string; readonly because: string; readonly now: Instant }
 }
 
+/** The job ends at once, wherever it stands: another one sees to what it leaves. */
+export type AbandonJob = {
+  readonly type: 'AbandonJob'
+  readonly data: { readonly jobId: string; readonly because: string; readonly now: Instant }
+}
+
 /** What waits to be repeated is repeated now. */
 export type ResumeJob = { readonly type: 'ResumeJob'; readonly data: { readonly jobId: string; readonly now: Instant } }
 
-export type JobCommand = StartJob | RecordOutcome | PassTime | CancelJob | ResumeJob
+export type JobCommand = StartJob | RecordOutcome | PassTime | CancelJob | AbandonJob | ResumeJob
 export type JobRejection = 'job-not-found' | 'job-past-return'

@@ -117,7 +117,13 @@ export type OrderBodies = {
   'cmon.bootstrap-primary': { cluster: ClusterRef; nodeId: string }
   'cmon.join-replica': { cluster: ClusterRef; nodeId: string; primaryId: string }
   /** Tells a member that runs whom to let in, and whom to follow unless it is the primary itself. */
-  'cmon.configure-node': { cluster: ClusterRef; nodeId: string; primaryId: string }
+  'cmon.configure-node': {
+    cluster: ClusterRef
+    nodeId: string
+    primaryId: string
+    /** One that is silent keeps nobody from going on; it is rejoined when it is back. */
+    ifItAnswers?: true
+  }
   /** Tells a member whom to let in, ends the sessions of all others, and starts nothing. */
   'cmon.set-trusted': { cluster: ClusterRef; nodeId: string }
   /** Sees that a replica has received all that a primary, stopped cleanly, has written. */

@@ -1,12 +1,24 @@
 import type { JobInput, JobKind } from '../datastore/messages.ts'
 import type { NodeRole } from '../datastore/spec.ts'
-import type { Order } from './orders.ts'
+import type { Instant } from '../kernel/time.ts'
+import type { FencedBy, Order } from './orders.ts'
 
 /** What a job has found out so far about the nodes. */
 export type Learned = {
   readonly nodes: Readonly<
     Record<string, { readonly privateAddress?: string; readonly publicAddress?: string; readonly role?: NodeRole }>
   >
+  readonly failover?: FailoverLearnt
+}
+
+/** What a failover has found out: by what the lost primary is fenced, who is to take its place, who holds how much. */
+export type FailoverLearnt = {
+  readonly fencedBy?: FencedBy
+  readonly elected?: string
+  /** The last position, in bytes, that each replica which was asked has received. */
+  readonly positions?: Readonly<Record<string, number>>
+  /** When the primary's name led to the node that was promoted. */
+  readonly writesBackAt?: Instant
 }
 
 export type Facts = { readonly input: JobInput; readonly learned: Learned }
@@ -56,6 +68,9 @@ export type Sagas = Readonly<Record<JobKind, (input: JobInput) => Saga>>
 
 /** The key of a step that has only one order. */
 export const ONLY = 'all'
+
+/** The order of a failover from whose success on writes reach the new primary. */
+export const WRITES_BACK = `${ONLY}/endpoint`
 
 /** Whether an order's key is the id of the node it is about. */
 export const isNodeKey = (key: string): boolean => key !== ONLY && !key.startsWith(`${ONLY}/`)

@@ -1,8 +1,8 @@
 import type { JobInput, JobKind } from '../datastore/messages.ts'
 import type { Instant } from '../kernel/time.ts'
-import type { JobEvent } from './messages.ts'
+import type { JobEvent, StepSucceeded } from './messages.ts'
 import type { Course, Extending, OrderResult } from './orders.ts'
-import type { Facts, Learned } from './saga.ts'
+import { type Facts, type FailoverLearnt, type Learned, WRITES_BACK } from './saga.ts'
 
 /** One order of the step at hand. */
 export type Work =
@@ -54,8 +54,8 @@ export const evolve = (state: Job, event: JobEvent): Job => {
       return { ...state, step, course, work: { ...(same ? state.work : {}), [key]: work } }
     }
     case 'StepSucceeded': {
-      const { key, attempt, result } = event.data
-      const learned = state.course === 'forward' ? learn(state.learned, key, result) : state.learned
+      const { key, attempt } = event.data
+      const learned = state.course === 'forward' ? learn(state, event) : state.learned
       return { ...state, learned, work: { ...state.work, [key]: { state: 'done', attempt } } }
     }
     case 'StepFailed': {
@@ -69,6 +69,8 @@ export const evolve = (state: Job, event: JobEvent): Job => {
       return { ...state, because: event.data.because }
     case 'JobFinished':
       return { ...state, status: 'finished' }
+    case 'JobAbandoned':
+      return { ...state, status: 'failed', because: event.data.because }
     case 'JobUnwound':
       return { ...state, status: state.cancelled ? 'cancelled' : 'failed' }
     case 'StepNoted': {
@@ -83,10 +85,19 @@ export const evolve = (state: Job, event: JobEvent): Job => {
 }
 
 /** Results of a node's order are kept under the node, which is the order's key. */
-const learn = (learned: Learned, key: string, { privateAddress, publicAddress, roles }: OrderResult): Learned => {
+const learn = ({ kind, learned }: LiveJob, { data: { key, result, at } }: StepSucceeded): Learned => {
+  const { privateAddress, publicAddress, roles } = result
   const nodes = { ...learned.nodes }
   if (privateAddress !== undefined) nodes[key] = { ...nodes[key], privateAddress }
   if (publicAddress !== undefined) nodes[key] = { ...nodes[key], publicAddress }
   for (const [nodeId, role] of Object.entries(roles ?? {})) nodes[nodeId] = { ...nodes[nodeId], role }
-  return { nodes }
+  if (kind !== 'fail-over') return { nodes }
+  const back = key === WRITES_BACK ? { writesBackAt: at } : {}
+  return { nodes, failover: { ...learned.failover, ...learntOfFailover(result), ...back } }
 }
+
+const learntOfFailover = ({ fencedBy, elected, positions }: OrderResult): FailoverLearnt => ({
+  ...(fencedBy === undefined ? {} : { fencedBy }),
+  ...(elected === undefined ? {} : { elected }),
+  ...(positions === undefined ? {} : { positions }),
+})

@@ -6,3 +6,6 @@ export const later = (at: Instant, ms: number): Instant => new Date(Date.parse(a
 
 /** Whether `now` has reached `at`. */
 export const reached = (at: Instant, now: Instant): boolean => now >= at
+
+/** How many milliseconds it is from one instant to another; never less than 0. */
+export const msBetween = (from: Instant, to: Instant): number => Math.max(0, Date.parse(to) - Date.parse(from))

@@ -81,7 +81,7 @@ const bodies = {
   'cmon.install-node': atNode,
   'cmon.bootstrap-primary': atNode,
   'cmon.join-replica': atNode.extend({ primaryId: id }),
-  'cmon.configure-node': atNode.extend({ primaryId: id }),
+  'cmon.configure-node': atNode.extend({ primaryId: id, ifItAnswers: z.literal(true).exactOptional() }),
   'cmon.set-trusted': atNode,
   'cmon.catch-up': atNode.extend({ formerId: id }),
   'cmon.promote-replica': atNode,

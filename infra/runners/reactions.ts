@@ -53,12 +53,16 @@ export const reactToDatastore = async (
     // A job past its point of no return refuses, and is carried to its end: so it should be.
     await sendJob({ type: 'CancelJob', data: { jobId, because, now: now() } }, causedBy(event, 'cancel'))
   }
+  if (event.type === 'JobAbandonmentAsked') {
+    const { jobId, because } = event.data
+    await sendJob({ type: 'AbandonJob', data: { jobId, because, now: now() } }, causedBy(event, 'abandon'))
+  }
 }
 
 /** What follows from an event of a job. Safe to repeat. */
 export const reactToJob = async (reactor: Reactor, event: Recorded<JobEvent>): Promise<void> => {
   if (event.type === 'StepOrdered') return publish(reactor, event)
-  if (event.type === 'JobFinished' || event.type === 'JobUnwound') return endJob(reactor, event)
+  if (event.type === 'JobFinished' || event.type === 'JobUnwound' || event.type === 'JobAbandoned') return endJob(reactor, event)
 }
 
 type StepOrdered = Extract<JobEvent, { type: 'StepOrdered' }>
@@ -92,7 +96,7 @@ const isStillAwaited = async (
 
 const endJob = async (
   { store, sendDatastore, now, log }: Reactor,
-  event: Recorded<Extract<JobEvent, { type: 'JobFinished' | 'JobUnwound' }>>,
+  event: Recorded<Extract<JobEvent, { type: 'JobFinished' | 'JobUnwound' | 'JobAbandoned' }>>,
 ): Promise<void> => {
   const { jobId, datastoreId } = event.data
   const state = (await jobEvents(store, jobId)).reduce(evolve, { status: 'absent' })
@@ -100,7 +104,9 @@ const endJob = async (
     throw new Error(`BUG: job ${jobId} has ended and has not`)
   }
   const end: JobEnd = state.status
-  const data = { datastoreId, jobId, end, because: state.because, nodes: nodesOf(state), now: now() }
+  const { because, learned: { failover } } = state
+  const learnt = failover === undefined ? {} : { failover }
+  const data = { datastoreId, jobId, end, because, nodes: nodesOf(state), ...learnt, now: now() }
   await sendDatastore({ type: 'RecordJobEnded', data }, causedBy(event, 'end'))
   log.info?.({ jobId, datastoreId, end }, 'a job has ended')
 }

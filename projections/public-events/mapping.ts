@@ -147,8 +147,15 @@ const mapping: Mapping = {
   JobCancellationAsked: ({ data: { jobId, datastoreId } }) => [
     { type: 'dev.ccx.job.cancellation-asked.v1', subject: `jobs/${jobId}`, data: { jobId, datastoreId } },
   ],
+  // Told of by JobEnded.
+  JobAbandonmentAsked: nothing,
   JobDropped: ({ data }) => ofKind('dev.ccx.job.dropped.v1', data),
   JobEnded: ({ data }) => ofKind(END[data.end], data),
+  PrimaryChanged: nothing,
+  FailoverHeldBack: nothing,
+  NodeLost: nothing,
+  NodeRecovered: nothing,
+  ServerRestarted: nothing,
   JobStarted: ({ data: { jobId, datastoreId, kind, steps } }) => [
     {
       type: 'dev.ccx.job.started.v1',
@@ -166,6 +173,7 @@ const mapping: Mapping = {
   // Told of by JobEnded, which comes with what the job has changed of its datastore.
   JobFinished: nothing,
   JobUnwound: nothing,
+  JobAbandoned: nothing,
 
   // The operators' own affair.
   AdmissionStopped: nothing,

@@ -5,7 +5,8 @@ import { datastore } from '../../domain/datastore/datastore.ts'
 import type { DatastoreCommand, DatastoreEvent, JobEnd, JobKind } from '../../domain/datastore/messages.ts'
 import type { DatastoreSpec, NodeState } from '../../domain/datastore/spec.ts'
 import { exampleNodes, exampleSpec, noon } from '../support/examples.ts'
-import { fold, given } from '../support/given.ts'
+import { fold } from '../support/given.ts'
+import { givenDatastore } from '../support/given-datastore.ts'
 import { sealed } from '../support/personal-data.ts'
 
 const test = suite('a datastore that is changed')
@@ -100,17 +101,17 @@ const gone: readonly DatastoreEvent[] = [...leaving, { type: 'DatastoreDeleted',
 const growing = [...running, queued('job_2', adding(4)), admitted('job_2', adding(4), { at: specOf(1, 2, 3, 4) })]
 
 test('a change of a datastore that has nothing else to do begins at once', () => {
-  given(datastore, ...running)
+  givenDatastore(...running)
     .when(change('job_2', adding(4)))
     .then(queued('job_2', adding(4)), admitted('job_2', adding(4), { at: specOf(1, 2, 3, 4) }))
-  given(datastore, ...running)
+  givenDatastore(...running)
     .when(change('job_2', removing(3)))
     .then(queued('job_2', removing(3)), admitted('job_2', removing(3)))
 })
 
 test('two changes sent back to back both are taken, and the second waits for its turn', () => {
-  given(datastore, ...growing).when(change('job_3', removing(2))).then(queued('job_3', removing(2)))
-  given(datastore, ...growing, queued('job_3', removing(2)))
+  givenDatastore(...growing).when(change('job_3', removing(2))).then(queued('job_3', removing(2)))
+  givenDatastore(...growing, queued('job_3', removing(2)))
     .when(end('job_2', 'finished', statesOf(1, 2, 3, 4)))
     .then(
       changed('job_2', adding(4), statesOf(1, 2, 3, 4)),
@@ -120,8 +121,8 @@ test('two changes sent back to back both are taken, and the second waits for its
 })
 
 test('a change may be asked for while the datastore is deployed, and is made when it is up', () => {
-  given(datastore, ...deploying).when(change('job_2', adding(4))).then(queued('job_2', adding(4)))
-  given(datastore, ...deploying, queued('job_2', adding(4)))
+  givenDatastore(...deploying).when(change('job_2', adding(4))).then(queued('job_2', adding(4)))
+  givenDatastore(...deploying, queued('job_2', adding(4)))
     .when(end('job_1', 'finished', nodes))
     .then(deployed, deployEnded, admitted('job_2', adding(4), { at: specOf(1, 2, 3, 4) }))
 })
@@ -129,7 +130,7 @@ test('a change may be asked for while the datastore is deployed, and is made whe
 test('the same change under the same job id happens once, whatever has become of it', () => {
   const done = [...growing, changed('job_2', adding(4), statesOf(1, 2, 3, 4)), ended('job_2', 'add-nodes', 'finished')]
   for (const history of [growing, done, [...leaving, queued('job_2', adding(4)), dropped('job_2', 'add-nodes', 'x')]]) {
-    given(datastore, ...history).when(change('job_2', adding(4))).thenNothing()
+    givenDatastore(...history).when(change('job_2', adding(4))).thenNothing()
   }
 })
 
@@ -140,8 +141,8 @@ test('what cannot be changed any more, or never could, refuses every change', ()
     [gone, 'datastore-not-found'],
     [[], 'datastore-not-found'],
   ] as const) {
-    given(datastore, ...history).when(change('job_2', adding(4))).thenRejected(code)
-    given(datastore, ...history)
+    givenDatastore(...history).when(change('job_2', adding(4))).thenRejected(code)
+    givenDatastore(...history)
       .when({ type: 'ChangeSettings', data: { datastoreId, settings: { tags: [] }, now: noon } })
       .thenRejected(code)
   }
@@ -155,27 +156,27 @@ test('a node that is not there, and the primary, cannot be removed, and neither 
     [removing(1, 2, 3), 'no-node-left'],
     [adding(4, 5, 6), 'node-limit-reached'],
   ] as const) {
-    given(datastore, ...running).when(change('job_2', wanted)).thenRejected(code)
+    givenDatastore(...running).when(change('job_2', wanted)).thenRejected(code)
   }
 })
 
 test('a change is held against the datastore as it will be once everything that is queued is done', () => {
   const both = [...growing, queued('job_3', removing(2))]
-  given(datastore, ...both).when(change('job_4', removing(2))).thenRejected('node-not-found')
-  given(datastore, ...both).when(change('job_4', removing(4))).then(queued('job_4', removing(4)))
-  given(datastore, ...growing).when(change('job_3', adding(5, 6))).thenRejected('node-limit-reached')
-  given(datastore, ...both).when(change('job_4', adding(5, 6))).then(queued('job_4', adding(5, 6)))
+  givenDatastore(...both).when(change('job_4', removing(2))).thenRejected('node-not-found')
+  givenDatastore(...both).when(change('job_4', removing(4))).then(queued('job_4', removing(4)))
+  givenDatastore(...growing).when(change('job_3', adding(5, 6))).thenRejected('node-limit-reached')
+  givenDatastore(...both).when(change('job_4', adding(5, 6))).then(queued('job_4', adding(5, 6)))
 })
 
 test('a primary that is to be relieved can be removed afterwards, and the one that is to relieve it cannot', () => {
   const relieved = [...growing, queued('job_3', promoting(2))]
-  given(datastore, ...relieved).when(change('job_4', removing(1))).then(queued('job_4', removing(1)))
-  given(datastore, ...relieved).when(change('job_4', removing(2))).thenRejected('node-is-primary')
+  givenDatastore(...relieved).when(change('job_4', removing(1))).then(queued('job_4', removing(1)))
+  givenDatastore(...relieved).when(change('job_4', removing(2))).thenRejected('node-is-primary')
 })
 
 test('a change that makes no sense any more when its turn comes is dropped, and the next one begins', () => {
   const waiting = [...growing, queued('job_3', removing(4)), queued('job_4', removing(3))]
-  given(datastore, ...waiting)
+  givenDatastore(...waiting)
     .when(end('job_2', 'failed', [], 'no room'))
     .then(
       abandoned('job_2', adding(4), 'no room'),
@@ -195,14 +196,14 @@ test('a change that was undone leaves the datastore as it was', () => {
 test('a node that was removed is known no more, though the job that removed it knew it', () => {
   const shrinking = [...running, queued('job_2', removing(3)), admitted('job_2', removing(3))]
   const done = [changed('job_2', removing(3), statesOf(1, 2)), ended('job_2', 'remove-nodes', 'finished')]
-  given(datastore, ...shrinking).when(end('job_2', 'finished', nodes)).then(...done)
-  given(datastore, ...shrinking, ...done)
+  givenDatastore(...shrinking).when(end('job_2', 'finished', nodes)).then(...done)
+  givenDatastore(...shrinking, ...done)
     .when(change('job_3', adding(4)))
     .then(queued('job_3', adding(4)), admitted('job_3', adding(4), { at: specOf(1, 2, 4), known: statesOf(1, 2) }))
 })
 
 test('a failed deployment drops the changes that wait for it', () =>
-  given(datastore, ...deploying, queued('job_2', adding(4)), queued('job_3', removing(2)))
+  givenDatastore(...deploying, queued('job_2', adding(4)), queued('job_3', removing(2)))
     .when(end('job_1', 'failed', [], 'no room'))
     .then(
       failed,
@@ -214,10 +215,10 @@ test('a failed deployment drops the changes that wait for it', () =>
 test('a deletion drops the changes that wait, and cancels the one at work', () => {
   const because = 'the datastore is to be deleted'
   const asked = [deletion, cancelling('job_2', because), plain('job_9', 'delete-datastore')]
-  given(datastore, ...growing, queued('job_3', removing(2)))
+  givenDatastore(...growing, queued('job_3', removing(2)))
     .when(remove)
     .then(deletion, ...neverBegun('job_3', removing(2), because), ...asked.slice(1))
-  given(datastore, ...growing, ...asked)
+  givenDatastore(...growing, ...asked)
     .when(end('job_2', 'cancelled', statesOf(1, 2, 3, 4), because))
     .then(
       abandoned('job_2', adding(4), because),
@@ -229,7 +230,7 @@ test('a deletion drops the changes that wait, and cancels the one at work', () =
 test('a change that was past its return is in the deletion that waited for it', () => {
   const because = 'the datastore is to be deleted'
   const shrinking = [...running, queued('job_2', removing(3)), admitted('job_2', removing(3))]
-  given(datastore, ...shrinking, deletion, cancelling('job_2', because), plain('job_9', 'delete-datastore'))
+  givenDatastore(...shrinking, deletion, cancelling('job_2', because), plain('job_9', 'delete-datastore'))
     .when(end('job_2', 'finished', nodes))
     .then(changed('job_2', removing(3), statesOf(1, 2)), ended('job_2', 'remove-nodes', 'finished'), {
       type: 'JobAdmitted',
@@ -245,22 +246,22 @@ test('a change that was past its return is in the deletion that waited for it', 
 test('the job at work is asked to stop, and one that waits never begins', () => {
   const because = 'its owner wants it so'
   const waiting = [...growing, queued('job_3', removing(2))]
-  given(datastore, ...waiting).when(stop('job_2')).then(cancelling('job_2', because))
-  given(datastore, ...waiting).when(stop('job_3')).then(...neverBegun('job_3', removing(2), because))
+  givenDatastore(...waiting).when(stop('job_2')).then(cancelling('job_2', because))
+  givenDatastore(...waiting).when(stop('job_3')).then(...neverBegun('job_3', removing(2), because))
 })
 
 test('a job that has ended cannot be stopped, and one that never was is not found', () => {
   const done = [...growing, changed('job_2', adding(4), statesOf(1, 2, 3, 4)), ended('job_2', 'add-nodes', 'finished')]
-  given(datastore, ...done).when(stop('job_2')).thenNothing()
-  given(datastore, ...done).when(stop('job_7')).thenRejected('job-not-found')
-  given(datastore).when(stop('job_2')).thenRejected('datastore-not-found')
+  givenDatastore(...done).when(stop('job_2')).thenNothing()
+  givenDatastore(...done).when(stop('job_7')).thenRejected('job-not-found')
+  givenDatastore().when(stop('job_2')).thenRejected('datastore-not-found')
 })
 
 test('settings are changed at once, whatever job is at work, and later jobs know them', () => {
   const settings = { name: sealed('bills'), maintenance: { dayOfWeek: 7, startHour: 2, endHour: 4 } }
   const event: DatastoreEvent = { type: 'SettingsChanged', data: { ...about, settings } }
-  given(datastore, ...growing).when({ type: 'ChangeSettings', data: { datastoreId, settings, now: noon } }).then(event)
-  given(datastore, ...running, event)
+  givenDatastore(...growing).when({ type: 'ChangeSettings', data: { datastoreId, settings, now: noon } }).then(event)
+  givenDatastore(...running, event)
     .when(change('job_2', removing(3)))
     .then(queued('job_2', removing(3)), admitted('job_2', removing(3), { at: { ...spec, ...settings } }))
 })

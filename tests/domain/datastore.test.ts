@@ -4,7 +4,8 @@ import { datastore } from '../../domain/datastore/datastore.ts'
 import type { DatastoreCommand, DatastoreEvent, JobEnd, JobInput, JobKind } from '../../domain/datastore/messages.ts'
 import type { NodeState } from '../../domain/datastore/spec.ts'
 import { exampleNodes, exampleSpec, noon } from '../support/examples.ts'
-import { fold, given } from '../support/given.ts'
+import { fold } from '../support/given.ts'
+import { givenDatastore } from '../support/given-datastore.ts'
 
 const test = suite('a datastore')
 
@@ -62,47 +63,47 @@ const waitingToLeave = [...deploying, deletion, cancelling('job_1'), queued('job
 const statusAfter = (...events: readonly DatastoreEvent[]): string => fold(datastore, events).status
 
 test('a new datastore is created and its deployment admitted at once', () =>
-  given(datastore).when(create()).then(...deploying))
+  givenDatastore().when(create()).then(...deploying))
 
 test('the same request again changes nothing, whatever has become of the datastore', () => {
-  for (const history of [deploying, running, unmade, leaving, gone]) given(datastore, ...history).when(create()).thenNothing()
+  for (const history of [deploying, running, unmade, leaving, gone]) givenDatastore(...history).when(create()).thenNothing()
 })
 
 test('the same request under another job id changes nothing', () =>
-  given(datastore, ...deploying).when(create('f1', 'job_9')).thenNothing())
+  givenDatastore(...deploying).when(create('f1', 'job_9')).thenNothing())
 
 test('another request under the same id is refused', () => {
   for (const history of [deploying, running, unmade, leaving, gone]) {
-    given(datastore, ...history).when(create('f2')).thenRejected('idempotency-key-reused')
+    givenDatastore(...history).when(create('f2')).thenRejected('idempotency-key-reused')
   }
 })
 
 test('nothing can be asked of a datastore that is not there', () => {
-  given(datastore).when(remove()).thenRejected('datastore-not-found')
-  given(datastore).when(end('job_1', 'finished')).thenRejected('datastore-not-found')
+  givenDatastore().when(remove()).thenRejected('datastore-not-found')
+  givenDatastore().when(end('job_1', 'finished')).thenRejected('datastore-not-found')
 })
 
 test('a deployment that has finished leaves a running datastore and its nodes', () => {
-  given(datastore, ...deploying).when(end('job_1', 'finished', nodes)).then(deployed, ended('job_1', deploy, 'finished'))
+  givenDatastore(...deploying).when(end('job_1', 'finished', nodes)).then(deployed, ended('job_1', deploy, 'finished'))
   assert.is(statusAfter(...running), 'running')
 })
 
 test('a deployment that has failed says why', () => {
-  given(datastore, ...deploying)
+  givenDatastore(...deploying)
     .when(end('job_1', 'failed', [], 'no room'))
     .then(failed, ended('job_1', deploy, 'failed', 'no room'))
   assert.is(statusAfter(...unmade), 'deploy-failed')
 })
 
 test('what a failed deployment found out about nodes is not kept, for they are gone', () => {
-  given(datastore, ...deploying)
+  givenDatastore(...deploying)
     .when(end('job_1', 'failed', nodes, 'no room'))
     .then(failed, ended('job_1', deploy, 'failed', 'no room'))
-  given(datastore, ...unmade).when(remove()).then(deletion, queued('job_2', erase), admitted('job_2', erase))
+  givenDatastore(...unmade).when(remove()).then(deletion, queued('job_2', erase), admitted('job_2', erase))
 })
 
 test('a job that was cancelled without a word ends for that reason', () =>
-  given(datastore, ...deploying)
+  givenDatastore(...deploying)
     .when(end('job_1', 'cancelled'))
     .then(
       { type: 'DeploymentFailed', data: { ...about, because: 'the job was cancelled' } },
@@ -110,13 +111,13 @@ test('a job that was cancelled without a word ends for that reason', () =>
     ))
 
 test('deleting a running datastore admits the job with the nodes there are', () =>
-  given(datastore, ...running).when(remove()).then(deletion, queued('job_2', erase), admitted('job_2', erase, nodes)))
+  givenDatastore(...running).when(remove()).then(deletion, queued('job_2', erase), admitted('job_2', erase, nodes)))
 
 test('deleting while it is deployed asks for the deployment to be cancelled and waits for its end', () =>
-  given(datastore, ...deploying).when(remove()).then(deletion, cancelling('job_1'), queued('job_2', erase)))
+  givenDatastore(...deploying).when(remove()).then(deletion, cancelling('job_1'), queued('job_2', erase)))
 
 test('deleting drops the jobs that wait, in their order', () =>
-  given(datastore, ...deploying, queued('job_7', deploy), queued('job_8', erase))
+  givenDatastore(...deploying, queued('job_7', deploy), queued('job_8', erase))
     .when(remove())
     .then(
       deletion,
@@ -128,13 +129,13 @@ test('deleting drops the jobs that wait, in their order', () =>
 
 test('a dropped job is out of the queue', () => {
   const history = [...deploying, queued('job_7', deploy), dropped('job_7', deploy), queued('job_8', erase)]
-  given(datastore, ...history)
+  givenDatastore(...history)
     .when(end('job_1', 'finished', nodes))
     .then(deployed, ended('job_1', deploy, 'finished'), admitted('job_8', erase, nodes))
 })
 
 test('the deletion is admitted when the cancelled deployment has unwound', () =>
-  given(datastore, ...waitingToLeave)
+  givenDatastore(...waitingToLeave)
     .when(end('job_1', 'cancelled', nodes, because))
     .then(
       { type: 'DeploymentFailed', data: { ...about, because } },
@@ -143,7 +144,7 @@ test('the deletion is admitted when the cancelled deployment has unwound', () =>
     ))
 
 test('the deletion sees the nodes of a deployment that finished before it could be cancelled', () =>
-  given(datastore, ...waitingToLeave)
+  givenDatastore(...waitingToLeave)
     .when(end('job_1', 'finished', nodes))
     .then(deployed, ended('job_1', deploy, 'finished'), admitted('job_2', erase, nodes)))
 
@@ -154,16 +155,16 @@ test('a datastore on its way out stays so, whatever comes of the deployment', ()
 
 test('deleting twice changes nothing, under the same job id or another', () => {
   for (const history of [leaving, waitingToLeave]) {
-    given(datastore, ...history).when(remove()).thenNothing()
-    given(datastore, ...history).when(remove('job_3')).thenNothing()
+    givenDatastore(...history).when(remove()).thenNothing()
+    givenDatastore(...history).when(remove('job_3')).thenNothing()
   }
 })
 
 test('a deleted datastore is not found by who would delete it again', () =>
-  given(datastore, ...gone).when(remove('job_3')).thenRejected('datastore-not-found'))
+  givenDatastore(...gone).when(remove('job_3')).thenRejected('datastore-not-found'))
 
 test('a deletion that has finished leaves nothing', () => {
-  given(datastore, ...leaving).when(end('job_2', 'finished')).then(deleted, ended('job_2', erase, 'finished'))
+  givenDatastore(...leaving).when(end('job_2', 'finished')).then(deleted, ended('job_2', erase, 'finished'))
   const state = fold(datastore, gone)
   assert.equal(state.status !== 'absent' && [state.status, state.nodes, state.queue], ['deleted', [], []])
 })
@@ -171,12 +172,12 @@ test('a deletion that has finished leaves nothing', () => {
 test('an abandoned deletion gives the running datastore back, and another one may be asked for', () => {
   const abandoned: DatastoreEvent = { type: 'DeletionAbandoned', data: { ...about, because: 'cancelled by own_1' } }
   const history = [...leaving, abandoned, ended('job_2', erase, 'cancelled', 'cancelled by own_1')]
-  given(datastore, ...leaving)
+  givenDatastore(...leaving)
     .when(end('job_2', 'cancelled', [], 'cancelled by own_1'))
     .then(abandoned, ended('job_2', erase, 'cancelled', 'cancelled by own_1'))
   assert.is(statusAfter(...history), 'running')
-  given(datastore, ...history).when(remove('job_3')).then(deletion, queued('job_3', erase), admitted('job_3', erase, nodes))
-  given(datastore, ...history).when(remove('job_2')).thenNothing()
+  givenDatastore(...history).when(remove('job_3')).then(deletion, queued('job_3', erase), admitted('job_3', erase, nodes))
+  givenDatastore(...history).when(remove('job_2')).thenNothing()
 })
 
 test('an abandoned deletion of what was never deployed leaves a failed deployment', () => {
@@ -185,16 +186,16 @@ test('an abandoned deletion of what was never deployed leaves a failed deploymen
 })
 
 test('jobs run one after the other in the order they were queued', () =>
-  given(datastore, ...deploying, queued('job_4', erase), queued('job_5', erase))
+  givenDatastore(...deploying, queued('job_4', erase), queued('job_5', erase))
     .when(end('job_1', 'finished', nodes))
     .then(deployed, ended('job_1', deploy, 'finished'), admitted('job_4', erase, nodes)))
 
 test('the end of a job that is not at work changes nothing: it waits, has ended, or was never heard of', () => {
-  given(datastore, ...waitingToLeave).when(end('job_2', 'finished')).thenNothing()
-  given(datastore, ...running).when(end('job_1', 'finished', nodes)).thenNothing()
-  given(datastore, ...running).when(end('job_1', 'failed', [], 'no room')).thenNothing()
-  given(datastore, ...gone).when(end('job_2', 'finished')).thenNothing()
-  given(datastore, ...deploying).when(end('job_9', 'finished', nodes)).thenNothing()
+  givenDatastore(...waitingToLeave).when(end('job_2', 'finished')).thenNothing()
+  givenDatastore(...running).when(end('job_1', 'finished', nodes)).thenNothing()
+  givenDatastore(...running).when(end('job_1', 'failed', [], 'no room')).thenNothing()
+  givenDatastore(...gone).when(end('job_2', 'finished')).thenNothing()
+  givenDatastore(...deploying).when(end('job_9', 'finished', nodes)).thenNothing()
 })
 
 test('a deletion that waits can be taken back, and then nothing is on its way out any more', () => {
@@ -202,7 +203,7 @@ test('a deletion that waits can be taken back, and then nothing is on its way ou
   const stop: DatastoreCommand = { type: 'StopJob', data: { datastoreId, jobId: 'job_2', because, now: noon } }
   const abandoned: DatastoreEvent = { type: 'DeletionAbandoned', data: { ...about, because } }
   const gone: DatastoreEvent = { type: 'JobDropped', data: { ...about, jobId: 'job_2', kind: erase, because } }
-  given(datastore, ...waitingToLeave).when(stop).then(abandoned, gone)
+  givenDatastore(...waitingToLeave).when(stop).then(abandoned, gone)
   assert.is(statusAfter(...waitingToLeave, abandoned, gone, deployed), 'running')
 })
 

@@ -9,6 +9,7 @@ import type { JobCommand, JobEvent } from '../../domain/job/messages.ts'
 import { cancel, exampleSagas, eventsOf, building, failure, start, success, at } from '../support/example-saga.ts'
 import { exampleNodes, exampleSpec, noon } from '../support/examples.ts'
 import { fold, given } from '../support/given.ts'
+import { givenDatastore } from '../support/given-datastore.ts'
 
 const test = suite('a job that is tried once more')
 
@@ -49,7 +50,7 @@ const adding: Change = { kind: 'add-nodes', nodes: added, nodesMax: 5 }
 test('a deployment that failed is done again on nodes that never were', () => {
   const renewed = { ...spec, nodes: spec.nodes.map((node, n) => ({ ...node, ...fresh[n] })) }
   const again = { jobId: 'job_2', kind: 'deploy-datastore' } as const
-  given(datastore, ...after(...failed))
+  givenDatastore(...after(...failed))
     .when(retry('job_2', 'job_1'))
     .then(
       { type: 'DeploymentRetried', data: { ...about, spec: renewed } },
@@ -73,17 +74,17 @@ test('a deletion that came to nothing is asked for again', () => {
 })
 
 test('asking twice is asking once', () =>
-  given(datastore, ...after(...failed, retry('job_2', 'job_1'))).when(retry('job_2', 'job_1')).thenNothing())
+  givenDatastore(...after(...failed, retry('job_2', 'job_1'))).when(retry('job_2', 'job_1')).thenNothing())
 
 test('what makes no sense any more is refused', () => {
-  given(datastore, ...after(...running)).when(retry('job_2', 'job_1')).thenRejected('job-not-retriable')
-  given(datastore, ...after(create)).when(retry('job_2', 'job_1')).thenRejected('job-not-over')
-  given(datastore, ...after(create)).when(retry('job_2', 'job_7')).thenRejected('job-not-found')
-  given(datastore, ...after(...failed, retry('job_2', 'job_1'))).when(retry('job_3', 'job_1')).thenRejected('job-not-retriable')
-  given(datastore, ...after(...failed, remove)).when(retry('job_2', 'job_1')).thenRejected('job-not-retriable')
+  givenDatastore(...after(...running)).when(retry('job_2', 'job_1')).thenRejected('job-not-retriable')
+  givenDatastore(...after(create)).when(retry('job_2', 'job_1')).thenRejected('job-not-over')
+  givenDatastore(...after(create)).when(retry('job_2', 'job_7')).thenRejected('job-not-found')
+  givenDatastore(...after(...failed, retry('job_2', 'job_1'))).when(retry('job_3', 'job_1')).thenRejected('job-not-retriable')
+  givenDatastore(...after(...failed, remove)).when(retry('job_2', 'job_1')).thenRejected('job-not-retriable')
   const two: Change = { kind: 'remove-nodes', nodeIds: ['nod_2'] }
   const gone = [...running, change('job_2', two), ended('job_2', 'failed'), retry('job_3', 'job_2')]
-  given(datastore, ...after(...gone)).when(retry('job_4', 'job_2')).thenRejected('node-not-found')
+  givenDatastore(...after(...gone)).when(retry('job_4', 'job_2')).thenRejected('node-not-found')
 })
 
 const decider = job(exampleSagas)

@@ -1,11 +1,10 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type Change, changed } from '../../domain/datastore/changes/index.ts'
-import { datastore } from '../../domain/datastore/datastore.ts'
 import type { DatastoreCommand, DatastoreEvent } from '../../domain/datastore/messages.ts'
 import type { NodeState } from '../../domain/datastore/spec.ts'
 import { exampleNodes, exampleSpec, noon } from '../support/examples.ts'
-import { given } from '../support/given.ts'
+import { givenDatastore } from '../support/given-datastore.ts'
 
 const test = suite('a datastore whose nodes are promoted and rebooted')
 
@@ -46,14 +45,14 @@ const promotion = [...running, queued('job_2', promoting(2)), admitted('job_2', 
 
 test('a replica is promoted and any node is rebooted, by a job each', () => {
   for (const wanted of [promoting(2), rebooting(1), rebooting(3)]) {
-    given(datastore, ...running).when(change('job_2', wanted)).then(queued('job_2', wanted), admitted('job_2', wanted))
+    givenDatastore(...running).when(change('job_2', wanted)).then(queued('job_2', wanted), admitted('job_2', wanted))
   }
 })
 
 test('the primary is not promoted, and an unknown node is neither promoted nor rebooted', () => {
-  given(datastore, ...running).when(change('job_2', promoting(1))).thenRejected('node-is-primary')
-  given(datastore, ...running).when(change('job_2', promoting(9))).thenRejected('node-not-found')
-  given(datastore, ...running).when(change('job_2', rebooting(9))).thenRejected('node-not-found')
+  givenDatastore(...running).when(change('job_2', promoting(1))).thenRejected('node-is-primary')
+  givenDatastore(...running).when(change('job_2', promoting(9))).thenRejected('node-not-found')
+  givenDatastore(...running).when(change('job_2', rebooting(9))).thenRejected('node-not-found')
 })
 
 const ended = (jobId: string, how: 'finished' | 'failed'): DatastoreEvent => ({
@@ -62,7 +61,7 @@ const ended = (jobId: string, how: 'finished' | 'failed'): DatastoreEvent => ({
 })
 
 test('a finished promotion has changed the roles and nothing else', () => {
-  given(datastore, ...promotion)
+  givenDatastore(...promotion)
     .when(end('job_2', 'finished', ledBy(2)))
     .then(
       { type: 'DatastoreChanged', data: { ...about, jobId: 'job_2', change: promoting(2), nodes: ledBy(2) } },
@@ -73,15 +72,15 @@ test('a finished promotion has changed the roles and nothing else', () => {
 })
 
 test('what waits behind a promotion is held against the roles that it leads to', () => {
-  given(datastore, ...promotion).when(change('job_3', removing(2))).thenRejected('node-is-primary')
-  given(datastore, ...promotion).when(change('job_3', promoting(2))).thenRejected('node-is-primary')
-  given(datastore, ...promotion).when(change('job_3', removing(1))).then(queued('job_3', removing(1)))
+  givenDatastore(...promotion).when(change('job_3', removing(2))).thenRejected('node-is-primary')
+  givenDatastore(...promotion).when(change('job_3', promoting(2))).thenRejected('node-is-primary')
+  givenDatastore(...promotion).when(change('job_3', removing(1))).then(queued('job_3', removing(1)))
 })
 
 test('a promotion that came to nothing leaves the roles, and drops what needed them changed', () => {
   const wanted = removing(1)
   const because = 'node nod_1 is the primary; promote another one first'
-  given(datastore, ...promotion, queued('job_3', wanted))
+  givenDatastore(...promotion, queued('job_3', wanted))
     .when(end('job_2', 'failed', nodes))
     .then(
       { type: 'ChangeAbandoned', data: { ...about, jobId: 'job_2', change: promoting(2), because: 'no luck' } },

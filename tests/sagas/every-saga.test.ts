@@ -4,9 +4,9 @@ import fc from 'fast-check'
 import type { JobInput } from '../../domain/datastore/messages.ts'
 import type { Place } from '../../domain/job/orders.ts'
 import { type Saga, keysOf } from '../../domain/job/saga.ts'
-import { deployedThings } from '../support/deployed.ts'
+import { deployedThings, thingsAfter } from '../support/deployed.ts'
 import type { Things } from '../support/estate.ts'
-import { shapeAfter, shapeBefore } from '../support/examples.ts'
+import { shapeBefore } from '../support/examples.ts'
 import { assertLawful } from '../support/lawful.ts'
 import { everyPlan } from '../support/every-plan.ts'
 import { type Fate, type Play, type Played, fates, playSaga } from '../support/play-saga.ts'
@@ -37,7 +37,7 @@ const caseOf = (saga: Saga, input: JobInput): Case => ({
   saga,
   input,
   before: deployedThings(shapeBefore(input)),
-  after: deployedThings(shapeAfter(saga.kind, input)),
+  after: thingsAfter(saga.kind, input),
 })
 
 type Course = Omit<Play, 'saga' | 'input' | 'before'>

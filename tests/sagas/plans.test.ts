@@ -72,7 +72,7 @@ const remedies: Readonly<Record<OrderSubject, Remedy>> = {
   'cmon.fence-node': { by: ['cmon.unfence-node'] },
   'cmon.unfence-node': { by: ['cmon.fence-node'] },
   'cmon.elect-primary': 'nothing',
-  'cmon.rejoin-node': 'destroys',
+  'cmon.rejoin-node': 'nothing',
 }
 
 type OrderedEvent = Extract<JobEvent, { readonly type: 'StepOrdered' }>

@@ -70,4 +70,7 @@ export const changeCalls: Readonly<Record<ChangeKind, AskedFor | null>> = {
   },
   'stop-datastore': { call: onAll('stop'), next: 'start-datastore' },
   'start-datastore': { call: onAll('start'), first: [onAll('stop')] },
+  'fail-over': null,
+  'rejoin-node': null,
+  'set-synchronous': { call: patch(() => ({ high_availability: { synchronous: true } })) },
 }

@@ -82,7 +82,8 @@ const run = (own: Inventory, cluster: ClusterRef, nodeId: string, primaryId: str
   own.needs('software', nodeId)
   own.set('settings', nodeId, settingsOf(cluster, nodeId))
   own.set('server', nodeId, 'runs')
-  const mode = cluster.readOnly === true ? ', and only read from' : ''
+  const awaited = cluster.synchronous === true ? ', and waited for' : ''
+  const mode = `${cluster.readOnly === true ? ', and only read from' : ''}${awaited}`
   own.set('trusted', nodeId, trustedBy(cluster))
   own.set('members', nodeId, `${membersOf(cluster)}, of which ${primaryId} is followed${mode}`)
   own.set('parameters', nodeId, parametersOf(cluster))
@@ -90,7 +91,8 @@ const run = (own: Inventory, cluster: ClusterRef, nodeId: string, primaryId: str
 }
 
 const needsStopped = (own: Inventory, nodeId: string): void => {
-  if (!own.is('server', nodeId, 'is stopped')) throw new Error(`the server of ${nodeId} runs`)
+  const isDown = own.is('server', nodeId, 'is stopped') || own.is('server', nodeId, 'is fenced')
+  if (!isDown) throw new Error(`the server of ${nodeId} runs`)
 }
 
 const parametersOf = ({ parameters = {} }: ClusterRef): string =>
@@ -142,6 +144,15 @@ const onNode = (own: Inventory, order: Order): void => {
     case 'cmon.follow-primary':
       own.needs('kept', body.primaryId)
       own.remove(body.nodeId, 'kept')
+      return run(own, body.cluster, body.nodeId, body.primaryId)
+    case 'cmon.fence-node':
+      return own.set('server', body.nodeId, 'is fenced')
+    case 'cmon.unfence-node':
+      return own.set('server', body.nodeId, 'runs')
+    case 'cmon.rejoin-node':
+      own.needs('kept', body.primaryId)
+      own.remove(body.nodeId, 'kept')
+      own.set('data', body.nodeId)
       return run(own, body.cluster, body.nodeId, body.primaryId)
     case 'cmon.apply-parameters':
       own.needs('data', body.nodeId)
@@ -237,6 +248,7 @@ const elsewhere = (own: Inventory, { subject, body }: Order): void => {
     case 'cmon.forget-cluster':
       return own.remove(body.cluster.datastoreId, 'cluster')
     case 'infra.sweep':
+    case 'cmon.elect-primary':
     case 'cmon.check-cluster':
       return
     default:

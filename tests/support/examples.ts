@@ -1,4 +1,5 @@
 import { type Change, type Shape, changed, specAtWork } from '../../domain/datastore/changes/index.ts'
+import { highAvailabilityOf } from '../../domain/datastore/high-availability.ts'
 import type { JobInput, JobKind } from '../../domain/datastore/messages.ts'
 import type { DatastoreSpec, NodePlan, NodeState } from '../../domain/datastore/spec.ts'
 import type { ParameterValues } from '../../domain/catalogue/parameters.ts'
@@ -125,6 +126,22 @@ const replacing = (kind: 'repair-node' | 'upgrade-node', shape: Shape, number: n
   return changeInput(shape, { kind, nodeId: `nod_${number}`, replacement })
 }
 
+/** The primary is the node of that number, and is lost. */
+const failingOver = (shape: Shape, number: number): JobInput => {
+  const seen = { lastSeenAt: noon, observedAt: noon, because: 'it does not answer', lastKnownBytes: 1_000 }
+  return { ...changeInput(shape, { kind: 'fail-over', lostId: `nod_${number}`, ...seen }), epoch: 7 }
+}
+
+const rejoining = (shape: Shape, number: number): JobInput =>
+  changeInput(shape, { kind: 'rejoin-node', nodeId: `nod_${number}` })
+
+const waitingFor = (shape: Shape, synchronous: boolean): JobInput => changeInput(shape, { kind: 'set-synchronous', synchronous })
+
+const synchronous = ({ spec, nodes }: Shape): Shape => ({
+  spec: { ...spec, highAvailability: { ...highAvailabilityOf(spec), synchronous: true } },
+  nodes,
+})
+
 const restarting = (shape: Shape, number: number): JobInput =>
   changeInput(shape, { kind: 'repair-node', nodeId: `nod_${number}`, replacement: null })
 
@@ -222,6 +239,19 @@ export const inputsOf: Readonly<Record<JobKind, Inputs>> = {
     ['the primary of 2 after a promotion', replacing('upgrade-node', promoted(shapeOf(2), 2), 2)],
     ['a replica of 3', replacing('upgrade-node', shapeOf(3), 3)],
     ['the primary of 3', replacing('upgrade-node', shapeOf(3), 1)],
+  ],
+  'fail-over': [
+    ['of 2', failingOver(shapeOf(2), 1)],
+    ['of 2 with databases and users, after a promotion', failingOver(inhabited(promoted(shapeOf(2), 2)), 2)],
+    ['of 3 that are synchronous', failingOver(synchronous(shapeOf(3)), 1)],
+  ],
+  'rejoin-node': [
+    ['the replica of 2', rejoining(shapeOf(2), 2)],
+    ['the former primary of 3', rejoining(promoted(shapeOf(3), 2), 1)],
+  ],
+  'set-synchronous': [
+    ['on for 2', waitingFor(shapeOf(2), true)],
+    ['off for 3 after a promotion', waitingFor(synchronous(promoted(shapeOf(3), 2)), false)],
   ],
   'grow-volumes': [
     ['of 1', growing(shapeOf(1), 20)],

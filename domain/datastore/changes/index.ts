@@ -1,6 +1,7 @@
 import { type Rejection, reject } from '../../kernel/decider.ts'
 import type { DatastoreSpec } from '../spec.ts'
 import { createDatabase, dropDatabase } from './databases.ts'
+import { failOver, rejoinNode, setSynchronous } from './failover.ts'
 import { applyFirewall } from './firewall.ts'
 import { addNodes, removeNodes } from './membership.ts'
 import { promoteReplica, rebootNode } from './node-actions.ts'
@@ -37,6 +38,9 @@ const rules = {
   'apply-firewall': applyFirewall,
   'stop-datastore': stopDatastore,
   'start-datastore': startDatastore,
+  'fail-over': failOver,
+  'rejoin-node': rejoinNode,
+  'set-synchronous': setSynchronous,
 }
 
 type Rules = typeof rules
@@ -45,7 +49,7 @@ type CodeOf<R> = R extends Rule<never, infer Code> ? Code : never
 
 export type ChangeKind = keyof Rules
 
-type ChangeOf<K extends ChangeKind> = { readonly [P in K]: { readonly kind: P } & BodyOf<Rules[P]> }[K]
+export type ChangeOf<K extends ChangeKind> = { readonly [P in K]: { readonly kind: P } & BodyOf<Rules[P]> }[K]
 
 /** What a job does to a datastore that is there, with every default resolved. */
 export type Change = ChangeOf<ChangeKind>

@@ -1,0 +1,47 @@
+import { reject } from '../../kernel/decider.ts'
+import type { Instant } from '../../kernel/time.ts'
+import { highAvailabilityOf } from '../high-availability.ts'
+import type { OfNode } from './node-actions.ts'
+import { type Rule, hasNode, isPrimary, unknownNode } from './rule.ts'
+
+export type FailOver = {
+  /** The primary that is lost. */
+  readonly lostId: string
+  readonly lastSeenAt: Instant
+  readonly observedAt: Instant
+  /** In words a tenant understands. */
+  readonly because: string
+  /** How much the lost primary had written when it was last seen; null where nobody knows. */
+  readonly lastKnownBytes: number | null
+}
+
+/** Another node takes the place of a primary that is lost. Which one is found out by the job, so no shape tells it. */
+export const failOver: Rule<FailOver, 'node-not-found' | 'node-is-primary'> = {
+  changed: (shape) => shape,
+  refusal: (shape, { lostId }) =>
+    hasNode(shape, lostId)
+      ? reject('node-is-primary', `node ${lostId} loses its role when it is lost, and not because it is asked for`)
+      : unknownNode(lostId),
+}
+
+/** A node that was lost is a replica again, whatever its machine holds. */
+export const rejoinNode: Rule<OfNode, 'node-not-found' | 'node-is-primary'> = {
+  changed: (shape) => shape,
+  refusal: (shape, { nodeId }) => {
+    if (!hasNode(shape, nodeId)) return unknownNode(nodeId)
+    return isPrimary(shape, nodeId) ? reject('node-is-primary', `node ${nodeId} is the primary`) : undefined
+  },
+}
+
+export type SetSynchronous = { readonly synchronous: boolean }
+
+/** Whether a transaction is acknowledged only once a replica has it as well. */
+export const setSynchronous: Rule<SetSynchronous, never> = {
+  changed: ({ spec, nodes }, { synchronous }) => ({
+    spec: { ...spec, highAvailability: { ...highAvailabilityOf(spec), synchronous } },
+    nodes,
+  }),
+  refusal: () => undefined,
+  isSo: ({ spec }, { synchronous }) => highAvailabilityOf(spec).synchronous === synchronous,
+  atWork: ({ spec }) => spec,
+}

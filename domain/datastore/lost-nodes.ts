@@ -1,0 +1,94 @@
+import { isDueAgain } from '../failover/back-off.ts'
+import { isRejection } from '../kernel/decider.ts'
+import { msBetween } from '../kernel/time.ts'
+import { afterAll, change } from './admission.ts'
+import type { Change } from './changes/index.ts'
+import { isPrimary } from './changes/rule.ts'
+import { highAvailabilityOf } from './high-availability.ts'
+import type { DatastoreEvent, RecordServerRestart, ReportNodeBack, ReportNodeSilent } from './messages.ts'
+import { type Live, workOf } from './state.ts'
+
+/** Between two attempts to make the same node whole in the same way. */
+const AGAIN_AFTER = { firstMs: 60_000, maxMs: 600_000 }
+
+/** Whether its nodes are looked after: it runs, nobody stops it, and no failover is at it. */
+const isTended = (state: Live, nodeId: string): boolean =>
+  state.status === 'running' &&
+  state.spec.stopped !== true &&
+  state.failover === null &&
+  workOf(state)?.kind !== 'stop-datastore' &&
+  state.nodes.some((node) => node.nodeId === nodeId)
+
+const aboutNode = (wanted: Change | undefined): string | undefined =>
+  wanted?.kind === 'rejoin-node' || wanted?.kind === 'repair-node' ? wanted.nodeId : undefined
+
+/** A job that makes it whole, unless one is at it or waits, or one of the same kind has only just come to nothing. */
+const mended = (wanted: Change, { jobId, nodeId, now }: ReportNodeBack['data'], state: Live): readonly DatastoreEvent[] => {
+  if (state.queue.some((job) => aboutNode(job.change) === nodeId)) return []
+  const tries = [...state.past.values()].filter(({ kind, change: one }) => kind === wanted.kind && aboutNode(one) === nodeId)
+  if (!isDueAgain(tries, AGAIN_AFTER, now)) return []
+  const decision = change({ datastoreId: state.datastoreId, jobId, change: wanted, now }, state)
+  return isRejection(decision) ? [] : decision
+}
+
+/** Another one in its place, of its size and in its zone; undefined where its name is taken. */
+const replacing = ({ spec: { nodes } }: Live, { nodeId, fresh }: ReportNodeSilent['data']): Change | undefined => {
+  const old = nodes.find((node) => node.nodeId === nodeId)
+  const isTaken = nodes.some((node) => node.nodeId === fresh.nodeId || node.name === fresh.name)
+  return old === undefined || isTaken ? undefined : { kind: 'repair-node', nodeId, replacement: { ...old, ...fresh } }
+}
+
+/** What is done about a silent node; undefined for a primary, whose place a failover gives to another. */
+const remedyFor = (seen: ReportNodeSilent['data'], state: Live): Change | undefined => {
+  const { nodeId, since, observedAt } = seen
+  if (state.nodes.length === 1) return { kind: 'repair-node', nodeId, replacement: null }
+  if (isPrimary(state, nodeId)) return undefined
+  const isLong = msBetween(since, observedAt) >= 1_000 * highAvailabilityOf(state.spec).repairAfterSeconds
+  return isLong ? replacing(state, seen) : { kind: 'rejoin-node', nodeId }
+}
+
+/** What follows when a node has been silent for some time. */
+export const reportNodeSilent = (seen: ReportNodeSilent['data'], state: Live): readonly DatastoreEvent[] => {
+  const { datastoreId, nodeId, since, machineAnswers, now } = seen
+  if (!isTended(state, nodeId) || (state.nodes.length > 1 && isPrimary(state, nodeId))) return []
+  const known = state.lost[nodeId]
+  const because = machineAnswers ? 'its server does not answer, its machine does' : 'neither its server nor its machine answers'
+  const told: readonly DatastoreEvent[] =
+    known !== undefined && known >= since
+      ? []
+      : [{ type: 'NodeLost', data: { datastoreId, at: now, nodeId, since, because } }]
+  const remedy = remedyFor(seen, state)
+  return remedy === undefined ? told : [...told, ...mended(remedy, seen, afterAll(state, told))]
+}
+
+/** What follows when the machine of a lost node answers again. */
+export const reportNodeBack = (seen: ReportNodeBack['data'], state: Live): readonly DatastoreEvent[] => {
+  const { nodeId } = seen
+  if (!isTended(state, nodeId) || isPrimary(state, nodeId)) return []
+  return mended({ kind: 'rejoin-node', nodeId }, seen, state)
+}
+
+/** A server that was started again where it was is told of once. */
+export const recordServerRestart = (seen: RecordServerRestart['data'], state: Live): readonly DatastoreEvent[] => {
+  const { datastoreId, nodeId, role, downSince, backAt, now } = seen
+  const known = state.restarted[nodeId]
+  if (!state.nodes.some((node) => node.nodeId === nodeId) || (known !== undefined && known >= backAt)) return []
+  const about = { datastoreId, at: now }
+  return [
+    { type: 'ServerRestarted', data: { ...about, nodeId, role, downSince, backAt } },
+    ...recovered(state, nodeId, backAt, about),
+  ]
+}
+
+type About = { readonly datastoreId: string; readonly at: string }
+
+const recovered = ({ lost }: Live, nodeId: string, at: string, about: About): readonly DatastoreEvent[] => {
+  const since = lost[nodeId]
+  return since === undefined ? [] : [{ type: 'NodeRecovered', data: { ...about, nodeId, downMs: msBetween(since, at) } }]
+}
+
+/** The node that a finished job has made whole again, if it was lost. */
+export const recoveredBy = (wanted: Change | undefined, state: Live, about: About): readonly DatastoreEvent[] => {
+  if (wanted?.kind !== 'rejoin-node' && !(wanted?.kind === 'repair-node' && wanted.replacement === null)) return []
+  return recovered(state, wanted.nodeId, about.at, about)
+}

@@ -1,0 +1,19 @@
+import { type Instant, later, reached } from '../kernel/time.ts'
+
+/** A job that is over, as far as its repetition goes. */
+type Ended = { readonly end: 'finished' | 'failed' | 'cancelled' | 'dropped'; readonly endedAt: Instant }
+export type Pause = { readonly firstMs: number; readonly maxMs: number }
+
+/**
+ * Whether what came to nothing may be tried again: at once after a success, and after a pause that doubles with each
+ * failure since.
+ *
+ * @param tries of the same thing, oldest first; those that never began do not count
+ */
+export const isDueAgain = (tries: readonly Ended[], { firstMs, maxMs }: Pause, now: Instant): boolean => {
+  const begun = tries.filter(({ end }) => end !== 'dropped')
+  const failures = begun.slice(begun.findLastIndex(({ end }) => end === 'finished') + 1)
+  const last = failures.at(-1)
+  if (last === undefined) return true
+  return reached(later(last.endedAt, Math.min(firstMs * 2 ** Math.min(failures.length - 1, 20), maxMs)), now)
+}
