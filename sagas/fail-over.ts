@@ -1,7 +1,8 @@
 import type { JobInput } from '../domain/datastore/messages.ts'
 import { highAvailabilityOf } from '../domain/datastore/high-availability.ts'
-import type { Facts, Saga } from '../domain/job/saga.ts'
+import { type Facts, ONLY, type Saga } from '../domain/job/saga.ts'
 import { clusterOf, publishEndpoint } from './cluster.ts'
+import { nodesIn } from './members.ts'
 import { sideBySide } from './side-by-side.ts'
 
 const lostIn = ({ change }: JobInput) => {
@@ -11,18 +12,21 @@ const lostIn = ({ change }: JobInput) => {
 
 const lost = ({ input }: Facts): readonly string[] => [lostIn(input).lostId]
 
-/** Who takes the place of the lost one; nobody before one is elected. */
-const elected = ({ learned: { failover } }: Facts): readonly string[] =>
-  failover?.elected === undefined ? [] : [failover.elected]
+/** Who takes the place of the lost one; it is one, whoever that will be. */
+const elected = ({ learned: { failover } }: Facts): readonly string[] => [failover?.elected ?? ONLY]
 
-const successorOf = (facts: Facts): string => {
-  const [nodeId] = elected(facts)
-  if (nodeId === undefined) throw new Error('BUG: nobody is promoted who was not elected')
-  return nodeId
+const successorOf = ({ learned: { failover } }: Facts): string => {
+  if (failover?.elected === undefined) throw new Error('BUG: nobody is promoted who was not elected')
+  return failover.elected
 }
 
-/** All that answered when they were asked; what is silent is made whole by a job of its own. */
-const others = ({ learned: { failover } }: Facts): readonly string[] => Object.keys(failover?.positions ?? {})
+/** All that answer when they are asked; what is silent is made whole by a job of its own. */
+const others = (facts: Facts): readonly string[] => {
+  const positions = facts.learned.failover?.positions
+  return positions === undefined ? left(facts) : Object.keys(positions)
+}
+
+const left = (facts: Facts): readonly string[] => nodesIn(facts).filter((nodeId) => !lost(facts).includes(nodeId))
 
 /** The datastore once the elected node is the primary; nobody is led to the lost one. */
 const after = (facts: Facts): Facts => {
