@@ -10,7 +10,7 @@ import { type NodeOf, open, trustedBy } from './open.ts'
 import type { Parts } from './parts.ts'
 import { rejoin } from './rejoin.ts'
 import { revive } from './revive.ts'
-import { unfence } from './unfence.ts'
+import { attempted, unfence } from './unfence.ts'
 import { isWaitingOrder, waitingCommand, type WaitingOrder } from './waiting.ts'
 
 const FORGET_TIMEOUT_MS = 10_000
@@ -85,9 +85,13 @@ const ofNode = async (parts: Parts, order: NodeOrder, work: Work): Promise<void>
       return store.intend(nodeId, { shutDown: false })
     }
     case 'cmon.configure-node': {
-      const { cluster, nodeId, primaryId } = order.body
-      const node = await open(parts, { cluster, nodeId }, work)
-      return nodes.engine(cluster).configure(node, nodes.member(cluster, primaryId))
+      const { cluster, nodeId, primaryId, ifItAnswers } = order.body
+      const configure = async (signal: AbortSignal): Promise<void> => {
+        const node = await open(parts, { cluster, nodeId }, { ...work, signal })
+        await nodes.engine(cluster).configure(node, nodes.member(cluster, primaryId))
+      }
+      if (ifItAnswers !== true) return configure(work.signal)
+      return attempted(work, `${nodes.node(cluster, nodeId).name} does not answer; it is rejoined when it is back`, configure)
     }
     case 'cmon.forget-node': {
       const { cluster, nodeId, primaryId } = order.body

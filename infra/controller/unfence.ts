@@ -41,7 +41,8 @@ export const unfence = async (
   )
 }
 
-const attempted = async (work: Work, otherwise: string, act: (signal: AbortSignal) => Promise<void>): Promise<void> => {
+/** Acts on a node that may not answer: then a remark is all that comes of it. */
+export const attempted = async (work: Work, otherwise: string, act: (signal: AbortSignal) => Promise<void>): Promise<void> => {
   const signal = AbortSignal.any([work.signal, AbortSignal.timeout(NODE_TIMEOUT_MS)])
   try {
     await within(signal, () => act(signal))
