@@ -7,7 +7,7 @@ import { HostUnreachable } from '../../infra/host.ts'
 import { fence } from '../../infra/controller/fence.ts'
 import { nodes } from '../../infra/controller/nodes.ts'
 import { Failure } from '../../infra/messaging/worker.ts'
-import { type Provider } from '../../infra/providers/provider.ts'
+import type { Provider } from '../../infra/providers/provider.ts'
 import { work } from '../support/controller-world.ts'
 import { clusterOf, controllerStores } from '../support/controller-stores.ts'
 import { deafMachines } from '../support/deaf-machines.ts'
@@ -133,7 +133,9 @@ test('is refused for good once a newer decision was made, and touches nothing', 
 
 test('may be repeated, also after it was stopped half-way', async () => {
   const cluster = await registered('again')
-  for (let n = 0; n < 2; n++) assert.is((await fenced({ cluster, engine: { fence: async () => undefined } })).by, 'server-stopped')
+  for (let n = 0; n < 2; n++) {
+    assert.is((await fenced({ cluster, engine: { fence: async () => undefined } })).by, 'server-stopped')
+  }
 })
 
 test.run()

@@ -53,12 +53,16 @@ test('is carried out as it is while nothing was decided since, whatever it is', 
 test('is carried out against the primary there is', () => {
   for (const order of every.filter(({ body }) => 'primaryId' in body)) {
     const outcome = guarded(failedOver, about(order, 'c'))
-    assert.ok('order' in outcome && 'primaryId' in outcome.order.body && outcome.order.body.primaryId === 'b', order.subject)
+    const primaryId = 'order' in outcome && 'primaryId' in outcome.order.body ? outcome.order.body.primaryId : undefined
+    assert.is(primaryId, 'b', order.subject)
   }
 })
 
 test('about databases and users is carried out on the primary there is', () => {
-  for (const subject of ['cmon.put-user', 'cmon.create-account', 'cmon.drop-database', 'cmon.set-admin', 'cmon.end-writers'] as const) {
+  const subjects = [
+    'cmon.put-user', 'cmon.create-account', 'cmon.drop-database', 'cmon.set-admin', 'cmon.end-writers',
+  ] as const
+  for (const subject of subjects) {
     const order = about(everyOrder[subject], 'a')
     assert.equal(after(order, failedOver), about(everyOrder[subject], 'b'))
   }
@@ -69,11 +73,16 @@ test('does nothing on a node that is fenced, and says so', () => {
     'cmon.start-node', 'cmon.restart-node', 'cmon.resume-node', 'cmon.configure-node', 'cmon.apply-parameters',
     'cmon.follow-primary', 'cmon.join-replica', 'cmon.set-trusted', 'cmon.revive-node',
   ] as const
-  for (const subject of subjects) assert.is(after(about(everyOrder[subject], 'a'), failedOver), 'nothing is done on db-a, which is fenced')
+  for (const subject of subjects) {
+    assert.is(after(about(everyOrder[subject], 'a'), failedOver), 'nothing is done on db-a, which is fenced')
+  }
 })
 
 test('that takes a fenced node away, or brings it back, does its work', () => {
-  for (const subject of ['cmon.stop-node', 'cmon.erase-node', 'cmon.unfence-node', 'cmon.fence-node', 'cmon.install-node'] as const) {
+  const subjects = [
+    'cmon.stop-node', 'cmon.erase-node', 'cmon.unfence-node', 'cmon.fence-node', 'cmon.install-node',
+  ] as const
+  for (const subject of subjects) {
     const order = about(everyOrder[subject], 'a')
     assert.equal(after(order, failedOver), order)
   }
