@@ -52,10 +52,11 @@ wal_log_hints = 'on'
 hot_standby = 'on'
 max_wal_senders = 20
 max_replication_slots = 20
-wal_retrieve_retry_interval = '1s'
+wal_retrieve_retry_interval = '500ms'
 wal_receiver_status_interval = '1s'
-wal_sender_timeout = '30s'
-wal_receiver_timeout = '30s'
+wal_sender_timeout = '5s'
+wal_receiver_timeout = '5s'
+synchronous_standby_names = ''
 log_line_prefix = '%m [%p] %q%u@%d '
 log_timezone = 'UTC'
 timezone = 'UTC'
@@ -71,6 +72,7 @@ effective_cache_size = '1536MB'
 work_mem = '20MB'
 maintenance_work_mem = '128MB'
 wal_keep_size = '256MB'
+max_slot_wal_keep_size = '16384MB'
 max_wal_size = '512MB'
 primary_conninfo = 'host=''db-a.0198.ccx.test'' hostaddr=''10.0.0.1'' port=''5432'' user=''ccx_replication'' ` +
       `passfile=''/data/etc/replication.pgpass'' sslmode=''verify-full'' sslrootcert=''/data/tls/ca.crt'' ` +
@@ -162,6 +164,20 @@ test('settings follow the memory', () => {
   assert.equal(of(16), [400, '4096MB', '12288MB', '40MB', '1024MB'])
   assert.equal(of(32), [800, '8192MB', '24576MB', '40MB', '2047MB'])
   assert.equal(of(64), [1000, '16384MB', '49152MB', '65MB', '2047MB'])
+})
+
+test('what is kept for a replica that is away is a tenth of the volume at most', () => {
+  const of = (volumeGib: number): unknown =>
+    settingsFor({ ramGb: 2 }, { ramGb: 2, volumeGib }).max_slot_wal_keep_size
+  assert.equal([1, 80, 1000].map(of), ['102MB', '8192MB', '16384MB'])
+})
+
+test('one of the other members must have what is acknowledged, where that is asked for', () => {
+  const text = postgresqlConf({
+    layout, settings: {}, parameters: {}, member: replica, address: replica.address, upstream: undefined,
+    confirming: [primary, member('db-"c', '10.0.0.3')],
+  })
+  assert.ok(text.split('\n').includes(`synchronous_standby_names = 'ANY 1 ("db-a", "db-""c")'`))
 })
 
 test('all members allow for the connections of the datastore', () => {

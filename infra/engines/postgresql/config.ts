@@ -3,8 +3,15 @@ import type { Layout } from './layout.ts'
 import type { Settings } from './settings.ts'
 import { REPLICATION_ROLE, SUPERUSER, slotOf } from './layout.ts'
 
+/**
+ * Any one of these must have on its disk what is acknowledged (manual, 20.6.2). A replica is given them too: there they say
+ * nothing, and hold from the first moment on in which it is the primary.
+ */
+const confirmedBy = (members: readonly Member[]): string =>
+  members.length === 0 ? '' : `ANY 1 (${members.map(({ name }) => `"${name.replaceAll('"', '""')}"`).join(', ')})`
+
 /** A value of postgresql.conf; also how conninfo strings go into it. A backslash begins an escape there (manual, 20.1.2). */
-const quoted = (value: string): string => `'${value.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`
+export const quoted = (value: string): string => `'${value.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`
 
 /** Keyword/value connection string of libpq (manual, 34.1.1.1). Never holds a password: that is in the passfile. */
 export const conninfo = (parts: Readonly<Record<string, string | number>>): string =>
@@ -13,7 +20,7 @@ export const conninfo = (parts: Readonly<Record<string, string | number>>): stri
     .join(' ')
 
 /** How a member reaches another over the network: by address, its certificate checked against its name. */
-export const memberConninfo = (layout: Layout, self: Member, other: Member): string =>
+export const memberConninfo = (layout: Layout, self: Pick<Member, 'name'>, other: Member): string =>
   conninfo({
     host: other.hostname,
     hostaddr: other.address,
@@ -37,6 +44,8 @@ export type ServerConfig = {
   readonly upstream: Member | undefined
   /** Whether transactions of tenants only read, unless they say otherwise. */
   readonly readOnly?: boolean
+  /** The members of whom one must have what is acknowledged; absent or empty: none. */
+  readonly confirming?: readonly Member[]
 }
 
 /** What the tenant has chosen of what we do not set ourselves. A line break would begin another setting. */
@@ -58,7 +67,7 @@ export const postgresqlConf = (config: ServerConfig): string =>
 
 /** All that postgresql.conf sets. */
 export const settingsIn = (config: ServerConfig): Settings => {
-  const { layout, settings, parameters, member, address, upstream, readOnly = false } = config
+  const { layout, settings, parameters, member, address, upstream, readOnly = false, confirming = [] } = config
   const fixed: Settings = {
     data_directory: layout.data,
     hba_file: layout.hba,
@@ -78,10 +87,11 @@ export const settingsIn = (config: ServerConfig): Settings => {
     hot_standby: 'on',
     max_wal_senders: 20,
     max_replication_slots: 20,
-    wal_retrieve_retry_interval: '1s',
+    wal_retrieve_retry_interval: '500ms',
     wal_receiver_status_interval: '1s',
-    wal_sender_timeout: '30s',
-    wal_receiver_timeout: '30s',
+    wal_sender_timeout: '5s',
+    wal_receiver_timeout: '5s',
+    synchronous_standby_names: confirmedBy(confirming),
     log_line_prefix: '%m [%p] %q%u@%d ',
     log_timezone: 'UTC',
     timezone: 'UTC',

@@ -10,6 +10,7 @@ import { erase } from './erase.ts'
 import { fence, unfence } from './fence.ts'
 import { follow } from './follow.ts'
 import { forget } from './forget.ts'
+import { hears } from './hears.ts'
 import { inhabitants } from './inhabitants.ts'
 import { install } from './install.ts'
 import { join } from './join.ts'
@@ -17,21 +18,19 @@ import { applyParameters } from './parameters.ts'
 import { keepLease } from './lease.ts'
 import { probe } from './probe.ts'
 import { promote } from './promote.ts'
+import { rejoin } from './rejoin.ts'
 import { session } from './session.ts'
+import { standing } from './standing.ts'
 import { setTrusted } from './trust.ts'
 import { hasCluster, start, stop } from './server.ts'
 import { dropUser, putUser, unmakeUser } from './users.ts'
-
-const later = (): never => {
-  throw new Error('it is not there yet')
-}
 
 /** PostgreSQL with streaming replication. */
 export const postgresql = {
   name: 'postgresql',
   port: 5432,
   versions: ['15', '16', '17', '18'],
-  capabilities: new Set(['streaming-replication'] as const),
+  capabilities: new Set(['streaming-replication', 'synchronous-replication'] as const),
   install,
   bootstrap,
   join,
@@ -57,9 +56,9 @@ export const postgresql = {
   follow,
   fence,
   unfence,
-  standing: async () => later(),
-  hears: async () => later(),
-  rejoin: async () => later(),
+  standing,
+  hears,
+  rejoin,
   session,
   keepLease,
   stop,

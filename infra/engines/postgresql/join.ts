@@ -47,7 +47,8 @@ export const RECEIVES = "select count(*) from pg_stat_wal_receiver where status 
  */
 const copy = async (node: NodeContext, primary: Member): Promise<void> => {
   const { host, member, note, signal } = node
-  const from = memberConninfo(layoutOf(host), member, primary)
+  // Under another name, for a copy that is being made must not count as the replica that has what is acknowledged.
+  const from = memberConninfo(layoutOf(host), { name: `copy of ${member.name}` }, primary)
   const fill = (folder: string, run: Run): Promise<string> =>
     measured(node, folder, () => run([
       'pg_basebackup', '--dbname', from, '--pgdata', folder, '--slot', slotOf(member), '--wal-method=stream',

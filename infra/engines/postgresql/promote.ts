@@ -1,11 +1,15 @@
-import type { Engine } from '../engine.ts'
+import { randomUUID } from 'node:crypto'
+import type { Engine, ReachedNode } from '../engine.ts'
+import { settingsIn } from './config.ts'
+import { layoutOf } from './layout.ts'
 import { keepLease, underLease } from './lease.ts'
 import { probe } from './probe.ts'
 import { psql } from './psql.ts'
 import { slots } from './roles.ts'
-import { eventually } from './server.ts'
+import { configOf, eventually, isFenced, putSetting } from './server.ts'
 
-const PROMOTE_TIMEOUT_S = 60
+/** For so long the replay may be held up by those who read before their sessions are ended. */
+const PATIENCE_MS = 300
 
 /** A lease from when it was a primary the last time would end it at once, so it is given another, or is made to need none. */
 export const promote: Engine['promote'] = async (node) => {
@@ -13,18 +17,60 @@ export const promote: Engine['promote'] = async (node) => {
   await underLease(node, () => makePrimary(node))
 }
 
+/** Nothing waits for a checkpoint here: who needs one asks for it before a rewind. */
 const makePrimary: Engine['promote'] = async (node) => {
-  const { member, members, signal } = node
+  const { member, members } = node
   const others = members.filter(({ nodeId }) => nodeId !== member.nodeId)
+  if (await isFenced(node)) throw new Error('a node that is fenced is not promoted')
   const { role } = await probe(node)
   if (role === 'down') throw new Error('no server answers that could be promoted')
   if (role === 'replica') {
-    // Before it, so that the log is kept from here on: whoever follows later than the next checkpoint needs it.
-    const sql = `${slots(others, { reserve: true })}select pg_promote(true, ${PROMOTE_TIMEOUT_S})`
-    const answer = await psql(node, sql, { timeoutMs: (PROMOTE_TIMEOUT_S + 10) * 1000 })
-    // What has not come about in that time may still.
-    if (!answer.trim().endsWith('t')) await eventually(signal, async () => (await probe(node)).role === 'primary')
+    await haveConfirmed(node)
+    // Slots before it, so that the log is kept from here on: whoever follows later than the next checkpoint needs it.
+    await psql(node, `${slots(others, { reserve: true })}select pg_promote(false)`)
+    await takesOver(node)
   }
-  // pg_rewind of the old primary reads the new timeline from the control file, which only a checkpoint writes.
-  await psql(node, `checkpoint;\n${slots(others)}`)
+  const timeline = await psql(node, `${slots(others)}select substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8);`)
+  await nameTimeline(node, timeline.trim().split('\n').at(-1) ?? '')
+}
+
+/** Before it is the primary, so that from the first moment on nothing is acknowledged which no replica has. */
+const haveConfirmed = async (node: ReachedNode): Promise<void> => {
+  const wanted = String(settingsIn(configOf(node, undefined))['synchronous_standby_names'])
+  if (!(await putSetting(node, 'synchronous_standby_names', wanted))) return
+  await psql(node, 'select pg_reload_conf()')
+  const told = `select current_setting('synchronous_standby_names')`
+  await eventually(node.signal, async () => (await psql(node, told)).trim() === wanted)
+}
+
+/** Replay waits for sessions that read what it is to remove, up to 30 s each (manual, 27.4.2); writes cannot wait that long. */
+const END_HINDERING = `select count(pg_terminate_backend(pid)) from pg_stat_activity
+ where backend_type = 'client backend' and pid <> pg_backend_pid()
+   and exists (select from pg_stat_activity where backend_type = 'startup'
+                and (wait_event_type in ('Lock', 'BufferPin') or wait_event like 'RecoveryConflict%'));
+`
+
+/** Asked by short sessions, for one that goes on could itself be what the replay waits for. */
+const takesOver = async (node: ReachedNode): Promise<void> => {
+  const patience = AbortSignal.timeout(PATIENCE_MS)
+  await eventually(node.signal, async () => {
+    const sql = `${patience.aborted ? END_HINDERING : ''}select pg_is_in_recovery();`
+    return (await psql(node, sql)).trim().endsWith('f')
+  })
+}
+
+/**
+ * Two replicas that were promoted one after the other, neither having heard of the other, have timelines of the same number. So
+ * each gets a name of its own, in a comment of its history, which replicas and later timelines take along. $1 is the history, $2
+ * the name; a repetition finds it there.
+ */
+const NAME = `
+[ -e "$1" ] || exit 0
+case $(tail -n 1 -- "$1") in '# promotion '*) exit 0;; esac
+printf '\\n# promotion %s\\n' "$2" >> "$1" && sync -- "$1"
+`
+
+const nameTimeline = async ({ host, signal }: ReachedNode, timeline: string): Promise<void> => {
+  const history = `${layoutOf(host).data}/pg_wal/${timeline}.history`
+  await host.run(['sh', '-c', NAME, 'name', history, randomUUID()], { signal })
 }

@@ -15,6 +15,9 @@ export const OWN = [
   'statement_timeout=0', 'lock_timeout=0', 'idle_session_timeout=0', 'idle_in_transaction_session_timeout=0',
 ].map((setting) => `-c ${setting}`).join(' ')
 
+const WRITER = '-c default_transaction_read_only=off'
+const LOCALLY = '-c synchronous_commit=local'
+
 /** How a node's own server is reached, through its socket. */
 export const LOCAL = { user: SUPERUSER, dbname: 'postgres', connect_timeout: 5 } as const
 
@@ -29,6 +32,7 @@ export const literal = (text: string): string => `'${text.replaceAll("'", "''")}
  *
  * @param sql statements and psql commands; they go by stdin, so they may carry verifiers of passwords
  * @param options.as a tenant's transactions only read while the guard of the volume holds writes back, our own do not
+ * @param options.commit `local`: nothing of it waits for a replica to have it
  * @param options.database to connect to; default the server's own
  * @returns what they selected: rows by line, columns by `|`
  * @throws CommandFailed when the server does not answer or refuses one of them; then none after it has run
@@ -40,11 +44,20 @@ export const psql = (
     timeoutMs = 60_000,
     database = LOCAL.dbname,
     as = 'writer',
-  }: { readonly timeoutMs?: number; readonly database?: string; readonly as?: 'writer' | 'tenant' } = {},
+    commit = 'confirmed',
+  }: {
+    readonly timeoutMs?: number
+    readonly database?: string
+    readonly as?: 'writer' | 'tenant'
+    readonly commit?: 'confirmed' | 'local'
+  } = {},
 ): Promise<string> =>
   host.run(command(conninfo({ ...LOCAL, dbname: database, host: layoutOf(host).socket, port: member.port })), {
     stdin: sql,
-    env: { LC_ALL: 'C.UTF-8', PGOPTIONS: as === 'writer' ? `${OWN} -c default_transaction_read_only=off` : OWN },
+    env: {
+      LC_ALL: 'C.UTF-8',
+      PGOPTIONS: [OWN, ...(as === 'writer' ? [WRITER] : []), ...(commit === 'local' ? [LOCALLY] : [])].join(' '),
+    },
     timeoutMs,
     signal,
   })
@@ -54,10 +67,16 @@ export const psql = (
  *
  * @throws CommandFailed when the server does not answer or refuses
  */
-export const psqlAt = ({ host, member, signal }: ReachedNode, other: Member, sql: string): Promise<string> =>
+export const psqlAt = (
+  { host, member, signal }: ReachedNode,
+  other: Member,
+  sql: string,
+  { timeoutMs = 60_000 }: { readonly timeoutMs?: number } = {},
+): Promise<string> =>
   host.run(command(`${memberConninfo(layoutOf(host), member, other)} dbname=postgres`), {
     stdin: sql,
     env: { LC_ALL: 'C.UTF-8' },
+    timeoutMs,
     signal,
   })
 

@@ -14,11 +14,17 @@ export const ownRoles = async ({ superuserPassword, replicationPassword }: Engin
 ${roleIfAbsent(REPLICATION_ROLE)}
 alter role ${REPLICATION_ROLE} login replication password ${literal(await scramVerifier(replicationPassword))};
 grant pg_monitor to ${REPLICATION_ROLE};
-alter role ${SUPERUSER} password ${literal(await scramVerifier(superuserPassword))};
+${REWINDS}alter role ${SUPERUSER} password ${literal(await scramVerifier(superuserPassword))};
 update pg_authid set rolsuper = true
  where rolname in ('pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files')
    and not rolsuper and current_setting('server_version_num')::int < 160000;
 `
+
+/** What a role needs of the server to rewind from it (manual, pg_rewind). The functions are those of the database postgres. */
+export const REWINDS = [
+  'pg_ls_dir(text, boolean, boolean)', 'pg_stat_file(text, boolean)', 'pg_read_binary_file(text)',
+  'pg_read_binary_file(text, bigint, bigint, boolean)',
+].map((called) => `grant execute on function pg_catalog.${called} to ${REPLICATION_ROLE};\n`).join('')
 
 /** A role with no rights yet, unless there is one of this name. */
 export const roleIfAbsent = (role: string): string =>

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
 import { CommandFailed } from '../../host.ts'
 import type { Member, NodeContext, ReachedNode } from '../engine.ts'
-import { pgHba, pgIdent, postgresqlConf, type ServerConfig, settingsIn } from './config.ts'
+import { pgHba, pgIdent, postgresqlConf, quoted, type ServerConfig, settingsIn } from './config.ts'
 import { ATTEMPT_PREFIX, layoutOf, unitOf } from './layout.ts'
 import { underLease } from './lease.ts'
 import { needed } from './needs.ts'
@@ -91,22 +91,38 @@ export const makeCluster = async (
   await run(['sh', '-c', FINISH, 'finish', folder, data, dataDir, ...signals])
 }
 
-const configOf = (
-  { host, member, instance, common, parameters, readOnly = false }: NodeContext,
+export const configOf = (
+  { host, member, members, instance, common, parameters, readOnly = false, synchronous = false }: ReachedNode,
   upstream: Member | undefined,
 ): ServerConfig => {
   const settings = settingsFor(instance, common)
-  return { layout: layoutOf(host), settings, parameters, member, address: host.address, upstream, readOnly }
+  const confirming = synchronous ? members.filter(({ nodeId }) => nodeId !== member.nodeId) : []
+  return { layout: layoutOf(host), settings, parameters, member, address: host.address, upstream, readOnly, confirming }
 }
 
 /** What a replica keeps although it would be given less, for its primary has, or had, as much. */
-export const keptOf = async (node: NodeContext, upstream: Member | undefined): Promise<Settings> =>
+export const keptOf = async (node: ReachedNode, upstream: Member | undefined): Promise<Settings> =>
   upstream === undefined ? {} : needed(node, settingsIn(configOf(node, upstream)))
 
 /** What postgresql.conf is to hold. */
-export const configurationOf = async (node: NodeContext, upstream: Member | undefined): Promise<string> => {
+export const configurationOf = async (node: ReachedNode, upstream: Member | undefined): Promise<string> => {
   const config = configOf(node, upstream)
   return postgresqlConf({ ...config, settings: { ...config.settings, ...(await keptOf(node, upstream)) } })
+}
+
+/**
+ * Changes one setting of the configuration that is there, until all of it is written anew. A server that runs must be told.
+ *
+ * @returns whether it was another one
+ */
+export const putSetting = async ({ host }: ReachedNode, name: string, value: string): Promise<boolean> => {
+  const { config } = layoutOf(host)
+  const before = (await host.read(config)) ?? ''
+  const others = before.split('\n').filter((line) => line !== '' && !line.startsWith(`${name} = `))
+  const line = `${name} = ${quoted(value)}`
+  if (before.split('\n').includes(line)) return false
+  await host.write(config, [...others, line, ''].join('\n'), 0o600)
+  return true
 }
 
 /** Writes all of the configuration; a server that runs must be told. */
@@ -153,7 +169,7 @@ const startUnit = async (node: ReachedNode, sql: string): Promise<void> => {
 
 const answers = async (node: ReachedNode, sql: string): Promise<boolean> => {
   try {
-    return (await psql(node, sql)).trim().endsWith('1')
+    return (await psql(node, sql, { commit: 'local' })).trim().endsWith('1')
   } catch (error) {
     if (unanswered(error)) return false
     throw error

@@ -24,7 +24,8 @@ const clamp = (value: number, least: number, most: number): number => Math.min(M
  *
  * @param instance.ramGb memory of this machine in GiB; fractions are allowed
  * The write-ahead log has its place on the volume too. A twentieth of it may be written between two checkpoints, and less than
- * that is kept for replicas: a volume that is nearly full must have room for what reading alone writes (hint bits, 30.1).
+ * that is kept for replicas: a volume that is nearly full must have room for what reading alone writes (hint bits, 30.1). For a
+ * replica that is away a tenth is kept at most; one that is away for longer is copied anew.
  *
  * @param common.ramGb memory of a machine of the datastore's size
  * @param common.volumeGib how large each volume is; absent: not limited
@@ -43,6 +44,7 @@ export const settingsFor = (
     work_mem: `${clamp(ramMb / connections, 1, 1024)}MB`,
     maintenance_work_mem: `${clamp(ramMb / 16, 16, 2047)}MB`,
     wal_keep_size: `${clamp(Math.min(clamp(ramMb / 8, 64, 1024), volumeMb / 50), 16, 1024)}MB`,
+    max_slot_wal_keep_size: `${clamp(Math.min(volumeMb / 10, 16 * MB_PER_GB), 64, 16 * MB_PER_GB)}MB`,
     max_wal_size: `${clamp(Math.min(clamp(ramMb / 4, 256, 16 * MB_PER_GB), volumeMb / 20), 48, 16 * MB_PER_GB)}MB`,
   }
 }
