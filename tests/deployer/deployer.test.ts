@@ -12,7 +12,7 @@ import type { Dns } from '../../infra/dns/dns.ts'
 import { rfc2136 } from '../../infra/dns/rfc2136.ts'
 import { tsigKey } from '../../infra/dns/tsig.ts'
 import { dnsServer, type DnsServer } from '../../infra/embedded/dns/index.ts'
-import type { Unit } from '../../infra/host.ts'
+import { HostUnreachable, type Unit } from '../../infra/host.ts'
 import { Failure, type Handle } from '../../infra/messaging/worker.ts'
 import { CannotProvide, type Provider } from '../../infra/providers/provider.ts'
 import { createLog } from '../../infra/telemetry/logger.ts'
@@ -174,8 +174,10 @@ const facts = (provider: Provider, world: World): void => {
     await until(async () => !(await host.running(sleeper)), { withinMs: 10_000 })
     await bootEveryMachine({ providers: [provider], log })
     assert.ok(await host.running(sleeper))
+    const again = await until(pidOf, { withinMs: 10_000 })
     await carriedOut(handle, sweeping(ids))
-    assert.not(await host.running(sleeper))
+    assert.throws(() => process.kill(again, 0), ({ code }: NodeJS.ErrnoException) => code === 'ESRCH')
+    assert.instance(await host.running(sleeper).catch((error: unknown) => error), HostUnreachable)
   })
 
   for (let steps = 0; steps < 6; steps++) {

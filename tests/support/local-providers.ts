@@ -14,17 +14,21 @@ export type Bench = {
   readonly clear: () => Promise<void>
 }
 
-/** Every registered provider, over a given folder. */
-export const localProviders = (machinesDir: string): readonly Provider[] => {
+/**
+ * Every registered provider, over a given folder.
+ *
+ * @param binDirs where programs lie that the system has not
+ */
+export const localProviders = (machinesDir: string, binDirs: readonly string[] = []): readonly Provider[] => {
   const user = process.getuid?.() === 0 ? NOBODY : undefined
-  return providers({ machinesDir, binDirs: [], libraryPaths: [], user, ports: [] })
+  return providers({ machinesDir, binDirs, libraryPaths: [], user, ports: [] })
 }
 
 /** Every registered provider over a folder of its own. */
-export const bench = async (): Promise<Bench> => {
+export const bench = async (binDirs: readonly string[] = []): Promise<Bench> => {
   const folder = await mkdtemp(join(tmpdir(), 'ccx-machines-'))
   await chmod(folder, 0o755)
-  const every = localProviders(folder)
+  const every = localProviders(folder, binDirs)
   return {
     providers: every,
     folder,

@@ -62,6 +62,8 @@ export const localProcess = ({ ports = [], ...options }: LocalProcessOptions): P
     isAddressFree: (address) => allFree(address, ports),
     plug: async () => undefined,
     unplug: async () => undefined,
+    link: () => () => true,
+    isPlugged: async () => true,
     enter: () => [],
     mount: async () => undefined,
     grow: async () => undefined,

@@ -68,7 +68,17 @@ const bitsOf = (range: string): string => {
  */
 export const setFilter = async (nft: string, nodeId: string, rules: string): Promise<void> => {
   if (!(await isPlugged(nodeId))) return
-  const [program, ...args] = [...enter(nodeId), nft, '-f', '-']
+  await load([...enter(nodeId), nft], rules)
+}
+
+/**
+ * Has nft do as a text says, all of it or nothing.
+ *
+ * @param nft the program, and what leads to where it is to do so
+ * @throws when the kernel refuses; nothing has changed then
+ */
+export const load = async (nft: readonly string[], rules: string): Promise<void> => {
+  const [program, ...args] = [...nft, '-f', '-']
   const child = spawn(program, args, { env: { LC_ALL: 'C.UTF-8' }, stdio: ['pipe', 'ignore', 'pipe'], timeout: TIMEOUT_MS })
   child.stdin.on('error', () => undefined)
   child.stdin.end(rules)

@@ -2,9 +2,10 @@ import type { PacketRules, Provider } from '../provider.ts'
 import { processProvider, type LocalOptions } from '../process-host/provider.ts'
 import { whyNot } from '../process-host/readiness.ts'
 import { isRoot } from '../process-host/site.ts'
+import { canCutOneWay, setLink } from './faults.ts'
 import { filterProgram, filterText, setFilter } from './filter.ts'
 import { system } from './ip.ts'
-import { cut, enter, heal, plug, unplug } from './machine.ts'
+import { enter, isPlugged, linkIsUp, plug, unplug } from './machine.ts'
 import { bridgeOf, cidrOf, hosts, isSubnetFree, lowerBridge, placed, raiseBridge, removeLink, subnets } from './network.ts'
 import { canMountImages, detachVolume, growImage, mountImage, removeVolume } from './volume.ts'
 
@@ -31,17 +32,25 @@ export const networkNamespace = (options: LocalOptions): Provider => {
   const own = (id: string): string => placed(options.machinesDir, id)
   let limited: boolean | undefined
   let nft: string | false | undefined
+  let oneWay: boolean | undefined
   const filters = (): string | false => (nft ??= isRoot() && (filterProgram(options.binDirs) ?? false))
+  const oneWayProgram = (): string | undefined => {
+    const program = filters()
+    return program !== false && (oneWay ??= canCutOneWay(program)) ? program : undefined
+  }
   const isLimited = (): boolean => (limited ??= isRoot() && canMountImages())
   return processProvider(options, {
     name: 'network-namespace',
     get capabilities() {
       const size = isLimited() ? (['volume-size-limit'] as const) : []
       const filter = filters() === false ? [] : (['packet-filter'] as const)
-      return new Set(['link-faults', 'own-network', ...size, ...filter] as const)
+      const faults = oneWayProgram() === undefined ? [] : (['one-way-faults'] as const)
+      return new Set(['link-faults', 'own-network', ...size, ...filter, ...faults] as const)
     },
     unavailable: () => unavailable(options),
-    linkFaults: { cut: (nodeId) => cut(own(nodeId)), heal: (nodeId) => heal(own(nodeId)) },
+    setLink: (nodeId, state) => setLink(oneWayProgram(), own(nodeId), state),
+    link: (nodeId) => linkIsUp(own(nodeId)),
+    isPlugged: (nodeId) => isPlugged(own(nodeId)),
     networkCandidates: (networkId) => subnets(own(networkId)),
     isNetworkFree: isSubnetFree,
     cidrOf,

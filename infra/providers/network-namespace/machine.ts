@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { stat } from 'node:fs/promises'
+import { textNow } from '../process-host/power-state.ts'
 import { kill, processesByPid } from '../process-host/processes.ts'
 import { systemProgram } from '../process-host/programs.ts'
 import { failedWith } from '../process-host/records.ts'
@@ -79,10 +80,11 @@ export const unplug = async (nodeId: string): Promise<void> => {
   await ensure(async () => (await stateOf(namespace)) === 'absent', () => ip('netns', 'delete', namespace))
 }
 
-export const cut = async (nodeId: string): Promise<void> => {
-  await ip('link', 'set', 'dev', linkOf(nodeId), 'down')
-}
-
-export const heal = async (nodeId: string): Promise<void> => {
-  await ip('link', 'set', 'dev', linkOf(nodeId), 'up')
+/**
+ * Looks whether the machine's link is there and up at both ends. Its `carrier` cannot be read while it is down (EINVAL).
+ * Unlike `operstate`, which the kernel may tell as much as a second late, it is true at once.
+ */
+export const linkIsUp = (nodeId: string): (() => boolean) => {
+  const carrier = `/sys/class/net/${linkOf(nodeId)}/carrier`
+  return () => textNow(carrier)?.trim() === '1'
 }

@@ -2,9 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { resolve, sep } from 'node:path'
 import { CommandFailed, type Host } from '../../host.ts'
 import { runIn } from './run.ts'
+import { isStillOn, poweredSince } from './power-state.ts'
 import { volumeOf, type Site } from './site.ts'
 import { diskUsageOf } from './disk-usage.ts'
 import { isRunning, logOf, reloadUnit, startUnit, stopUnit } from './units.ts'
+import { whileReachable } from './while-reachable.ts'
 
 /**
  * Runs as the machine's user, so that a link which a database's user has planted leads the control plane nowhere that
@@ -35,10 +37,16 @@ const READ = `[ -e "$1" ] || exit ${NO_FILE}; exec cat -- "$1"`
  * A machine made of processes of this one. What it keeps: `volume/`, the data; `units/`, one definition, process record
  * and log per unit.
  *
- * @param site where its programs run; the folder must exist
+ * @param machine where its programs run; the folder must exist
+ * @param isConnected whether its link is whole: programs that are begun from here would not notice. Must be cheap
  */
-export const processHost = (site: Site): Host => {
-  const dataDir = volumeOf(site.folder)
+export const processHost = (machine: Site, isConnected: () => boolean): Host => {
+  const dataDir = volumeOf(machine.folder)
+
+  const reach = <T>(act: (site: Site, broken: AbortSignal) => Promise<T>): Promise<T> => {
+    const site = { ...machine, since: poweredSince(machine.folder) }
+    return whileReachable(() => isStillOn(site) && isConnected(), (broken) => act(site, broken))
+  }
 
   const inside = (path: string): string => {
     const full = resolve(path)
@@ -46,10 +54,16 @@ export const processHost = (site: Site): Host => {
     return full
   }
 
+  const run: Host['run'] = (argv, options = {}) =>
+    reach((site, broken) => {
+      const { signal } = options
+      return runIn(site, argv, { ...options, signal: signal === undefined ? broken : AbortSignal.any([signal, broken]) })
+    })
+
   return {
-    address: site.address,
+    address: machine.address,
     dataDir,
-    run: (argv, options) => runIn(site, argv, options),
+    run,
 
     async write(path, content, mode) {
       const full = inside(path)
@@ -57,24 +71,24 @@ export const processHost = (site: Site): Host => {
       const beside = `${full}.${randomBytes(8).toString('hex')}`
       const special = (mode & ~PLAIN_MODE) === 0 ? '' : octal(mode)
       const argv = ['sh', '-c', WRITE, 'write', full, folder, beside, octal(0o777 & ~mode), special] as const
-      await runIn(site, argv, { stdin: content })
+      await run(argv, { stdin: content })
     },
 
     async read(path) {
       try {
-        return await runIn(site, ['sh', '-c', READ, 'read', inside(path)])
+        return await run(['sh', '-c', READ, 'read', inside(path)])
       } catch (error) {
         if (error instanceof CommandFailed && error.exitCode === NO_FILE) return undefined
         throw error
       }
     },
 
-    diskUsage: () => diskUsageOf(site.folder),
+    diskUsage: () => reach((site) => diskUsageOf(site.folder)),
 
-    start: (unit) => startUnit(site, unit),
-    stop: (unit) => stopUnit(site, unit),
-    reload: (unit) => reloadUnit(site, unit),
-    running: (unit) => isRunning(site, unit),
-    log: (unit, lines) => logOf(site, unit, lines),
+    start: (unit) => reach((site) => startUnit(site, unit)),
+    stop: (unit) => reach((site) => stopUnit(site, unit)),
+    reload: (unit) => reach((site) => reloadUnit(site, unit)),
+    running: (unit) => reach((site) => isRunning(site, unit)),
+    log: (unit, lines) => reach((site) => logOf(site, unit, lines)),
   }
 }

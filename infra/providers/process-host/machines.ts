@@ -76,7 +76,9 @@ export const machines = (machinesDir: string): Machines => {
 
   return {
     folderOf,
-    rewrite: (record) => writeRecord(join(folderOf(record.nodeId), 'machine.json'), record),
+    async rewrite(record) {
+      await writeRecord(join(folderOf(record.nodeId), 'machine.json'), record)
+    },
     read,
 
     async create(record) {

@@ -1,15 +1,20 @@
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Host } from '../../host.ts'
 import { CannotProvide } from '../provider.ts'
-import type { LinkFaults, Machine, MachineSpec, PacketRules, Provider, Resource } from '../provider.ts'
+import type { CutDirection, Machine, MachineSpec, PacketRules, Provider, Resource } from '../provider.ts'
 import { claims, type Claims, type Holder } from './claims.ts'
 import { onceOnly } from './graves.ts'
 import { processHost } from './index.ts'
-import { AddressRecord, addressFile, FilterRecord, filterFile, OffRecord, offFile } from './kept.ts'
+import { AddressRecord, addressFile, fenceFile, offFile } from './kept.ts'
+import { forgetLink, isConnected, linkFaults, plug, setFirewall } from './links.ts'
 import { machines, type MachineRecord } from './machines.ts'
+import { isOn, markOff, poweredSince } from './power-state.ts'
+import { boot, fence, halt, resize } from './power.ts'
 import { eraseRecord, readRecord, writeRecord } from './records.ts'
 import type { Site, User } from './site.ts'
-import { cutPower, startEnabled } from './units.ts'
-import { neededVolume, volumeIn, volumeVerbs } from './volumes.ts'
+import { cutPower } from './units.ts'
+import { volumeIn, volumeVerbs } from './volumes.ts'
 
 /** Somebody else on this machine uses the network that was chosen. Another attempt chooses another one. */
 export class NetworkTaken extends Error {
@@ -28,7 +33,12 @@ export type LocalOptions = {
 
 /** What differs between machines of this one: how they are connected, and what their volumes are made of. */
 export type Ground = Pick<Provider, 'name' | 'capabilities' | 'unavailable'> & {
-  readonly linkFaults?: LinkFaults
+  /** Makes the machine's link so, or nothing when it is off; may be repeated. With the capability `link-faults`. */
+  readonly setLink?: (nodeId: string, state: CutDirection | 'whole') => Promise<void>
+  /** Looks, at once and without a process, whether the machine's link is there and up. */
+  readonly link: (nodeId: string) => () => boolean
+  /** Whether the machine is on its network, cut off or not. */
+  readonly isPlugged: (nodeId: string) => Promise<boolean>
   readonly networkCandidates: (networkId: string) => Iterable<string>
   readonly isNetworkFree: (network: string) => Promise<boolean>
   readonly cidrOf: (network: string) => string
@@ -63,36 +73,44 @@ export type Parts = {
   readonly networks: Claims
 }
 
-const machineOf = ({ nodeId, datastoreId, zone, instance, privateAddress }: MachineRecord): Machine => ({
-  nodeId,
-  datastoreId,
-  machineId: nodeId,
-  zone,
-  instance,
-  privateAddress,
-  power: 'on',
-})
+const machineOf = async ({ ground, store }: Parts, record: MachineRecord): Promise<Machine> => {
+  const { nodeId, datastoreId, zone, instance, privateAddress } = record
+  const folder = store.folderOf(nodeId)
+  const power = isOn(folder) && (await ground.isPlugged(nodeId)) ? 'on' : 'off'
+  const staysOff = [offFile, fenceFile].some((file) => existsSync(file(folder)))
+  const machineId = nodeId
+  return { nodeId, datastoreId, machineId, zone, instance, privateAddress, power, ...(staysOff ? { staysOff } : {}) }
+}
 
-const needed = async ({ store }: Parts, nodeId: string): Promise<MachineRecord> => {
+/** @throws when there is no such machine */
+export const needed = async ({ store }: Parts, nodeId: string): Promise<MachineRecord> => {
   const record = await store.read(nodeId)
   if (record === undefined) throw new Error(`there is no machine ${nodeId}`)
   return record
 }
 
-const networkOf = async ({ networks }: Parts, networkId: string): Promise<string> => {
+/** @throws when there is no such network */
+export const networkOf = async ({ networks }: Parts, networkId: string): Promise<string> => {
   const network = await networks.heldBy(networkId)
   if (network === undefined) throw new Error(`there is no network ${networkId}`)
   return network
 }
 
-const siteOf = ({ options, ground, store }: Parts, { nodeId, privateAddress }: MachineRecord): Site => ({
+/** Where the programs of the machine run. */
+export const siteOf = ({ options, ground, store }: Parts, { nodeId, privateAddress }: MachineRecord): Site => ({
   folder: store.folderOf(nodeId),
   address: privateAddress,
+  since: poweredSince(store.folderOf(nodeId)),
   enter: ground.enter(nodeId),
   user: options.user,
   binDirs: options.binDirs,
   libraryPaths: options.libraryPaths ?? [],
 })
+
+const hostOf = async (parts: Parts, nodeId: string): Promise<Host> => {
+  const site = siteOf(parts, await needed(parts, nodeId))
+  return processHost(site, isConnected(parts, nodeId))
+}
 
 const networkVerbs = (parts: Parts): Pick<Provider, 'createNetwork' | 'deleteNetwork'> => ({
   async createNetwork({ networkId, datastoreId }) {
@@ -116,13 +134,6 @@ const networkVerbs = (parts: Parts): Pick<Provider, 'createNetwork' | 'deleteNet
   },
 })
 
-/** Puts the machine on its network, and before it those rules that it has. */
-const plug = async ({ ground, store }: Parts, record: MachineRecord, network: string): Promise<void> => {
-  await ground.plug(record, network)
-  const rules = await readRecord(filterFile(store.folderOf(record.nodeId)), FilterRecord)
-  if (rules !== undefined) await ground.filter?.(record.nodeId, rules, network)
-}
-
 const createMachine = async (parts: Parts, spec: MachineSpec): Promise<Machine> => {
   const { ground, store, addresses } = parts
   const { nodeId, datastoreId } = spec
@@ -134,55 +145,7 @@ const createMachine = async (parts: Parts, spec: MachineSpec): Promise<Machine> 
   const record = before ?? { ...spec, privateAddress: address }
   if (before === undefined) await store.create(record)
   await plug(parts, record, network)
-  return machineOf(record)
-}
-
-const setFirewall = async (
-  parts: Parts,
-  filter: NonNullable<Ground['filter']>,
-  nodeId: string,
-  rules: PacketRules,
-): Promise<void> => {
-  const record = await needed(parts, nodeId)
-  await writeRecord(filterFile(parts.store.folderOf(nodeId)), rules)
-  await filter(nodeId, rules, await networkOf(parts, record.networkId))
-}
-
-const boot = async (parts: Parts, nodeId: string): Promise<void> => {
-  const { ground, store } = parts
-  const record = await needed(parts, nodeId)
-  await eraseRecord(offFile(store.folderOf(nodeId)))
-  const network = await networkOf(parts, record.networkId)
-  await ground.raiseNetwork(record.networkId, network)
-  await plug(parts, record, network)
-  const { sizeGib } = await neededVolume(store, nodeId)
-  await ground.mount(store.folderOf(nodeId), sizeGib)
-  await startEnabled(siteOf(parts, record))
-}
-
-const halt = async (
-  { ground, store }: Parts,
-  nodeId: string,
-  { staysOff = false }: { readonly staysOff?: boolean } = {},
-): Promise<void> => {
-  const folder = store.folderOf(nodeId)
-  // First, so that what is cut off in the middle is not booted with all the others.
-  if (staysOff && (await store.read(nodeId)) !== undefined) await writeRecord(offFile(folder), {})
-  await cutPower(folder)
-  await ground.unplug(nodeId)
-  await ground.detach(folder)
-  const record = await store.read(nodeId)
-  if (record !== undefined) await ground.lowerNetwork(record.networkId)
-}
-
-const resize = async (parts: Parts, nodeId: string, { code, cpu, ramGb }: MachineSpec['instance']): Promise<void> => {
-  const record = await needed(parts, nodeId)
-  const { instance } = record
-  if (instance.code !== code || instance.cpu !== cpu || instance.ramGb !== ramGb) {
-    await halt(parts, nodeId)
-    await parts.store.rewrite({ ...record, instance: { code, cpu, ramGb } })
-  }
-  await boot(parts, nodeId)
+  return machineOf(parts, record)
 }
 
 type MachineVerbs = Pick<Provider, 'createMachine' | 'deleteMachine' | 'find' | 'boot' | 'resize' | 'halt' | 'fence' | 'host'>
@@ -193,8 +156,10 @@ const machineVerbs = (parts: Parts): MachineVerbs => ({
   async deleteMachine(nodeId) {
     const { ground, store, addresses } = parts
     const folder = store.folderOf(nodeId)
+    await markOff(folder)
     await cutPower(folder)
     await ground.unplug(nodeId)
+    await forgetLink(parts, nodeId)
     await ground.unmount(folder)
     await store.remove(nodeId)
     await addresses.release(nodeId)
@@ -202,18 +167,14 @@ const machineVerbs = (parts: Parts): MachineVerbs => ({
 
   async find(nodeId) {
     const record = await parts.store.read(nodeId)
-    if (record === undefined) return undefined
-    const off = await readRecord(offFile(parts.store.folderOf(nodeId)), OffRecord)
-    return { ...machineOf(record), ...(off === undefined ? {} : { staysOff: true }) }
+    return record && machineOf(parts, record)
   },
 
   boot: (nodeId) => boot(parts, nodeId),
   resize: (nodeId, instance) => resize(parts, nodeId, instance),
   halt: (nodeId, options) => halt(parts, nodeId, options),
-  fence: async () => {
-    throw new Error('this provider cannot fence a machine')
-  },
-  host: async (nodeId) => processHost(siteOf(parts, await needed(parts, nodeId))),
+  fence: (nodeId) => fence(parts, nodeId),
+  host: (nodeId) => hostOf(parts, nodeId),
 })
 
 const addressVerbs = (parts: Parts): Pick<Provider, 'allocateAddress' | 'releaseAddress'> => ({
@@ -265,7 +226,7 @@ export const processProvider = (options: LocalOptions, ground: Ground): Provider
       return ground.capabilities
     },
     unavailable: ground.unavailable,
-    ...(ground.linkFaults === undefined ? {} : { linkFaults: ground.linkFaults }),
+    ...(ground.setLink === undefined ? {} : { linkFaults: linkFaults(parts, ground.setLink) }),
     ...verbs,
     ...onceOnly(verbs, join(options.machinesDir, '.deleted')),
     get setFirewall() {

@@ -22,10 +22,7 @@ export const whyNot = async (options: LocalOptions, programs: readonly string[])
   } catch {
     return `the folder ${options.machinesDir} cannot be written`
   }
-  const [first = '', ...rest] = entrance(
-    { folder: options.machinesDir, address: '', enter: [], user: options.user, binDirs: [], libraryPaths: [] },
-    { bound: true },
-  )
+  const [first = '', ...rest] = entrance({ enter: [], user: options.user, libraryPaths: [] }, { bound: true })
   try {
     await run(first, [...rest, systemProgram('test'), '-x', options.machinesDir], { env: {} })
     return undefined

@@ -49,12 +49,22 @@ export const readRecord = async <T>(path: string, schema: z.ZodType<T>): Promise
   }
 }
 
-/** Writes a small JSON file whole or not at all, and durably. The folder must exist. */
-export const writeRecord = async (path: string, record: object): Promise<void> => {
+/**
+ * Writes a small JSON file whole or not at all, and durably. The folder must exist.
+ *
+ * @param isWanted asked when all is ready, which may take as long as the disk takes
+ * @returns whether it was
+ */
+export const writeRecord = async (path: string, record: object, isWanted = (): boolean => true): Promise<boolean> => {
   const beside = `${path}.${randomUUID()}.tmp`
   await writeSynced(beside, JSON.stringify(record))
+  if (!isWanted()) {
+    await rm(beside, { force: true })
+    return false
+  }
   await rename(beside, path)
   await syncFolder(dirname(path))
+  return true
 }
 
 /** Removes a record, or nothing when there is none. */

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { CommandFailed, type RunOptions } from '../../host.ts'
+import { isStillOn } from './power-state.ts'
 import { findProgram } from './programs.ts'
 import { failedWith } from './records.ts'
 import { entrance, environment, volumeOf, type Site } from './site.ts'
@@ -63,6 +64,8 @@ export const runIn = async (
     detached: true,
     stdio: [stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   })
+  // Who powers the machine off kills what he sees, and sees what was begun before the mark that is looked at here.
+  if (!isStillOn(site)) killGroup(child)
   const closed = once(child, 'close').then(([code]: unknown[]) => (typeof code === 'number' ? code : null))
   const stop = (): void => killGroup(child)
   const timer = timeoutMs === Infinity ? undefined : setTimeout(stop, timeoutMs)

@@ -10,6 +10,8 @@ export type Site = {
   /** The machine's folder: an absolute path. */
   readonly folder: string
   readonly address: string
+  /** Which time the machine was on when what is going on was begun; undefined when it was off. See `poweredSince`. */
+  readonly since: string | undefined
   /** What a program is started through, to end up inside the machine. Empty: it is this machine itself. */
   readonly enter: readonly string[]
   /** Whom programs run as; undefined: whoever runs the control plane. */
@@ -26,12 +28,14 @@ const WITHOUT_CAPABILITIES = ['--inh-caps=-all', '--bounding-set=-all']
 /** Whether this process may become another user. */
 export const isRoot = (): boolean => process.getuid?.() === 0
 
+type Through = Pick<Site, 'enter' | 'user' | 'libraryPaths'>
+
 /**
  * The argv prefix through which a program enters the machine and gives up every privilege.
  *
  * @param bound whether the program dies with the control plane
  */
-export const entrance = (site: Site, { bound }: { readonly bound: boolean }): readonly string[] => [
+export const entrance = (site: Through, { bound }: { readonly bound: boolean }): readonly string[] => [
   ...site.enter,
   systemProgram('setpriv'),
   '--no-new-privs',

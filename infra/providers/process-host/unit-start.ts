@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { Readable } from 'node:stream'
 import { CommandFailed, type Unit } from '../../host.ts'
+import { fenceFile, onFile } from './kept.ts'
 import type { Process } from './processes.ts'
 import { findProgram } from './programs.ts'
 import { failedWith } from './records.ts'
@@ -15,10 +16,13 @@ const LOG_BYTES_MAX = 16 * 1024 * 1024
 
 /**
  * The daemon records itself, under a lock, before it becomes the unit's program: so two starters cannot both start it,
- * and none can die between the start and the record. It tells on descriptor 3 what it did. $1 is the record's path.
+ * and none can die between the start and the record. And it looks itself whether the machine is still on, when it can be
+ * seen to be of the machine already: whoever powers that off leaves the mark first and then kills what he sees, so that
+ * one of the two ends it, however long its starter stands still. It tells on descriptor 3 what it did. $1 is the record's
+ * path, $2 what says that the machine is on, $3 what it must say, $4 the mark of a fence.
  */
 const LAUNCH = `
-record=$1; shift
+record=$1 on=$2 since=$3 fenced=$4; shift 4
 path=$PATH; PATH=/usr/sbin:/usr/bin:/sbin:/bin
 started() {
   stat=$(cat "/proc/$1/stat" 2>&-) || return 1
@@ -31,7 +35,9 @@ if [ -s "$record" ] && read -r pid ticks when < "$record"; then
   if [ "$when" = "$boot" ] && [ "$(started "$pid")" = "$ticks" ]; then echo running >&3; exit 0; fi
 fi
 echo "$$ $(started $$) $boot" > "$record.new" && mv "$record.new" "$record" || exit 1
-exec 9>&-; echo started >&3; exec 3>&-
+exec 9>&-
+if [ -e "$fenced" ] || [ "$(cat "$on" 2>&-)" != "$since" ]; then echo off >&3; exit 0; fi
+echo started >&3; exec 3>&-
 PATH=$path
 exec "$@"
 `
@@ -64,17 +70,20 @@ const openLog = async (path: string): ReturnType<typeof open> => {
 /**
  * Starts the unit's program as a daemon that outlives the control plane, unless it runs already.
  *
+ * @throws when the machine is off, or has been since `site.since`
  * @throws CommandFailed when there is no such program (127) or it could not be started
  */
 export const launch = async (site: Site, unit: Unit): Promise<void> => {
   const [program] = unit.argv
   if (findProgram(program, site.binDirs) === undefined) throw new CommandFailed(program, 127, 'no such program')
   await mkdir(unitsOf(site.folder), { recursive: true, mode: 0o700 })
+  const { folder, since = '' } = site
+  const marks = [pidFile(site, unit.name), onFile(folder), since, fenceFile(folder)]
   const log = await openLog(logFile(site, unit.name))
   try {
     const child = spawn(
       '/bin/sh',
-      ['-c', LAUNCH, 'unit', pidFile(site, unit.name), ...entrance(site, { bound: false }), ...unit.argv],
+      ['-c', LAUNCH, 'unit', ...marks, ...entrance(site, { bound: false }), ...unit.argv],
       {
         cwd: volumeOf(site.folder),
         env: environment(site, unit.env),
@@ -88,6 +97,7 @@ export const launch = async (site: Site, unit: Unit): Promise<void> => {
     if (!(report instanceof Readable)) throw new Error('BUG: descriptor 3 is a pipe')
     const word = (await Promise.race([text(report), ended.then(() => text(report))])).trim()
     child.unref()
+    if (word === 'off') throw new Error('the machine was powered off')
     if (word !== 'started' && word !== 'running') throw new CommandFailed(program, null, 'it could not be recorded')
   } finally {
     await log.close()

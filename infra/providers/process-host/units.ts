@@ -1,10 +1,12 @@
+import { existsSync } from 'node:fs'
 import { mkdir, open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { Unit } from '../../host.ts'
 import { familyOf, gone, isAlive, kill, killMachine, signalProcess } from './processes.ts'
 import { safeName } from './names.ts'
-import { eraseRecord, failedWith, readRecord, writeRecord } from './records.ts'
+import { isStillOn } from './power-state.ts'
+import { eraseRecord, failedWith, readRecord, syncFolder, writeRecord } from './records.ts'
 import { unitsOf, type Site } from './site.ts'
 import { lastProcess, launch, logFile } from './unit-start.ts'
 
@@ -32,8 +34,10 @@ export const isRunning = async (site: Site, unit: Pick<Unit, 'name'>): Promise<b
 export const startUnit = async (site: Site, unit: Unit): Promise<void> => {
   const path = unitFile(site, unit.name)
   await mkdir(unitsOf(site.folder), { recursive: true, mode: 0o700 })
-  await writeRecord(path, unit)
-  if (!(await isRunning(site, unit))) await launch(site, unit)
+  // What was enabled before a fence must not be written after the boot that disabled it.
+  const isKept = await writeRecord(path, unit, () => isStillOn(site))
+  if (isKept && !(await isRunning(site, unit))) await launch(site, unit)
+  if (!isStillOn(site)) throw new Error(`the machine was powered off while the unit ${unit.name} was started`)
 }
 
 /** Ends the unit, with everything it has started, and keeps it from coming back at boot. */
@@ -83,9 +87,24 @@ const unitFiles = async (site: Pick<Site, 'folder'>, ending: string): Promise<re
 /** Starts every enabled unit that does not run. */
 export const startEnabled = async (site: Site): Promise<void> => {
   for (const file of await unitFiles(site, '.json')) {
-    const record = await readRecord(join(unitsOf(site.folder), file), UnitRecord)
-    if (record !== undefined && !(await isRunning(site, record))) await launch(site, unitFrom(record))
+    const path = join(unitsOf(site.folder), file)
+    const record = await readRecord(path, UnitRecord)
+    if (record === undefined || (await isRunning(site, record))) continue
+    await launch(site, unitFrom(record))
+    // Disabled meanwhile, with all the others after a fence or by a stop that found nothing to stop yet.
+    if (!existsSync(path)) await killUnit(site, record)
   }
+}
+
+const killUnit = async (site: Site, { name }: Pick<Unit, 'name'>): Promise<void> => {
+  const process_ = await lastProcess(site, safeName(name))
+  if (process_ !== undefined) await kill(await familyOf(process_))
+}
+
+/** Keeps every unit that was enabled from being started at a boot, durably. */
+export const disableUnits = async (folder: string): Promise<void> => {
+  for (const file of await unitFiles({ folder }, '.json')) await eraseRecord(join(unitsOf(folder), file))
+  await syncFolder(unitsOf(folder))
 }
 
 /** Ends every program of the machine at once, as when its power is cut: enabled units come back at boot. */
