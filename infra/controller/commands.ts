@@ -1,4 +1,5 @@
 import type { Order, OrderResult, PlacedOrder } from '../../domain/job/orders.ts'
+import { HostUnreachable } from '../host.ts'
 import { Failure, type Work } from '../messaging/worker.ts'
 import { type AccessOrder, accessCommand, isAccessOrder } from './access-commands.ts'
 import { alone } from './alone.ts'
@@ -165,9 +166,17 @@ const ofFoundNode = async (parts: Parts, { subject, body }: FoundOrder, work: Wo
   }
   // Before it is so: the silence of a host that is silent on purpose is no cause for an alarm.
   await parts.store.intend(nodeId, { shutDown: true })
-  if (subject === 'cmon.stop-node') return engine.stop(node)
-  await engine.erase(node.host)
-  await forgetEverywhere(parts, { cluster, nodeId }, work)
+  try {
+    await (subject === 'cmon.stop-node' ? engine.stop(node) : engine.erase(node.host))
+  } catch (cause) {
+    if (!(cause instanceof HostUnreachable)) throw cause
+    const provider = parts.nodes.provider(cluster, nodeId)
+    // What still runs there must end. Of a primary that is stopped for another, not without having said how far it came.
+    if (subject === 'cmon.erase-node') await provider.fence(nodeId)
+    else if ((await provider.find(nodeId))?.power === 'on') throw cause
+    work.note(subject === 'cmon.stop-node' ? 'the machine is off' : 'the machine is off, and its data goes with its volume')
+  }
+  if (subject === 'cmon.erase-node') await forgetEverywhere(parts, { cluster, nodeId }, work)
 }
 
 /**

@@ -250,12 +250,20 @@ test('a node that is resumed has the settings of the machine and the datastore i
   assert.equal([await of('db-a'), await of('db-b')], [['100', "'256MB'"], ['100', "'256MB'"]])
 })
 
-test('a node stops, starts and is erased, again and again, also when its machine is gone', async () => {
+test('a node stops, starts and is erased, again and again, also when its machine is off or gone', async () => {
   const body = { cluster, nodeId: 'db-b' }
   for (const subject of ['cmon.stop-node', 'cmon.start-node', 'cmon.erase-node'] as const) {
     await fulfil({ subject, body })
     await fulfil({ subject, body })
   }
+  await machines.provider.halt('db-b')
+  const said = []
+  for (const subject of ['cmon.stop-node', 'cmon.erase-node'] as const) {
+    const { lines, ...rest } = work()
+    await handle(placed({ subject, body }), rest)
+    said.push(...lines)
+  }
+  assert.equal(said, ['the machine is off', 'the machine is off, and its data goes with its volume'])
   await machines.provider.deleteMachine('db-b')
   for (const subject of ['cmon.stop-node', 'cmon.start-node', 'cmon.erase-node'] as const) {
     const { lines, ...rest } = work()

@@ -34,7 +34,7 @@ const wholeText = (link: string): readonly string[] => [`table bridge ccx-${link
 export const canCutOneWay = (nft: string): boolean => {
   const argv = ['--net', nft, '-f', '-']
   const input = cutText('probe', 'in') + cutText('probe', 'out')
-  return spawnSync(systemProgram('unshare'), argv, { input, stdio: ['pipe', 'ignore', 'ignore'], timeout: TIMEOUT_MS }).status === 0
+  return spawnSync(systemProgram('unshare'), argv, { input, timeout: TIMEOUT_MS }).status === 0
 }
 
 const isThere = (link: string): boolean => existsSync(`/sys/class/net/${link}`)

@@ -24,7 +24,8 @@ let bootId: string | undefined
 const thisBoot = (): string => (bootId ??= readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim())
 
 /**
- * Which time the machine is on, as its record says. Another one than before means that it was off meanwhile: whatever was begun before is over.
+ * Which time the machine is on, as its record says. Another one than before means that it was off meanwhile: whatever was
+ * begun before is over.
  *
  * @returns undefined when it is off: not booted since the machine underneath was, or halted or fenced since
  */
