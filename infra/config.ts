@@ -67,7 +67,12 @@ const Environment = z.object({
   /** How long the broker waits for a worker's sign of life before it hands an order to another. */
   ORDER_ACK_WAIT_MS: z.coerce.number().int().min(500).max(600_000).default(10_000),
   WORKER_CONCURRENCY: z.coerce.number().int().min(1).max(1000).default(32),
-  WATCH_INTERVAL_MS: z.coerce.number().int().min(200).max(600_000).default(5_000),
+  /** From the beginning of one look at a database node to that of the next. */
+  WATCH_INTERVAL_MS: z.coerce.number().int().min(200).max(600_000).default(1_000),
+  /** How long one look may take. */
+  LOOK_TIMEOUT_MS: z.coerce.number().int().min(100).max(60_000).default(1_000),
+  /** How long a primary among replicas takes writes without hearing from a controller. */
+  LEASE_TTL_MS: z.coerce.number().int().min(2_000).max(600_000).default(6_000),
   /** How long a mutating call waits for the read models. */
   READ_YOUR_WRITES_MS: z.coerce.number().int().min(0).max(60_000).default(5_000),
   /** The first operator, made at start if absent; the password is read from the file. */
@@ -167,7 +172,7 @@ const structured = (env: Environment) => ({
   },
   orderAckWaitMs: env.ORDER_ACK_WAIT_MS,
   workerConcurrency: env.WORKER_CONCURRENCY,
-  watchIntervalMs: env.WATCH_INTERVAL_MS,
+  watch: { intervalMs: env.WATCH_INTERVAL_MS, lookTimeoutMs: env.LOOK_TIMEOUT_MS, leaseTtlMs: env.LEASE_TTL_MS },
   admin: { login: env.ADMIN_LOGIN, passwordFile: env.ADMIN_PASSWORD_FILE },
   adminBasic: { username: env.ADMIN_BASIC_USERNAME, passwordFile: env.ADMIN_BASIC_PASSWORD_FILE },
   accounts: { registrationOpen: !env.DISABLE_USER_MANAGEMENT, requireConfirmed: env.REQUIRE_EMAIL_VERIFICATION },

@@ -20,6 +20,14 @@ export type Metrics = {
   readonly webhook: (outcome: 'delivered' | 'failed' | 'dead', seconds: number) => void
   /** A mail was tried. */
   readonly mail: (outcome: 'sent' | 'failed' | 'dead') => void
+  /** A node was looked at. */
+  readonly look: (result: 'answered' | 'silent', seconds: number) => void
+  /** How many datastores this controller watches. */
+  readonly watched: (datastores: number) => void
+  /** The replicas of a primary that did not answer were asked about it. */
+  readonly suspicion: () => void
+  /** A primary was told to be lost, so that a failover may follow. */
+  readonly lossReported: () => void
 }
 
 export type MetricsHandler = (request: IncomingMessage, response: ServerResponse) => void
@@ -38,6 +46,10 @@ const instruments = (provider: MeterProvider): Metrics => {
   const lag = meter.createGauge('ccx_projector_lag_seconds', { description: 'Age of the last event when it was taken' })
   const requests = seconds('ccx_http_request_seconds', 'Requests answered, by method, route and status')
   const webhooks = seconds('ccx_webhook_seconds', 'Requests of webhooks, by outcome')
+  const looks = seconds('ccx_watch_look_seconds', 'Looks at nodes, by result')
+  const datastores = meter.createGauge('ccx_watch_datastores', { description: 'Datastores that this controller watches' })
+  const suspicions = meter.createCounter('ccx_watch_suspicions', { description: 'Primaries whose replicas were asked about them' })
+  const losses = meter.createCounter('ccx_watch_losses_reported', { description: 'Primaries that were told to be lost' })
   const mails = meter.createCounter('ccx_mails', { description: 'Attempts to send a mail, by outcome' })
   return {
     command: (type, outcome, took) => commands.record(took, { type, outcome }),
@@ -51,6 +63,10 @@ const instruments = (provider: MeterProvider): Metrics => {
     request: (method, route, status, took) => requests.record(took, { method, route, status: String(status) }),
     webhook: (outcome, took) => webhooks.record(took, { outcome }),
     mail: (outcome) => mails.add(1, { outcome }),
+    look: (result, took) => looks.record(took, { result }),
+    watched: (count) => datastores.record(count),
+    suspicion: () => suspicions.add(1),
+    lossReported: () => losses.add(1),
   }
 }
 

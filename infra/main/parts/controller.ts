@@ -1,12 +1,17 @@
+import { randomUUID } from 'node:crypto'
 import { readCatalogue } from '../../catalogue/read-catalogue.ts'
 import { required } from '../../config.ts'
 import { controllerStore } from '../../controller-store/mysql.ts'
+import { systemClock } from '../../controller/clock.ts'
 import { controller } from '../../controller/controller.ts'
 import { diskReports } from '../../controller/disk-reports.ts'
 import { INHABITANTS, inhabitantsOf } from '../../controller/inhabitants.ts'
+import { nodes } from '../../controller/nodes.ts'
 import { watch } from '../../controller/watch.ts'
 import { engines } from '../../engines/index.ts'
+import { observationIdOf } from '../../messaging/ids.ts'
 import { workOn } from '../../messaging/worker.ts'
+import { carrierOf } from '../../telemetry/tracing.ts'
 import type { Base, Part } from '../base.ts'
 import { providersOf } from './machines.ts'
 import { checkOffered } from './offered.ts'
@@ -25,7 +30,13 @@ export const controllerPart = async ({
     messaging: broker, family: 'cmon', concurrency: config.workerConcurrency, signal, handle, now, log, metrics,
   })
   const reports = diskReports(broker)
-  const watching = watch({ engines, providers, store, log, intervalMs: config.watchIntervalMs, diskReports: reports, signal })
+  const watching = watch({
+    controllerId: `${config.instance}-${randomUUID()}`,
+    nodes: nodes({ engines, providers }), store, log, metrics, signal, diskReports: reports,
+    limits: config.watch,
+    clock: systemClock,
+    observe: (observation) => broker.observe(observation, observationIdOf(observation), carrierOf()),
+  })
   await questions().serve(INHABITANTS, inhabitantsOf({ engines, providers, store, personal: await personal() }))
   const ended = Promise.all([working, watching]).finally(store.close)
   return { checks: { nats: broker.ping, cmonDb: store.ping }, ended }

@@ -1,0 +1,64 @@
+import { LIMITS } from '../../../domain/failover/limits.ts'
+import type { Lease } from '../../../domain/failover/lease.ts'
+import type { WatchedCluster } from '../../controller-store/controller-store.ts'
+import type { Eye, Seen } from './eye.ts'
+import type { WatchParts } from './parts.ts'
+import type { View } from './view.ts'
+import { within } from './within.ts'
+
+/** A session gives up by itself after two seconds. */
+const RENEWAL_TIMEOUT_MS = 2_500
+
+/** The lease of a cluster's primary; it names all that may be promoted in its place. */
+const leaseOf = ({ cluster, standing, hosts }: WatchedCluster, nodeId: string, ttlMs: number): Lease => ({
+  epoch: standing.epoch,
+  ttlMs,
+  replicas: cluster.nodes
+    .filter((node) => node.nodeId !== nodeId && standing.fenced[node.nodeId] === undefined)
+    .filter((node) => hosts.some((host) => host.nodeId === node.nodeId && host.joined))
+    .map(({ name }) => name),
+})
+
+/**
+ * Renews the lease of a primary that has just been looked at. That it is not fenced is found out after the look, from which the
+ * lease counts; where that cannot be found out in time nothing is renewed.
+ */
+export const renewLease = async (
+  parts: WatchParts,
+  view: View,
+  { eye, seen: { look } }: { readonly eye: Eye; readonly seen: Seen },
+): Promise<void> => {
+  const { leases, store, clock, log, signal, limits: { leaseTtlMs } } = parts
+  const { watched: { hosts }, datastoreId, isOurs, beside: { once } } = view
+  const { node: { nodeId }, engine } = eye
+  if (look === 'no-contact') return
+  const lease = leaseOf(view.watched, nodeId, leaseTtlMs)
+  // Nobody could take its place yet.
+  if (lease.replicas.length === 0 && !look.guarded && look.server === 'answers') return
+  try {
+    const fenced = await within({ clock, ms: LIMITS.lookTimeoutMs, signal }, parts.leases.fenced)
+    if (fenced.has(nodeId) || !isOurs()) return
+    if (look.guarded) await within({ clock, ms: RENEWAL_TIMEOUT_MS, signal }, () => eye.renew(lease))
+  } catch (err) {
+    if (!signal.aborted) log.warn({ datastoreId, nodeId, err }, 'a lease could not be renewed')
+    return
+  }
+  if (!look.guarded) {
+    return once(`lease of ${nodeId}`, async () => {
+      const reached = await eye.reached()
+      // It may have taken a while to get here.
+      if (reached === undefined || (await leases.fenced()).has(nodeId) || !isOurs()) return
+      await engine.keepLease(reached, lease)
+    })
+  }
+  if (hosts.find((host) => host.nodeId === nodeId)?.leaseTtlMs === leaseTtlMs) return
+  once(`lease of ${nodeId}`, () => store.leased(nodeId, leaseTtlMs))
+}
+
+/** A primary without replicas needs no lease any more. It is told first that the node may have none. */
+export const endLease = async (parts: WatchParts, { hosts }: WatchedCluster, eye: Eye): Promise<void> => {
+  const { node: { nodeId }, engine } = eye
+  if (hosts.find((host) => host.nodeId === nodeId)?.leaseTtlMs !== null) await parts.store.leased(nodeId, null)
+  const reached = await eye.reached()
+  if (reached !== undefined) await engine.keepLease(reached, null)
+}
