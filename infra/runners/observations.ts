@@ -1,4 +1,6 @@
 import { v5 } from 'uuid'
+import { nodesOf } from '../../command-handlers/ids.ts'
+import type { DatastoreCommand } from '../../domain/datastore/messages.ts'
 import type { Cause } from '../../domain/kernel/event-store.ts'
 import { held } from '../messaging/held.ts'
 import { observationIdOf } from '../messaging/ids.ts'
@@ -19,18 +21,42 @@ const report = async (
   carrier: Carrier,
 ): Promise<void> =>
   withCarrier(carrier, `observe ${observation.kind}`, { 'ccx.datastore': observation.datastoreId }, async () => {
-    if (observation.kind !== 'disk-usage') return
-    const { datastoreId, ownerId: organisationId, at: observedAt, volumes } = observation
+    const { datastoreId, ownerId: organisationId } = observation
     const observationId = observationIdOf(observation)
     const commandId = v5(`command:${observationId}`, NAMESPACE)
-    const jobId = v5(`job:${observationId}`, NAMESPACE)
     const parent = traceparent() ?? carrier['traceparent']
     const cause: Cause = {
       commandId, correlationId: commandId, causationId: observationId, organisationId, actor: ACTOR,
       ...(parent === undefined ? {} : { traceparent: parent }),
     }
-    await sendDatastore({ type: 'ReportDiskUsage', data: { datastoreId, jobId, observedAt, volumes, now: now() } }, cause)
+    await sendDatastore(commandOf(observation, observationId, now()), cause)
   })
+
+/** What an observation says to the datastore. The ids of whatever may follow from it derive from the observation's. */
+const commandOf = (observation: Observation, observationId: string, now: string): DatastoreCommand => {
+  const { datastoreId, at: observedAt } = observation
+  const about = { datastoreId, jobId: v5(`job:${observationId}`, NAMESPACE), observedAt, now }
+  switch (observation.kind) {
+    case 'disk-usage':
+      return { type: 'ReportDiskUsage', data: { ...about, volumes: observation.volumes } }
+    case 'primary-unreachable': {
+      const { primaryId, epoch, lastSeenAt, because, positionBytes } = observation
+      return { type: 'ReportPrimaryUnreachable', data: { ...about, primaryId, epoch, lastSeenAt, because, positionBytes } }
+    }
+    case 'node-silent': {
+      const { nodeId, since, machineAnswers } = observation
+      const [fresh] = nodesOf(observationId, 1)
+      if (fresh === undefined) throw new Error('BUG: a node was asked for')
+      return { type: 'ReportNodeSilent', data: { ...about, nodeId, since, machineAnswers, fresh } }
+    }
+    case 'node-back':
+      return { type: 'ReportNodeBack', data: { ...about, nodeId: observation.nodeId } }
+    case 'server-restarted': {
+      const { nodeId, role, downSince, backAt } = observation
+      return { type: 'RecordServerRestart', data: { datastoreId, nodeId, role, downSince, backAt, now } }
+    }
+  }
+}
 
 /** Takes observations until `signal`. A look that nothing can be made of now comes again, or has a newer one behind it. */
 export const followObservations = async ({ reactor, log, concurrency, signal }: {

@@ -1,13 +1,15 @@
-import { dirname } from 'node:path'
+import { readdir, readFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Order } from '../../domain/job/orders.ts'
 import { controller } from '../../infra/controller/controller.ts'
-import { watch, watchOnce, type WatchOptions } from '../../infra/controller/watch.ts'
+import { systemClock } from '../../infra/controller/clock.ts'
+import { nodes } from '../../infra/controller/nodes.ts'
+import { watch, type WatchOptions } from '../../infra/controller/watch.ts'
 import type { ReachedNode } from '../../infra/engines/engine.ts'
 import { engines } from '../../infra/engines/index.ts'
-import type { Provider } from '../../infra/providers/provider.ts'
-import { cutPower } from '../../infra/providers/process-host/units.ts'
+import type { Observation } from '../../infra/messaging/observation.ts'
 import { controllerWorld, placed, work } from '../support/controller-world.ts'
 import { keptLog } from '../support/log.ts'
 import { parameterSamples } from '../support/parameter-samples.ts'
@@ -21,16 +23,32 @@ const { log } = keptLog()
 const handle = controller({ engines, providers: [machines.provider], store, secrets, personal: openPersonalData, log })
 const fulfil = (order: Order): Promise<unknown> => handle(placed(order), work())
 
-const stop = new AbortController()
-const options: WatchOptions = {
-  engines,
-  providers: [machines.provider],
-  store,
-  log,
-  intervalMs: 100,
-  signal: stop.signal,
+const withinMs = 30_000
+const observed: Observation[] = []
+/** Watches while `work` goes on, as one controller of its own each time. */
+const watching = async (work: () => Promise<void>, change: Partial<WatchOptions> = {}): Promise<void> => {
+  const stop = new AbortController()
+  const watched = watch({
+    controllerId: 'one', nodes: nodes({ engines, providers: [machines.provider] }), store, log, clock: systemClock,
+    metrics: undefined, diskReports: undefined, limits: { intervalMs: 200, lookTimeoutMs: 2_000, leaseTtlMs: 30_000 },
+    observe: async (observation) => void observed.push(observation),
+    signal: stop.signal,
+    ...change,
+  })
+  try {
+    await work()
+  } finally {
+    stop.abort()
+    await watched
+  }
 }
-const round = (change: Partial<WatchOptions> = {}): Promise<void> => watchOnce({ ...options, ...change })
+/** Kills the server of a node, and not what watches over its lease. */
+const killServer = async (nodeId: string): Promise<void> => {
+  const units = join(dirname((await machines.provider.host(nodeId)).dataDir), 'units')
+  for (const file of (await readdir(units)).filter((name) => name.endsWith('.pid') && !name.startsWith('lease'))) {
+    process.kill(Number((await readFile(join(units, file), 'utf8')).split(' ')[0]), 'SIGKILL')
+  }
+}
 const hosts = async (): Promise<readonly string[]> =>
   (await store.hosts(cluster.datastoreId)).map(({ nodeId, role, status }) => `${nodeId} ${role} ${status}`)
 const open = async (): Promise<readonly string[]> =>
@@ -38,74 +56,78 @@ const open = async (): Promise<readonly string[]> =>
     .filter(({ clearedAt }) => clearedAt === null)
     .map(({ typeName, nodeId }) => `${typeName} ${nodeId}`)
 const whole = ['db-a primary CmonHostOnline', 'db-b replica CmonHostOnline']
-const untilWhole = (): Promise<unknown> =>
-  until(
-    async () => {
-      await round()
-      return String([await hosts(), await open()]) === String([whole, []])
-    },
-    { withinMs: 20_000 },
-  )
+const come = (wanted: readonly string[], alarms: readonly string[]): Promise<unknown> =>
+  until(async () => String([await hosts(), (await open()).toSorted()]) === String([wanted, alarms]), {
+    withinMs, what: `${wanted.join()} with ${alarms.join() || 'no alarms'}`,
+  })
 
 test.after(() => world.remove())
 
 test('a cluster that is being made is unknown, and no cause for alarm', async () => {
   await fulfil({ subject: 'cmon.register-cluster', body: { cluster } })
-  await round()
-  assert.equal(await hosts(), ['db-a unknown CmonHostUnknown', 'db-b unknown CmonHostUnknown'])
-  assert.equal(await open(), [])
+  await watching(() => come(['db-a unknown CmonHostUnknown', 'db-b unknown CmonHostUnknown'], []).then(() => undefined))
 })
 
-test('a whole cluster is online, with its roles, its lag, and when it was seen', async () => {
-  for (const nodeId of ['db-a', 'db-b']) await fulfil({ subject: 'cmon.install-node', body: { cluster, nodeId } })
-  await fulfil({ subject: 'cmon.bootstrap-primary', body: { cluster, nodeId: 'db-a' } })
-  await fulfil({ subject: 'cmon.join-replica', body: { cluster, nodeId: 'db-b', primaryId: 'db-a' } })
-  await untilWhole()
+test('a whole cluster is online, with its roles, its lag, who its primary is, and when it was seen', async () => {
+  await watching(async () => {
+    for (const nodeId of ['db-a', 'db-b']) await fulfil({ subject: 'cmon.install-node', body: { cluster, nodeId } })
+    await fulfil({ subject: 'cmon.bootstrap-primary', body: { cluster, nodeId: 'db-a' } })
+    await fulfil({ subject: 'cmon.join-replica', body: { cluster, nodeId: 'db-b', primaryId: 'db-a' } })
+    await come(whole, [])
+  })
   const [primary, replica] = await store.hosts(cluster.datastoreId)
   assert.is(primary?.lagBytes, null)
   assert.type(replica?.lagBytes, 'number')
   assert.match(replica?.lastSeenAt ?? '', /Z$/)
+  assert.is((await store.standing(cluster.datastoreId))?.primaryId, 'db-a')
 })
 
-test('a server that dies is an alarm, once, until it is back', async () => {
-  await cutPower(dirname((await machines.provider.host('db-b')).dataDir))
-  await round()
-  await round()
-  assert.equal(await hosts(), ['db-a primary CmonHostOnline', 'db-b unknown CmonHostFailed'])
-  const [alarm] = await store.alarms(cluster.datastoreId)
-  assert.equal([alarm?.typeName, alarm?.nodeId, alarm?.counter], ['DatabaseDown', 'db-b', 1])
-  await machines.provider.boot('db-b')
-  await untilWhole()
+test('a primary with a replica is guarded and given a lease, which CMON DB knows of', async () => {
+  await watching(async () => {
+    await until(async () => (await store.hosts(cluster.datastoreId))[0]?.leaseTtlMs === 30_000, { withinMs })
+  })
 })
 
-test('a server that was stopped on purpose is no alarm', async () => {
-  await fulfil({ subject: 'cmon.stop-node', body: { cluster, nodeId: 'db-b' } })
-  await round()
-  assert.equal(await hosts(), ['db-a primary CmonHostOnline', 'db-b unknown CmonHostShutDown'])
-  assert.equal(await open(), [])
-  await fulfil({ subject: 'cmon.start-node', body: { cluster, nodeId: 'db-b' } })
-  await untilWhole()
+test('a server that dies is started where it is, and that is told', async () => {
+  await watching(async () => {
+    await come(whole, [])
+    await killServer('db-b')
+    await until(() => observed.find(({ kind }) => kind === 'server-restarted'), { withinMs })
+    await come(whole, [])
+  })
+  const told = observed.find((one) => one.kind === 'server-restarted')
+  assert.equal([told?.nodeId, told?.role], ['db-b', 'replica'])
+  assert.ok((told?.downSince ?? '') < (told?.backAt ?? ''))
+})
+
+test('a server that was stopped on purpose is no alarm, and stays down', async () => {
+  await watching(async () => {
+    await fulfil({ subject: 'cmon.stop-node', body: { cluster, nodeId: 'db-b' } })
+    await come(['db-a primary CmonHostOnline', 'db-b unknown CmonHostShutDown'], [])
+    await fulfil({ subject: 'cmon.start-node', body: { cluster, nodeId: 'db-b' } })
+    await come(whole, [])
+  })
 })
 
 test('a machine that does not answer in time is unreachable, and holds up nobody', async () => {
-  const silent: Provider = {
-    ...machines.provider,
-    find: (nodeId) => (nodeId === 'db-b' ? new Promise(() => {}) : machines.provider.find(nodeId)),
+  const all = nodes({ engines, providers: [machines.provider] })
+  const silent: WatchOptions['nodes'] = {
+    ...all, find: (of, nodeId, work) => (nodeId === 'db-b' ? new Promise(() => undefined) : all.find(of, nodeId, work)),
   }
-  await round({ providers: [silent], probeTimeoutMs: 1_000 })
-  assert.equal(await hosts(), ['db-a primary CmonHostOnline', 'db-b unknown CmonHostOffLine'])
-  assert.equal(await open(), ['HostUnreachable db-b'])
-  await untilWhole()
+  await watching(() => come(['db-a primary CmonHostOnline', 'db-b unknown CmonHostOffLine'], ['HostUnreachable db-b']).then(() => undefined), {
+    nodes: silent,
+  })
+  await watching(() => come(whole, []).then(() => undefined))
 })
 
 test('a replica whose primary no longer lists it is broken replication', async () => {
-  const [engine] = engines
-  if (engine === undefined) throw new Error('BUG: there is an engine')
-  const probe = async (node: ReachedNode) => ({ ...(await engine.probe(node)), streaming: [] })
-  const forgetful = { ...engine, probe }
-  await round({ engines: [forgetful] })
-  assert.equal(await open(), ['ReplicationBroken db-b'])
-  await untilWhole()
+  const session = (node: ReachedNode) => {
+    const real = world.engine.session(node)
+    return { ...real, look: async (timeoutMs: number) => ({ ...(await real.look(timeoutMs)), streaming: [] }) }
+  }
+  const forgetful = nodes({ engines: [{ ...world.engine, session }], providers: [machines.provider] })
+  await watching(() => come(whole, ['ReplicationBroken db-b']).then(() => undefined), { nodes: forgetful })
+  await watching(() => come(whole, []).then(() => undefined))
 })
 
 test('parameters that are not what was applied are an alarm, until they are applied anew', async () => {
@@ -118,25 +140,24 @@ test('parameters that are not what was applied are an alarm, until they are appl
       await fulfil({ subject: 'cmon.apply-parameters', body: { cluster: to, nodeId, primaryId: 'db-a', restart: false } })
     }
   }
-  await fulfil({ subject: 'cmon.register-cluster', body: { cluster: tuned } })
-  await round()
-  assert.equal((await open()).toSorted(), ['ParametersDrifted db-a', 'ParametersDrifted db-b'])
-  const { message } = (await store.alarms(cluster.datastoreId)).findLast(({ nodeId }) => nodeId === 'db-a') ?? {}
-  assert.is(message, `Parameters of db-a are not what was applied: ${name}.`)
-  await applyAll(tuned)
-  await untilWhole()
-  await fulfil({ subject: 'cmon.register-cluster', body: { cluster } })
-  await applyAll(cluster)
-  await untilWhole()
+  await watching(async () => {
+    await fulfil({ subject: 'cmon.register-cluster', body: { cluster: tuned } })
+    await come(whole, ['ParametersDrifted db-a', 'ParametersDrifted db-b'])
+    const { message } = (await store.alarms(cluster.datastoreId)).findLast(({ nodeId }) => nodeId === 'db-a') ?? {}
+    assert.is(message, `Parameters of db-a are not what was applied: ${name}.`)
+    await applyAll(tuned)
+    await come(whole, [])
+    await fulfil({ subject: 'cmon.register-cluster', body: { cluster } })
+    await applyAll(cluster)
+    await come(whole, [])
+  })
 })
 
-test('it goes on, round after round, until it is told to end', async () => {
-  const before = (await store.hosts(cluster.datastoreId))[0]?.lastSeenAt ?? ''
-  const watching = watch(options)
-  const seen = async (): Promise<string> => (await store.hosts(cluster.datastoreId))[0]?.lastSeenAt ?? ''
-  await until(async () => (await seen()) > before, { withinMs: 20_000 })
-  stop.abort()
-  await watching
+test('how full the volumes are is told of every node', async () => {
+  const told: string[] = []
+  const diskReports: WatchOptions['diskReports'] = async ({ datastoreId }, volumes) =>
+    void told.push(`${datastoreId} ${volumes.map(({ nodeId }) => nodeId).join()}`)
+  await watching(() => until(() => told.length > 0, { withinMs }).then(() => undefined), { diskReports })
 })
 
 test.run()
