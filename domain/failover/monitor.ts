@@ -33,7 +33,10 @@ export const looked = (monitor: Monitor, known: Known, atMs: number, looks: read
     const state = nodes.get(node.nodeId)
     if (look === undefined || state === undefined || node.shutDown || state.lastSeenAtMs === null) continue
     const before = monitor.nodes[node.nodeId] ?? UNSEEN
-    const moved = look.result.kind === 'answered' ? onAnswer(round, node, { before, state }, look) : onMiss(round, node, { state, result: look.result })
+    const { result } = look
+    const moved = result.kind === 'answered'
+      ? onAnswer(round, node, { before, state }, look)
+      : onMiss(round, node, { state, result })
     nodes.set(node.nodeId, moved.state)
     actions.push(...moved.actions)
   }

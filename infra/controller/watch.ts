@@ -13,8 +13,8 @@ export type WatchOptions = Omit<WatchParts, 'leases'> & {
 }
 
 /**
- * Watches the part of the fleet that this controller owns, until `signal` aborts: then it gives its part up at once. A datastore is
- * acted on only while it is certainly owned; what is looked at is no secret, and goes on while CMON DB is away.
+ * Watches the part of the fleet that this controller owns, until `signal` aborts: then it gives its part up at once. A datastore
+ * is acted on only while it is certainly owned; the looks go on while CMON DB is away.
  */
 export const watch = async (options: WatchOptions): Promise<void> => {
   const { controllerId, store, clock, log, signal, metrics, limits: { intervalMs } } = options

@@ -21,7 +21,7 @@ const report = async (
   carrier: Carrier,
 ): Promise<void> =>
   withCarrier(carrier, `observe ${observation.kind}`, { 'ccx.datastore': observation.datastoreId }, async () => {
-    const { datastoreId, ownerId: organisationId } = observation
+    const { ownerId: organisationId } = observation
     const observationId = observationIdOf(observation)
     const commandId = v5(`command:${observationId}`, NAMESPACE)
     const parent = traceparent() ?? carrier['traceparent']

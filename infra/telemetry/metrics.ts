@@ -48,7 +48,7 @@ const instruments = (provider: MeterProvider): Metrics => {
   const webhooks = seconds('ccx_webhook_seconds', 'Requests of webhooks, by outcome')
   const looks = seconds('ccx_watch_look_seconds', 'Looks at nodes, by result')
   const datastores = meter.createGauge('ccx_watch_datastores', { description: 'Datastores that this controller watches' })
-  const suspicions = meter.createCounter('ccx_watch_suspicions', { description: 'Primaries whose replicas were asked about them' })
+  const suspicions = meter.createCounter('ccx_watch_suspicions', { description: 'Primaries that were asked about' })
   const losses = meter.createCounter('ccx_watch_losses_reported', { description: 'Primaries that were told to be lost' })
   const mails = meter.createCounter('ccx_mails', { description: 'Attempts to send a mail, by outcome' })
   return {

@@ -46,7 +46,7 @@ const shared = async () => {
         .map(([id, renewals]) => [id, new Set(renewals.map(({ controllerId }) => controllerId))]),
     )
   const finish = async (): Promise<void> => {
-    const ended = Promise.all(['one', 'two'].map(scene.end))
+    const ended = Promise.all(['one', 'two'].map((id) => scene.end(id)))
     await pass(10_000)
     await ended
   }

@@ -26,7 +26,7 @@ const fulfil = (order: Order): Promise<unknown> => handle(placed(order), work())
 const withinMs = 30_000
 const observed: Observation[] = []
 /** Watches while `work` goes on, as one controller of its own each time. */
-const watching = async (work: () => Promise<void>, change: Partial<WatchOptions> = {}): Promise<void> => {
+const watching = async (work: () => Promise<unknown>, change: Partial<WatchOptions> = {}): Promise<void> => {
   const stop = new AbortController()
   const watched = watch({
     controllerId: 'one', nodes: nodes({ engines, providers: [machines.provider] }), store, log, clock: systemClock,
@@ -65,7 +65,7 @@ test.after(() => world.remove())
 
 test('a cluster that is being made is unknown, and no cause for alarm', async () => {
   await fulfil({ subject: 'cmon.register-cluster', body: { cluster } })
-  await watching(() => come(['db-a unknown CmonHostUnknown', 'db-b unknown CmonHostUnknown'], []).then(() => undefined))
+  await watching(() => come(['db-a unknown CmonHostUnknown', 'db-b unknown CmonHostUnknown'], []))
 })
 
 test('a whole cluster is online, with its roles, its lag, who its primary is, and when it was seen', async () => {
@@ -114,10 +114,10 @@ test('a machine that does not answer in time is unreachable, and holds up nobody
   const silent: WatchOptions['nodes'] = {
     ...all, find: (of, nodeId, work) => (nodeId === 'db-b' ? new Promise(() => undefined) : all.find(of, nodeId, work)),
   }
-  await watching(() => come(['db-a primary CmonHostOnline', 'db-b unknown CmonHostOffLine'], ['HostUnreachable db-b']).then(() => undefined), {
+  await watching(() => come(['db-a primary CmonHostOnline', 'db-b unknown CmonHostOffLine'], ['HostUnreachable db-b']), {
     nodes: silent,
   })
-  await watching(() => come(whole, []).then(() => undefined))
+  await watching(() => come(whole, []))
 })
 
 test('a replica whose primary no longer lists it is broken replication', async () => {
@@ -126,8 +126,8 @@ test('a replica whose primary no longer lists it is broken replication', async (
     return { ...real, look: async (timeoutMs: number) => ({ ...(await real.look(timeoutMs)), streaming: [] }) }
   }
   const forgetful = nodes({ engines: [{ ...world.engine, session }], providers: [machines.provider] })
-  await watching(() => come(whole, ['ReplicationBroken db-b']).then(() => undefined), { nodes: forgetful })
-  await watching(() => come(whole, []).then(() => undefined))
+  await watching(() => come(whole, ['ReplicationBroken db-b']), { nodes: forgetful })
+  await watching(() => come(whole, []))
 })
 
 test('parameters that are not what was applied are an alarm, until they are applied anew', async () => {
@@ -157,7 +157,7 @@ test('how full the volumes are is told of every node', async () => {
   const told: string[] = []
   const diskReports: WatchOptions['diskReports'] = async ({ datastoreId }, volumes) =>
     void told.push(`${datastoreId} ${volumes.map(({ nodeId }) => nodeId).join()}`)
-  await watching(() => until(() => told.length > 0, { withinMs }).then(() => undefined), { diskReports })
+  await watching(() => until(() => told.length > 0, { withinMs }), { diskReports })
 })
 
 test.run()

@@ -79,7 +79,9 @@ test('what replicas said after the first missed look counts for the second', () 
 })
 
 test('what replicas said of an earlier silence does not count', () => {
-  const flapping: readonly Step[] = [...whole, [1_000, 'a', silent], [1_100, 'a', primary], [5_000, 'a', silent], [6_000, 'a', silent]]
+  const flapping: readonly Step[] = [
+    ...whole, [1_000, 'a', silent], [1_100, 'a', primary], [5_000, 'a', silent], [6_000, 'a', silent],
+  ]
   assert.equal(after(three, [...flapping, none]).actions, [])
 })
 
@@ -95,14 +97,16 @@ test('when no replica answers it is we who are alone', () => {
   const twice: readonly Step[] = [...whole, [1_000, 'a', silent], [2_000, 'a', silent]]
   const nobody: Step = [3_000, [{ nodeId: 'b', said: undefined }, { nodeId: 'c', said: undefined }]]
   assert.equal(after(three, [...twice, nobody]).actions, [])
-  assert.equal(after(three, [...twice, [3_000, [{ nodeId: 'b', said: undefined }, { nodeId: 'c', said: no }]]]).actions, [lost])
+  const oneIsLeft: Step = [3_000, [{ nodeId: 'b', said: undefined }, { nodeId: 'c', said: no }]]
+  assert.equal(after(three, [...twice, oneIsLeft]).actions, [lost])
 })
 
 test('a lost primary is told again while it lasts, and not at every look', () => {
   const told: readonly Step[] = [...whole, [1_000, 'a', silent], [2_000, 'a', silent], none]
   const round = (atMs: number): readonly Step[] => [[atMs, 'a', silent], [atMs + 10, none[1]]]
   assert.equal(after(three, [...told, ...round(4_000)]).actions, [])
-  assert.equal(after(three, [...told, ...round(4_000), ...round(3_000 + LIMITS.tellAgainMs['primary-unreachable'])]).actions, [lost])
+  const late = round(3_000 + LIMITS.tellAgainMs['primary-unreachable'])
+  assert.equal(after(three, [...told, ...round(4_000), ...late]).actions, [lost])
 })
 
 test('a dead server is started where it is at once, and looked at often', () => {
@@ -184,12 +188,13 @@ test('a replica that does not follow is told to be back after a while, and left 
   const steps: readonly Step[] = [[0, 'a', apart], [10, 'b', replica], [20, 'c', replica]]
   assert.equal(after(three, steps).actions, [])
   assert.equal(after(three, [...steps, [10 + LIMITS.apartAfterMs, 'b', replica]]).actions, [{ type: 'tell-back', nodeId: 'b' }])
-  assert.equal(after(three, [...steps, [9_000, 'a', primary], [9_010, 'b', replica], [10 + LIMITS.apartAfterMs, 'b', replica]]).actions, [])
+  const again: readonly Step[] = [[9_000, 'a', primary], [9_010, 'b', replica], [10 + LIMITS.apartAfterMs, 'b', replica]]
+  assert.equal(after(three, [...steps, ...again]).actions, [])
 })
 
 test('a replica is not blamed while the primary does not answer', () => {
-  const steps: readonly Step[] = [[0, 'a', { ...primary, streaming: [] }], [10, 'b', replica], [5_000, 'a', silent], [20_000, 'b', replica]]
-  assert.equal(after(three, steps).actions, [])
+  const begun: readonly Step[] = [[0, 'a', { ...primary, streaming: [] }], [10, 'b', replica]]
+  assert.equal(after(three, [...begun, [5_000, 'a', silent], [20_000, 'b', replica]]).actions, [])
 })
 
 test('who is to be silent, and who has never answered, is left alone', () => {

@@ -10,8 +10,8 @@ import { watchStore } from './watch-store.ts'
 export const watchedCluster = (datastoreId: string, names: readonly string[]): ClusterRef => ({
   datastoreId, ownerId: 'own_1', engine: 'some-engine', version: '15',
   nodes: names.map((name) => ({
-    nodeId: `${datastoreId}-${name}`, name, hostname: `${name}.${datastoreId}.ccx.test`, provider: 'somewhere', address: '10.0.0.1',
-    port: 5432, instance: { code: 'tiny', cpu: 1, ramGb: 1 },
+    nodeId: `${datastoreId}-${name}`, name, hostname: `${name}.${datastoreId}.ccx.test`, provider: 'somewhere',
+    address: '10.0.0.1', port: 5432, instance: { code: 'tiny', cpu: 1, ramGb: 1 },
   })),
 })
 

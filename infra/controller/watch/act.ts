@@ -57,7 +57,8 @@ export const fenceSecond = async (parts: WatchParts, { datastoreId, isOurs }: Vi
     log.error({ datastoreId, nodeId, epoch: standing.epoch }, 'a node takes writes and is not the primary: it is fenced')
     await within({ clock, ms: FENCE_TIMEOUT_MS, signal }, () => engine.fence({ ...reached, signal }))
   } catch (err) {
-    if (!signal.aborted) log.error({ datastoreId, nodeId, err }, 'a node that takes writes and is not the primary could not be fenced')
+    if (signal.aborted) return
+    log.error({ datastoreId, nodeId, err }, 'a node that takes writes and is not the primary could not be fenced')
   }
 }
 
