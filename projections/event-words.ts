@@ -122,13 +122,13 @@ const words: Words = {
     `The job “${kindOf(kind)}” ${end === 'finished' ? 'finished' : `ended as ${end}`}${because === null ? '' : `: ${because}`}`,
 
   PrimaryChanged: ({ data: { formerId, primaryId, epoch, because, writesBackAt } }, { node }) =>
-    `${node(primaryId)} became the primary in place of ${node(formerId)}, in epoch ${epoch}: ${because}; ` +
+    `The node ${node(primaryId)} became the primary in place of ${node(formerId)}, in epoch ${epoch}: ${because}; ` +
     `writes were back at ${writesBackAt}`,
   FailoverHeldBack: ({ data: { primaryId, until, because } }, { node }) =>
     `No node takes the place of ${node(primaryId)} before ${until}: ${because}`,
-  NodeLost: ({ data: { nodeId, since, because } }, { node }) => `${node(nodeId)} was lost at ${since}: ${because}`,
+  NodeLost: ({ data: { nodeId, since, because } }, { node }) => `The node ${node(nodeId)} was lost at ${since}: ${because}`,
   NodeRecovered: ({ data: { nodeId, downMs } }, { node }) =>
-    `${node(nodeId)} does its part again, after ${Math.round(downMs / 1_000)} s`,
+    `The node ${node(nodeId)} does its part again, after ${Math.round(downMs / 1_000)} s`,
   ServerRestarted: ({ data: { nodeId, downSince, backAt } }, { node }) =>
     `The server of ${node(nodeId)} died at ${downSince} and was started again; it was back at ${backAt}`,
 

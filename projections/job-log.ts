@@ -9,7 +9,7 @@ import type { JobLogRow } from './schema.ts'
 /** One row per line that a tenant can read about his job. Keyed by position, so that the index grows at its end. */
 export const jobLog = projection<JobLogRow>({
   name: 'job-log',
-  version: 1,
+  version: 2,
   table: 'job_log',
   key: 'position',
   columns: {
@@ -36,6 +36,7 @@ export const jobLog = projection<JobLogRow>({
     'UnwindingBegun',
     'JobFinished',
     'JobUnwound',
+    'JobAbandoned',
   ],
 
   keys: (event) => (said(event) === undefined ? [] : [sortablePosition(event.position)]),
@@ -96,6 +97,8 @@ const said = ({ type, data }: KnownEvent): Said | undefined => {
       return { about: data, severity: 'info', line: 'finished' }
     case 'JobUnwound':
       return { about: data, severity: 'warning', line: `everything it had done is undone: ${data.because}` }
+    case 'JobAbandoned':
+      return { about: data, severity: 'warning', line: `given up where it stood: ${data.because}` }
     default:
       return undefined
   }

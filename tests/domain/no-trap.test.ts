@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert'
 import type { Change } from '../../domain/datastore/changes/index.ts'
 import { type Datastore, datastore } from '../../domain/datastore/datastore.ts'
 import type { DatastoreCommand, DatastoreEvent, JobEnd } from '../../domain/datastore/messages.ts'
+import { later } from '../../domain/kernel/time.ts'
 import { type Decider, isRejection } from '../../domain/kernel/decider.ts'
 import { exampleNodes, exampleSpec, noon } from '../support/examples.ts'
 
@@ -24,12 +25,33 @@ const CHANGES: readonly Change[] = [
 
 const queueOf = (state: Datastore) => (state.status === 'absent' ? [] : state.queue)
 
+/** The jobs that are at work, each of which may end. */
+const workOf = (state: Datastore): readonly string[] =>
+  state.status === 'absent' ? [] : [state.atWork, state.failover?.jobId ?? null].filter((one) => one !== null)
+
+/** What the controller may see: that the primary, or whoever takes its place, is lost, and that a node is silent or back. */
+const seen = (state: Datastore, n: number): readonly DatastoreCommand[] => {
+  if (state.status === 'absent') return []
+  const at = later(noon, n * 7_200_000)
+  const job = { datastoreId, jobId: `job_${n}`, observedAt: at, now: at }
+  const epoch = state.failover?.epoch ?? state.epoch
+  const report = { epoch, lastSeenAt: noon, because: 'it does not answer', positionBytes: null }
+  const fresh = { nodeId: 'nod_9', name: 'db-9' }
+  const room = queueOf(state).length < QUEUE_MAX
+  return state.nodes.flatMap(({ nodeId }): readonly DatastoreCommand[] => [
+    { type: 'ReportPrimaryUnreachable', data: { ...job, primaryId: nodeId, ...report } },
+    ...(room ? [{ type: 'ReportNodeSilent', data: { ...job, nodeId, since: at, machineAnswers: true, fresh } } as const] : []),
+    ...(room ? [{ type: 'ReportNodeBack', data: { ...job, nodeId } } as const] : []),
+  ])
+}
+
 /** What matters of a state; jobs go by their place, so that there are finitely many. */
 const keyOf = (state: Datastore): string => {
   if (state.status === 'absent') return 'absent'
-  const { status, queue, nodes, spec: { nodes: planned } } = state
+  const { status, queue, atWork, failover, nodes, spec: { nodes: planned } } = state
   const roles = nodes.map(({ nodeId, role }) => [nodeId, role])
-  return JSON.stringify([status, queue.map(({ kind }) => kind), roles, planned.length])
+  const lost = failover === null ? null : failover.change.lostId
+  return JSON.stringify([status, queue.map(({ kind }) => kind), atWork === null, lost, roles, planned.length])
 }
 
 /** What anybody may ask for; each job has an id that never was. */
@@ -49,14 +71,17 @@ const asked = (state: Datastore, n: number): readonly DatastoreCommand[] => {
   ]
 }
 
-/** How the job at work may end: that it does, the sagas' own tests show. */
+/** How the jobs at work may end: that they do, the sagas' own tests show. */
 const ended = (state: Datastore): readonly DatastoreCommand[] => {
-  const [job] = queueOf(state)
-  if (job === undefined || state.status === 'absent') return []
+  if (state.status === 'absent') return []
   const nodes = state.nodes.length > 0 ? state.nodes : exampleNodes(2)
-  return (['finished', 'failed', 'cancelled'] as const).map((end: JobEnd) => ({
-    type: 'RecordJobEnded', data: { ...about, jobId: job.jobId, end, because: null, nodes },
-  }))
+  const elected = nodes.find(({ nodeId }) => nodeId !== state.failover?.change.lostId)?.nodeId
+  const failover = elected === undefined ? {} : { elected }
+  return workOf(state).flatMap((jobId) =>
+    (['finished', 'failed', 'cancelled'] as const).map((end: JobEnd): DatastoreCommand => ({
+      type: 'RecordJobEnded', data: { ...about, jobId, end, because: null, nodes, failover },
+    })),
+  )
 }
 
 const stepsFrom = ({ decide, evolve }: Decides, state: Datastore, commands: readonly DatastoreCommand[]): readonly Datastore[] =>
@@ -66,7 +91,8 @@ const stepsFrom = ({ decide, evolve }: Decides, state: Datastore, commands: read
   })
 
 const isAtRest = (state: Datastore): boolean =>
-  queueOf(state).length === 0 && ['absent', 'running', 'deploy-failed', 'deleted'].includes(state.status)
+  [...queueOf(state), ...workOf(state)].length === 0 &&
+  ['absent', 'running', 'deploy-failed', 'deleted'].includes(state.status)
 
 /** Every state that can be come to, and from which ones no rest is ever reached by the ends of jobs alone. */
 const explored = (by: Decides) => {
@@ -75,7 +101,7 @@ const explored = (by: Decides) => {
   for (let n = 0; waiting.length > 0; n++) {
     const state = waiting.shift()
     if (state === undefined || states.size > STATES_MAX) throw new Error('there are too many states to look at')
-    for (const next of stepsFrom(by, state, [...asked(state, n), ...ended(state)])) {
+    for (const next of stepsFrom(by, state, [...asked(state, n), ...seen(state, n), ...ended(state)])) {
       if (states.has(keyOf(next))) continue
       states.set(keyOf(next), next)
       waiting.push(next)
@@ -99,10 +125,12 @@ test('leads to rest when its jobs end: running, deploy-failed or deleted, and no
 
 test('leads to rest however its jobs end, one after the other', () => {
   for (const state of explored(datastore).states.values()) {
-    const [job] = queueOf(state)
-    if (job === undefined) continue
-    for (const next of stepsFrom(datastore, state, ended(state))) {
-      assert.not.ok(queueOf(next).some(({ jobId }) => jobId === job.jobId), 'a job that has ended is queued no more')
+    for (const command of ended(state)) {
+      const { jobId: over } = 'jobId' in command.data ? command.data : { jobId: '' }
+      for (const next of stepsFrom(datastore, state, [command])) {
+        const left = [...queueOf(next).map(({ jobId }) => jobId), ...workOf(next)]
+        assert.not.ok(left.includes(over), 'a job that has ended is queued no more')
+      }
     }
   }
 })

@@ -73,7 +73,9 @@ export const carryOut = async (
   if (state.status === 'absent' || state.status === 'running') return position
   const unknown = { role: 'replica', privateAddress: '', publicAddress: '' } as const
   const nodes = Object.entries(state.learned.nodes).map(([nodeId, known]) => ({ ...unknown, ...known, nodeId }))
-  const data = { datastoreId, jobId, end: state.status, because: state.because, nodes, now }
+  const { failover } = state.learned
+  const learnt = failover === undefined ? {} : { failover }
+  const data = { datastoreId, jobId, end: state.status, because: state.because, nodes, ...learnt, now }
   const ended = await sendStore({ type: 'RecordJobEnded', data }, causeOf())
   return 'rejection' in ended ? position : ended.position
 }

@@ -3,6 +3,7 @@ import type { Datastore } from '../../domain/datastore/datastore.ts'
 import type { Settings } from '../../domain/datastore/messages.ts'
 import { exampleSpec } from './examples.ts'
 import { exampleDatabase, exampleUser } from './examples-access.ts'
+import { loseSomething } from './history-losses.ts'
 import { sendStore, type World } from './history-world.ts'
 import { sealed } from './personal-data.ts'
 
@@ -111,6 +112,24 @@ const trustOrRevoke = (own: World, { datastoreId, state: { spec } }: Living): vo
   sendStore(own, { type: 'TrustSources', data: { ...about, sources: [source] } })
 }
 
+/** Whether writes wait for a replica, and what else is done when a node is lost. */
+const chooseAvailability = (own: World, { datastoreId, state: { spec: { maintenance } } }: Living): void => {
+  const { roll, clock } = own
+  if (roll() < 0.6) return send(own, datastoreId, { kind: 'set-synchronous', synchronous: roll() < 0.6 })
+  const prefer = roll() < 0.5 ? 'consistency' : 'availability'
+  const highAvailability = { prefer, repairAfterSeconds: 300, lagMaxBytes: 1_000_000 } as const
+  sendStore(own, { type: 'ChangeSettings', data: { datastoreId, settings: { maintenance, highAvailability }, now: clock.now } })
+}
+
+/** Loses a node of one that runs, or whoever takes the place of one that is lost. */
+export const lose = (own: World): void => {
+  const isLikely = ({ nodes }: Living['state']): boolean => nodes.length > 1 || own.roll() < 0.1
+  const running = known(own).filter(({ state }) => state.status === 'running' && isLikely(state))
+  const found = own.pick(running.filter(({ state: { failover } }) => failover !== null && own.roll() < 0.7))
+    ?? (own.roll() < 0.6 ? running[0] : own.pick(running))
+  if (found !== undefined) loseSomething(own, found.datastoreId, found.state)
+}
+
 const power = (own: World, { datastoreId }: Living): void =>
   send(own, datastoreId, { kind: own.roll() < 0.4 ? 'stop-datastore' : 'start-datastore' })
 
@@ -183,8 +202,9 @@ export const changeSomething = (own: World): void => {
   else if (chance < 0.14) power(own, found)
   else if (chance < 0.18) changeSettings(own, found)
   else if (chance < 0.2) wishUpgrade(own, found)
-  else if (chance < 0.45) addNodes(own, found)
-  else if (chance < 0.59) removeNodes(own, found)
+  else if (chance < 0.42) addNodes(own, found)
+  else if (chance < 0.54) removeNodes(own, found)
+  else if (chance < 0.57) chooseAvailability(own, found)
   else if (chance < 0.62) resize(own, found)
   else if (chance < 0.65) replaceNode(own, found)
   else if (chance < 0.7) changeVolumes(own, found)

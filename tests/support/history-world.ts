@@ -95,6 +95,10 @@ export const sendStore = (own: World, command: DatastoreCommand): void => {
       const { jobId, because } = data
       own.reactions.push(() => sendJob(own, { type: 'CancelJob', data: { jobId, because, now: own.clock.now } }))
     }
+    if (type === 'JobAbandonmentAsked') {
+      const { jobId, because } = data
+      own.reactions.push(() => sendJob(own, { type: 'AbandonJob', data: { jobId, because, now: own.clock.now } }))
+    }
   }
 }
 
@@ -102,7 +106,8 @@ export const sendStore = (own: World, command: DatastoreCommand): void => {
 export const sendJob = (own: World, command: JobCommand): void => {
   for (const { type, data } of own.jobs.send(command.data.jobId, command)) {
     if (type === 'StepOrdered') own.orders.push(data)
-    if (type === 'JobFinished' || type === 'JobUnwound') own.reactions.push(() => endJob(own, data.jobId))
+    const isEnd = type === 'JobFinished' || type === 'JobUnwound' || type === 'JobAbandoned'
+    if (isEnd) own.reactions.push(() => endJob(own, data.jobId))
   }
 }
 
@@ -118,7 +123,8 @@ const nodesOf = ({ input, learned }: EndedJob): readonly NodeState[] =>
 const endJob = (own: World, jobId: string): void => {
   const state = own.jobs.state(jobId)
   if (state.status === 'absent' || state.status === 'running') return
-  const { datastoreId, because, status: end } = state
-  const nodes = nodesOf(state)
-  sendStore(own, { type: 'RecordJobEnded', data: { datastoreId, jobId, end, because, nodes, now: own.clock.now } })
+  const { datastoreId, because, status: end, learned: { failover } } = state
+  const about = { nodes: nodesOf(state), ...(failover === undefined ? {} : { failover }) }
+  const data = { datastoreId, jobId, end, because, ...about, now: own.clock.now }
+  sendStore(own, { type: 'RecordJobEnded', data })
 }

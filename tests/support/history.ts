@@ -2,8 +2,9 @@ import { due } from '../../domain/job/job.ts'
 import type { Order, OrderOutcome, OrderResult } from '../../domain/job/orders.ts'
 import type { EventStore, Revision } from '../../domain/kernel/event-store.ts'
 import { later } from '../../domain/kernel/time.ts'
+import { electedBy } from './saga-world.ts'
 import { exampleSpec } from './examples.ts'
-import { changeSomething } from './history-changes.ts'
+import { changeSomething, lose } from './history-changes.ts'
 import { convene, lockOut } from './history-organisations.ts'
 import { type Append, sendJob, sendStore, type World, world } from './history-world.ts'
 import { sealed } from './personal-data.ts'
@@ -22,6 +23,10 @@ const resultOf = ({ subject, body }: Order, count: number): OrderResult => {
       return { roles: { [body.nodeId]: 'primary' } }
     case 'cmon.join-replica':
       return { roles: { [body.nodeId]: 'replica' } }
+    case 'cmon.fence-node':
+      return { fencedBy: count % 3 === 0 ? 'powered-off' : 'server-stopped' }
+    case 'cmon.elect-primary':
+      return electedBy(body)
     case 'cmon.check-cluster': {
       const roleOf = (nodeId: string) => (nodeId === body.primaryId ? 'primary' : 'replica')
       return { roles: Object.fromEntries(body.cluster.nodes.map(({ nodeId }) => [nodeId, roleOf(nodeId)])) }
@@ -143,6 +148,7 @@ export const randomHistory = (seed: number, { datastores, moves }: {
     else if (created < datastores && (orders.length === 0 || chance < 0.45)) create(own, created++)
     else if (chance > 0.99) remove(own)
     else if (chance > 0.96) changeSomething(own)
+    else if (chance > 0.953) lose(own)
     else if (chance > 0.9 || orders.length === 0) passTime(own)
     else answer(own)
   }
