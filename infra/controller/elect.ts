@@ -1,35 +1,62 @@
-import { type Candidate, electedOf } from '../../domain/failover/ranking.ts'
+import { setTimeout } from 'node:timers/promises'
+import { type Candidate, type Elected, electedOf } from '../../domain/failover/ranking.ts'
 import type { NodeRef, OrderBodies, OrderResult } from '../../domain/job/orders.ts'
 import { Failure, type Work } from '../messaging/worker.ts'
 import { replaced } from './guard.ts'
 import type { Parts } from './parts.ts'
 import { within } from '../within.ts'
 
-const STANDING_TIMEOUT_MS = 1_500
+const MOMENT_MS = 1_500
+/** One that takes longer would keep writes waiting as a primary, too. */
+const STANDING_TIMEOUT_MS = 5_000
 
 type Few = Pick<Parts, 'nodes' | 'store'>
 type Body = Readonly<OrderBodies['cmon.elect-primary']>
 
 /**
- * Asks every member that may be promoted for its position, all at once, each for a moment only: whoever does not answer by
- * then would keep writes waiting as a primary, too. They receive nothing more from then on.
+ * Asks every member that may be promoted for its position, all at once. Whoever takes longer than a moment is waited for only
+ * where nobody can be chosen without him. They receive nothing more from then on.
  *
  * @returns the chosen node, and the positions of all that have answered
  * @throws Failure when nobody may be promoted, and why
  */
 export const elect = async (parts: Few, body: Body, work: Work): Promise<OrderResult> => {
   const { nodes, store } = parts
-  const { cluster, lostId, synchronous, prefer, lagMaxBytes, lastKnownBytes } = body
+  const { cluster, lostId } = body
   const standing = await store.standing(cluster.datastoreId)
   if (standing !== undefined && standing.epoch > (cluster.epoch ?? 0)) throw replaced()
   const asked = await members(parts, body)
-  const answers = await Promise.all(asked.map(async (node) => ({ node, candidate: await ask(parts, body, node, work) })))
-  const candidates = answers.flatMap(({ candidate }) => (candidate === undefined ? [] : [candidate]))
-  const silent = answers.flatMap(({ node, candidate }) => (candidate === undefined ? [node.name] : []))
+  const chosen = new AbortController()
+  // One that would still stop receiving after the election would not follow the new primary.
+  const signal = AbortSignal.any([work.signal, chosen.signal, AbortSignal.timeout(STANDING_TIMEOUT_MS)])
+  const answers = new Map<string, Candidate>()
+  const all = Promise.all(
+    asked.map(async (node) => {
+      const candidate = await ask(parts, body, node, { ...work, signal })
+      if (candidate !== undefined) answers.set(node.nodeId, candidate)
+    }),
+  )
+  const { zone } = nodes.node(cluster, lostId)
+  const choose = () => {
+    const candidates = [...answers.values()]
+    const silent = asked.filter(({ nodeId }) => !answers.has(nodeId)).map(({ name }) => name)
+    return { candidates, silent, choice: electedOf({ ...body, candidates, silent, zone }) }
+  }
+  try {
+    await Promise.race([all, setTimeout(MOMENT_MS, undefined, { signal })])
+    if (!('elected' in choose().choice)) await all
+    work.signal.throwIfAborted()
+    return told(choose(), work)
+  } finally {
+    chosen.abort(new Error('the election is over'))
+  }
+}
+
+type Choice = { readonly candidates: readonly Candidate[]; readonly silent: readonly string[]; readonly choice: Elected }
+
+const told = ({ candidates, silent, choice }: Choice, work: Work): OrderResult => {
   for (const { name, positionBytes } of candidates) work.note(`${name} has received ${positionBytes} bytes`)
   for (const name of silent) work.note(`${name} does not answer`)
-  const { zone } = nodes.node(cluster, lostId)
-  const choice = electedOf({ candidates, silent, zone, synchronous, prefer, lagMaxBytes, lastKnownBytes })
   if (!('elected' in choice)) throw new Failure(choice.because)
   work.note(`${choice.elected.name} is to be the primary`)
   return {
@@ -49,14 +76,12 @@ const members = async ({ store }: Few, { cluster, lostId }: Body): Promise<reado
 
 const ask = async ({ nodes }: Few, { cluster }: Body, node: NodeRef, work: Work): Promise<Candidate | undefined> => {
   const { nodeId, name, zone, instance } = node
-  const signal = AbortSignal.any([work.signal, AbortSignal.timeout(STANDING_TIMEOUT_MS)])
   try {
-    const { positionBytes, timeline } = await within(signal, async () =>
-      nodes.engine(cluster).standing(await nodes.reach(cluster, nodeId, { ...work, signal })),
+    const { positionBytes, timeline } = await within(work.signal, async () =>
+      nodes.engine(cluster).standing(await nodes.reach(cluster, nodeId, work)),
     )
     return { nodeId, name, zone, instance, positionBytes, timeline }
   } catch {
-    work.signal.throwIfAborted()
     return undefined
   }
 }

@@ -11,7 +11,8 @@ import { within } from '../within.ts'
  * writes that replicas which have stopped receiving do not get.
  */
 const HEAD_START_MS = 700
-const STANDING_TIMEOUT_MS = 1_500
+const STANDING_TIMEOUT_MS = 5_000
+const STANDING_PAUSE_MS = 300
 /** How long before an order's time is up a fence says what could not be confirmed. */
 const LAST_WORD_MS = 1_000
 
@@ -135,7 +136,7 @@ const stopReceiving = async (
       })
       return performance.now()
     } catch {
-      await setTimeout(STANDING_TIMEOUT_MS / 5, undefined, { signal: work.signal })
+      await setTimeout(STANDING_PAUSE_MS, undefined, { signal: work.signal })
     }
   }
 }

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { ClusterRef, OrderBodies } from '../../domain/job/orders.ts'
@@ -73,6 +74,12 @@ test('waits for nobody who does not answer, and says who does not', async () => 
   assert.equal(lines, [
     'db-b has received 950 bytes', 'db-c does not answer', 'db-d does not answer', 'db-b is to be the primary',
   ])
+})
+
+test('waits a while for one without which nobody can be chosen', async () => {
+  const late = (positionBytes: number) => setTimeout(1_800, { positionBytes, timeline: 1 })
+  const { result } = await elected(await lost('late'), { 'db-b': 100, 'db-c': late(950) })
+  assert.equal(result, { elected: 'late-c', positions: { 'late-b': 100, 'late-c': 950 } })
 })
 
 test('does not promote a replica that lacks too much, and says how much', async () => {
