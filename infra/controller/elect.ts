@@ -17,10 +17,16 @@ type Body = Readonly<OrderBodies['cmon.elect-primary']>
  * Asks every member that may be promoted for its position, all at once. Whoever takes longer than a moment is waited for only
  * where nobody can be chosen without him. They receive nothing more from then on.
  *
+ * @param options.momentMs default 1,500
  * @returns the chosen node, and the positions of all that have answered
  * @throws Failure when nobody may be promoted, and why
  */
-export const elect = async (parts: Few, body: Body, work: Work): Promise<OrderResult> => {
+export const elect = async (
+  parts: Few,
+  body: Body,
+  work: Work,
+  { momentMs = MOMENT_MS }: { readonly momentMs?: number } = {},
+): Promise<OrderResult> => {
   const { nodes, store } = parts
   const { cluster, lostId } = body
   const standing = await store.standing(cluster.datastoreId)
@@ -43,7 +49,7 @@ export const elect = async (parts: Few, body: Body, work: Work): Promise<OrderRe
     return { candidates, silent, choice: electedOf({ ...body, candidates, silent, zone }) }
   }
   try {
-    await Promise.race([all, setTimeout(MOMENT_MS, undefined, { signal })])
+    await Promise.race([all, setTimeout(momentMs, undefined, { signal })])
     if (!('elected' in choose().choice)) await all
     work.signal.throwIfAborted()
     return told(choose(), work)

@@ -1,4 +1,3 @@
-import { setTimeout } from 'node:timers/promises'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { ClusterRef, OrderBodies } from '../../domain/job/orders.ts'
@@ -44,7 +43,9 @@ const lost = async (datastoreId: string): Promise<ClusterRef> => {
 
 type Positions = Readonly<Record<string, number | Promise<Standing>>>
 
-const elected = async (cluster: ClusterRef, positions: Positions, change: Partial<OrderBodies['cmon.elect-primary']> = {}) => {
+type Change = Partial<OrderBodies['cmon.elect-primary']>
+
+const elected = async (cluster: ClusterRef, positions: Positions, change: Change = {}, momentMs?: number) => {
   const asked: string[] = []
   const standing: Engine['standing'] = async ({ member }) => {
     asked.push(member.name)
@@ -56,7 +57,7 @@ const elected = async (cluster: ClusterRef, positions: Positions, change: Partia
   const choice = { synchronous: false, prefer: 'consistency', lagMaxBytes: 100, lastKnownBytes: 1_000 } as const
   const body = { cluster, lostId: `${cluster.datastoreId}-a`, ...choice, ...change }
   const { lines, ...rest } = work()
-  const result = await elect(parts, body, rest).catch((it: unknown) => it)
+  const result = await elect(parts, body, rest, momentMs === undefined ? {} : { momentMs }).catch((it: unknown) => it)
   return { result, asked: asked.toSorted((a, b) => (a < b ? -1 : 1)), lines }
 }
 const because = (result: unknown) => (result instanceof Failure ? [result.because, result.final] : result)
@@ -77,8 +78,12 @@ test('waits for nobody who does not answer, and says who does not', async () => 
 })
 
 test('waits a while for one without which nobody can be chosen', async () => {
-  const late = (positionBytes: number) => setTimeout(1_800, { positionBytes, timeline: 1 })
-  const { result } = await elected(await lost('late'), { 'db-b': 100, 'db-c': late(950) })
+  const cluster = await lost('late')
+  const late = async (): Promise<Standing> => {
+    for (let n = 0; n < 20; n++) await store.ping()
+    return { positionBytes: 950, timeline: 1 }
+  }
+  const { result } = await elected(cluster, { 'db-b': 100, 'db-c': late() }, {}, 0)
   assert.equal(result, { elected: 'late-c', positions: { 'late-b': 100, 'late-c': 950 } })
 })
 
