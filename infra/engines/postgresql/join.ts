@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { CommandFailed } from '../../host.ts'
-import type { Engine, Member, NodeContext } from '../engine.ts'
+import type { Engine, Member, NodeContext, ReachedNode } from '../engine.ts'
 import { memberConninfo } from './config.ts'
 import { layoutOf, slotOf } from './layout.ts'
 import { literal, psqlAt, unanswered } from './psql.ts'
@@ -42,13 +42,19 @@ export const join: Engine['join'] = async (node, primary) => {
 export const RECEIVES = "select count(*) from pg_stat_wal_receiver where status = 'streaming'"
 
 /**
+ * How data are copied from another member. Under another name, for a copy that is being made must not count as the replica that
+ * has what is acknowledged; and with patience, for what is copied is written down meanwhile.
+ */
+export const copyConninfo = ({ host, member }: ReachedNode, from: Member): string =>
+  `${memberConninfo(layoutOf(host), { name: `copy of ${member.name}` }, from)} options='-c wal_sender_timeout=60s'`
+
+/**
  * Copies the primary's data. The primary has a slot for each member it was set up with, and that will do if nobody holds
  * it; only when the copy fails is it asked for one.
  */
 const copy = async (node: NodeContext, primary: Member): Promise<void> => {
-  const { host, member, note, signal } = node
-  // Under another name, for a copy that is being made must not count as the replica that has what is acknowledged.
-  const from = memberConninfo(layoutOf(host), { name: `copy of ${member.name}` }, primary)
+  const { member, note, signal } = node
+  const from = copyConninfo(node, primary)
   const fill = (folder: string, run: Run): Promise<string> =>
     measured(node, folder, () => run([
       'pg_basebackup', '--dbname', from, '--pgdata', folder, '--slot', slotOf(member), '--wal-method=stream',

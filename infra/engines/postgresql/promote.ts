@@ -6,7 +6,7 @@ import { keepLease, underLease } from './lease.ts'
 import { probe } from './probe.ts'
 import { psql } from './psql.ts'
 import { slots } from './roles.ts'
-import { configOf, eventually, isFenced, putSetting } from './server.ts'
+import { configOf, eventually, isFenced, putSetting, together } from './server.ts'
 
 /** For so long the replay may be held up by those who read before their sessions are ended. */
 const PATIENCE_MS = 300
@@ -21,17 +21,17 @@ export const promote: Engine['promote'] = async (node) => {
 const makePrimary: Engine['promote'] = async (node) => {
   const { member, members } = node
   const others = members.filter(({ nodeId }) => nodeId !== member.nodeId)
-  if (await isFenced(node)) throw new Error('a node that is fenced is not promoted')
-  const { role } = await probe(node)
+  const [fenced, { role }] = await together(isFenced(node), probe(node))
+  if (fenced) throw new Error('a node that is fenced is not promoted')
   if (role === 'down') throw new Error('no server answers that could be promoted')
   if (role === 'replica') {
     await haveConfirmed(node)
     // Slots before it, so that the log is kept from here on: whoever follows later than the next checkpoint needs it.
     await psql(node, `${slots(others, { reserve: true })}select pg_promote(false)`)
-    await takesOver(node)
+  } else {
+    await psql(node, slots(others))
   }
-  const timeline = await psql(node, `${slots(others)}select substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8);`)
-  await nameTimeline(node, timeline.trim().split('\n').at(-1) ?? '')
+  await nameTimeline(node, await takesOver(node))
 }
 
 /** Before it is the primary, so that from the first moment on nothing is acknowledged which no replica has. */
@@ -50,13 +50,23 @@ const END_HINDERING = `select count(pg_terminate_backend(pid)) from pg_stat_acti
                 and (wait_event_type in ('Lock', 'BufferPin') or wait_event like 'RecoveryConflict%'));
 `
 
-/** Asked by short sessions, for one that goes on could itself be what the replay waits for. */
-const takesOver = async (node: ReachedNode): Promise<void> => {
+const TIMELINE = `select case when pg_is_in_recovery() then '-'
+  else substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8) end;`
+
+/**
+ * Asked by short sessions, for one that goes on could itself be what the replay waits for.
+ *
+ * @returns the timeline it has begun, as its files are named
+ */
+const takesOver = async (node: ReachedNode): Promise<string> => {
   const patience = AbortSignal.timeout(PATIENCE_MS)
+  let timeline = '-'
   await eventually(node.signal, async () => {
-    const sql = `${patience.aborted ? END_HINDERING : ''}select pg_is_in_recovery();`
-    return (await psql(node, sql)).trim().endsWith('f')
+    const told = await psql(node, `${patience.aborted ? END_HINDERING : ''}${TIMELINE}`)
+    timeline = told.trim().split('\n').at(-1) ?? '-'
+    return timeline !== '-'
   })
+  return timeline
 }
 
 /**

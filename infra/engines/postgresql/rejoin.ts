@@ -1,8 +1,7 @@
 import { CommandFailed } from '../../host.ts'
 import type { Engine, NodeContext, ReachedNode } from '../engine.ts'
-import { memberConninfo } from './config.ts'
 import { fence, liftFence } from './fence.ts'
-import { RECEIVES, join, streams } from './join.ts'
+import { RECEIVES, copyConninfo, join, streams } from './join.ts'
 import { ATTEMPT_PREFIX, layoutOf, slotOf, unitOf } from './layout.ts'
 import { type Lineage, descends, endIn, historyOf, lineageOf } from './lineage.ts'
 import { literal, psql } from './psql.ts'
@@ -151,13 +150,13 @@ const followsFrom = async (node: NodeContext, primary: ReachedNode, withinMs = S
  * The server that wrote them was stopped cleanly.
  */
 const rewound = async (node: NodeContext, primary: ReachedNode): Promise<'rewound' | 'copied'> => {
-  const { host, member, note, signal } = node
+  const { host, note, signal } = node
   const layout = layoutOf(host)
   note(`taking its data back to where they parted from those of ${primary.member.name}`)
   await stop(node)
   // pg_rewind reads the timeline from the primary's control file, which only a checkpoint writes.
   await psql(primary, `checkpoint;\n${REWINDS}`, { timeoutMs: CHECKPOINT_TIMEOUT_MS, commit: 'local' })
-  const source = `${memberConninfo(layout, { name: `copy of ${member.name}` }, primary.member)} dbname=postgres`
+  const source = `${copyConninfo(node, primary.member)} dbname=postgres`
   try {
     await makeCluster(
       node,
