@@ -19,7 +19,6 @@ export const createDatabase: Rule<CreateDatabase, 'database-exists' | 'user-not-
     const isOwned = owner === null || spec.users?.some(({ userId }) => userId === owner.userId)
     return isOwned === true ? undefined : reject('user-not-found', 'the datastore has no user of the name of the owner')
   },
-  atWork: ({ spec }) => spec,
 }
 
 /** With all that is in it, and with what anybody may do there. */
@@ -41,5 +40,4 @@ export const dropDatabase: Rule<DropDatabase, never> = {
     }
   },
   refusal: () => undefined,
-  atWork: ({ spec }) => spec,
 }

@@ -43,5 +43,4 @@ export const setSynchronous: Rule<SetSynchronous, never> = {
   }),
   refusal: () => undefined,
   isSo: ({ spec }, { synchronous }) => highAvailabilityOf(spec).synchronous === synchronous,
-  atWork: ({ spec }) => spec,
 }

@@ -64,10 +64,8 @@ export const changed = <K extends ChangeKind>(shape: Shape, change: ChangeOf<K>)
   table[change.kind].changed(shape, change)
 
 /** The specification that a job works on: whatever is there before the change or after it. */
-export const specAtWork = <K extends ChangeKind>(shape: Shape, change: ChangeOf<K>): DatastoreSpec => {
-  const { atWork, changed: changes } = table[change.kind]
-  return atWork === undefined ? changes(shape, change).spec : atWork(shape, change)
-}
+export const specAtWork = <K extends ChangeKind>(shape: Shape, change: ChangeOf<K>): DatastoreSpec =>
+  table[change.kind].atWork?.(shape, change) ?? shape.spec
 
 /**
  * Why a change makes no sense for a datastore of this shape.

@@ -1,6 +1,6 @@
 import { reject } from '../../kernel/decider.ts'
-import type { NodePlan } from '../spec.ts'
-import { type Rule, hasNode, isPrimary, unknownNode } from './rule.ts'
+import type { DatastoreSpec, NodePlan } from '../spec.ts'
+import { type Rule, type Shape, hasNode, isPrimary, unknownNode } from './rule.ts'
 
 export type AddNodes = {
   readonly nodes: readonly NodePlan[]
@@ -9,8 +9,11 @@ export type AddNodes = {
 }
 export type RemoveNodes = { readonly nodeIds: readonly string[] }
 
+const withNodes = ({ spec }: Shape, { nodes }: AddNodes): DatastoreSpec => ({ ...spec, nodes: [...spec.nodes, ...nodes] })
+
 export const addNodes: Rule<AddNodes, 'node-limit-reached'> = {
-  changed: ({ spec, nodes }, change) => ({ spec: { ...spec, nodes: [...spec.nodes, ...change.nodes] }, nodes }),
+  changed: (shape, change) => ({ spec: withNodes(shape, change), nodes: shape.nodes }),
+  atWork: withNodes,
   refusal: ({ spec }, { nodes, nodesMax }) =>
     spec.nodes.length + nodes.length > nodesMax
       ? reject('node-limit-reached', `a datastore has at most ${nodesMax} nodes`)
@@ -33,5 +36,4 @@ export const removeNodes: Rule<RemoveNodes, 'node-not-found' | 'no-node-left' | 
       ? undefined
       : reject('node-is-primary', `node ${primary} is the primary; promote another one first`)
   },
-  atWork: ({ spec }) => spec,
 }

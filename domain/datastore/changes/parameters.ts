@@ -22,5 +22,4 @@ export const changeParameters: Rule<ChangeParameters, 'parameter-group-not-assig
     ofItsGroup === true && (spec.parameters?.groupId ?? null) !== groupId
       ? reject('parameter-group-not-assigned', `the datastore has another parameter group than ${groupId}`)
       : undefined,
-  atWork: ({ spec }) => spec,
 }

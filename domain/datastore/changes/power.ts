@@ -8,7 +8,6 @@ export const stopDatastore: Rule<NoBody, never> = {
   refusal: () => undefined,
   isSo: (shape) => isStopped(shape),
   whileStopped: true,
-  atWork: ({ spec }) => spec,
 }
 
 /** What was stopped serves again, with the roles it had. */
@@ -17,7 +16,6 @@ export const startDatastore: Rule<NoBody, never> = {
   refusal: () => undefined,
   isSo: (shape) => !isStopped(shape),
   whileStopped: true,
-  atWork: ({ spec }) => spec,
 }
 
 const isStopped = ({ spec }: Shape): boolean => spec.stopped === true

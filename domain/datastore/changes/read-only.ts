@@ -14,5 +14,4 @@ export const setReadOnly: Rule<SetReadOnly, 'read-only-already'> = {
     (spec.readOnly ?? false) === readOnly
       ? reject('read-only-already', readOnly ? 'the datastore is read-only already' : 'the datastore takes writes already')
       : undefined,
-  atWork: ({ spec }) => spec,
 }

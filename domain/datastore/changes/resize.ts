@@ -50,5 +50,4 @@ const rolesAfter = (shape: Shape, change: ResizeInstances): readonly NodeState[]
 export const resizeInstances: Rule<ResizeInstances, never> = {
   changed: (shape, change) => ({ spec: resizedSpec(shape.spec, change), nodes: rolesAfter(shape, change) }),
   refusal: () => undefined,
-  atWork: ({ spec }) => spec,
 }

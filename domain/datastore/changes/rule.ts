@@ -13,7 +13,7 @@ export type Rule<Body, Code extends string = string> = {
   readonly changed: (shape: Shape, change: Body) => Shape
   /** Why the change makes no sense for a datastore of this shape; undefined when it does. */
   readonly refusal: (shape: Shape, change: Body) => Rejection<Code> | undefined
-  /** The specification that its job works on, where that is not the one it leads to. */
+  /** The specification that its job works on, where that is not the one there is before. */
   readonly atWork?: (shape: Shape, change: Body) => DatastoreSpec
   /** Whether it is so already, so that there is nothing to do. */
   readonly isSo?: (shape: Shape, change: Body) => boolean

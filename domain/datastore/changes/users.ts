@@ -36,7 +36,6 @@ export const createUser: Rule<CreateUser, 'user-exists' | 'database-not-found'> 
     }
     return grantsWithoutDatabase(spec, user.grants) ? noDatabase() : undefined
   },
-  atWork: ({ spec }) => spec,
 }
 
 const withUsers = ({ spec, nodes }: Shape, users: readonly UserPlan[] | undefined): Shape => ({
@@ -51,7 +50,6 @@ export const changeUser: Rule<ChangeUser, 'user-not-found' | 'database-not-found
     if (!spec.users?.some((user) => user.userId === userId)) return noUser()
     return grantsWithoutDatabase(spec, grants) ? noDatabase() : undefined
   },
-  atWork: ({ spec }) => spec,
 }
 
 /** What he owned becomes the administrator's. */
@@ -62,11 +60,9 @@ export const dropUser: Rule<DropUser, never> = {
     return { spec: databases === undefined ? spec : { ...spec, databases }, nodes }
   },
   refusal: () => undefined,
-  atWork: ({ spec }) => spec,
 }
 
 export const changeAdmin: Rule<ChangeAdmin, never> = {
   changed: ({ spec, nodes }, { vaultId }) => ({ spec: { ...spec, account: { ...spec.account, vaultId } }, nodes }),
   refusal: () => undefined,
-  atWork: ({ spec }) => spec,
 }

@@ -22,7 +22,6 @@ export const growVolumes: Rule<GrowVolumes, 'volume-cannot-shrink' | 'volume-lim
     if (sizeGib <= volume.sizeGib) return notLarger('new_volume_size', volume.sizeGib)
     return sizeGib > sizeGibMax ? tooLarge('new_volume_size', sizeGibMax) : undefined
   },
-  atWork: ({ spec }) => spec,
 }
 
 /** Another kind of volume, and with it perhaps a larger one; the data stay where they are. */
@@ -40,7 +39,6 @@ export const changeVolumeType: Rule<ChangeVolumeType, 'volume-cannot-shrink' | '
       ? reject('not-offered', 'change_volume: the volumes are of this kind already')
       : undefined
   },
-  atWork: ({ spec }) => spec,
 }
 
 const notLarger = (field: string, sizeGib: number) =>
