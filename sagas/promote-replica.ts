@@ -3,7 +3,7 @@ import { clusterOf } from './cluster.ts'
 import { primaryOf } from './members.ts'
 import { sideBySide } from './side-by-side.ts'
 import {
-  type Switchover, caughtUp, formerFollows, newEndpoint, othersFollow, promote, publish, stopPrimary, wholeAgain,
+  type Switchover, caughtUp, formerFollows, newEndpoint, othersFollow, promote, publishStep, stopPrimary, wholeAgain,
 } from './switchover.ts'
 
 const switchover: Switchover = {
@@ -43,12 +43,6 @@ export const promoteReplica: Saga = {
       irreversible: true,
     },
     wholeAgain(switchover),
-    {
-      name: 'endpoint',
-      title: 'Publish the addresses to connect to',
-      irreversible: true,
-      does: publish,
-      timeoutMs: 60_000, attemptsMax: 8, backoffMs: 1_000,
-    },
+    publishStep(),
   ],
 }

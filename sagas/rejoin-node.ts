@@ -1,7 +1,8 @@
 import type { Facts, Saga } from '../domain/job/saga.ts'
-import { clusterOf, publishEndpoint } from './cluster.ts'
+import { clusterOf } from './cluster.ts'
 import { nodesIn, primaryOf, withoutNodes } from './members.ts'
 import { bootStep, checkStep } from './nodes.ts'
+import { publishStep } from './switchover.ts'
 
 const rejoined = ({ input: { change } }: Facts): readonly string[] => (change?.kind === 'rejoin-node' ? [change.nodeId] : [])
 
@@ -40,12 +41,6 @@ export const rejoinNode: Saga = {
         body: { cluster: clusterOf(both(facts)), primaryId: primaryOf(facts) },
       }),
     },
-    {
-      name: 'endpoint',
-      title: 'Publish the addresses to connect to',
-      irreversible: true,
-      does: publishEndpoint,
-      timeoutMs: 60_000, attemptsMax: 8, backoffMs: 1_000,
-    },
+    publishStep(),
   ],
 }

@@ -6,7 +6,7 @@ import { clusterOf, publishEndpoint, withdrawNames } from './cluster.ts'
 import { nodesIn, primaryOf, withoutNodes } from './members.ts'
 import { bootStep, checkStep, ids } from './nodes.ts'
 import { sideBySide } from './side-by-side.ts'
-import { type Switchover, caughtUp, newEndpoint, othersFollow, promote, publish, stopPrimary } from './switchover.ts'
+import { type Switchover, caughtUp, newEndpoint, othersFollow, promote, publishStep, stopPrimary } from './switchover.ts'
 
 const wanted = ({ input: { change } }: Facts): ReplaceNode => {
   if (change?.kind === 'repair-node' || change?.kind === 'upgrade-node') return change
@@ -124,13 +124,7 @@ const departure: readonly Step[] = [
     timeoutMs: 120_000, attemptsMax: 5, backoffMs: 1_000,
   },
   { ...checked(after, primaryAfter), irreversible: true },
-  {
-    name: 'endpoint',
-    title: 'Publish the addresses to connect to',
-    irreversible: true,
-    does: (facts) => publish(after(facts)),
-    timeoutMs: 60_000, attemptsMax: 8, backoffMs: 1_000,
-  },
+  publishStep(after),
 ]
 
 /** The only node that there is, or one that nothing can come in the place of. */

@@ -7,7 +7,7 @@ import { primaryOf } from './members.ts'
 import { checkStep, ids } from './nodes.ts'
 import { sideBySide } from './side-by-side.ts'
 import {
-  type Switchover, caughtUp, formerFollows, newEndpoint, othersFollow, promote, publish, stopPrimary, wholeAgain,
+  type Switchover, caughtUp, formerFollows, newEndpoint, othersFollow, promote, publishStep, stopPrimary, wholeAgain,
 } from './switchover.ts'
 
 type Given = Pick<Facts, 'input'>
@@ -133,13 +133,7 @@ const primaryLast = (primary: string): readonly Step[] => [
   },
   { ...formerFollows(switchover), irreversible: true },
   wholeAgain(switchover),
-  {
-    name: 'endpoint',
-    title: 'Publish the addresses to connect to',
-    irreversible: true,
-    does: publish,
-    timeoutMs: 60_000, attemptsMax: 8, backoffMs: 1_000,
-  },
+  publishStep(),
 ]
 
 const stepsFor = (input: JobInput): readonly Step[] => {

@@ -1,6 +1,6 @@
 import type { Order } from '../domain/job/orders.ts'
 import type { Facts, Step } from '../domain/job/saga.ts'
-import { clusterOf, endpointNames } from './cluster.ts'
+import { clusterOf, publishEndpoint } from './cluster.ts'
 import { nodesIn, primaryOf } from './members.ts'
 
 /** A planned change of the primary, as one of several things that a job does. */
@@ -26,12 +26,6 @@ const switched = (facts: Facts, successor: string): Facts => {
   })
   return { input: { ...input, nodes }, learned: { nodes: Object.fromEntries(addresses) } }
 }
-
-export const publish = (facts: Facts) =>
-  ({
-    subject: 'infra.publish-names',
-    body: { datastoreId: facts.input.datastoreId, names: endpointNames(facts) },
-  }) as const
 
 /** From here on writes pause. Until the promotion the primary can be had back. */
 export const stopPrimary = ({ restart }: Switchover): Step => ({
@@ -67,7 +61,7 @@ export const promote = ({ successor }: Switchover): Step => ({
 export const newEndpoint = ({ successor, after }: Switchover): Step => ({
   name: 'endpoint',
   title: 'Lead the name of the primary to it',
-  does: (facts) => publish(after(switched(facts, successor(facts)))),
+  does: (facts) => publishEndpoint(after(switched(facts, successor(facts)))),
   timeoutMs: 60_000, attemptsMax: 8, backoffMs: 1_000,
 })
 
@@ -103,4 +97,17 @@ export const wholeAgain = ({ successor, after }: Switchover): Step => ({
     body: { cluster: clusterOf(after(facts)), primaryId: successor(facts) },
   }),
   timeoutMs: 120_000, attemptsMax: 3, backoffMs: 1_000,
+})
+
+/**
+ * Makes every name lead where it is to, once all is done.
+ *
+ * @param after the datastore as it is then, where its members are others than before
+ */
+export const publishStep = (after: Switchover['after'] = (facts) => facts): Step => ({
+  name: 'endpoint',
+  title: 'Publish the addresses to connect to',
+  irreversible: true,
+  does: (facts) => publishEndpoint(after(facts)),
+  timeoutMs: 60_000, attemptsMax: 8, backoffMs: 1_000,
 })
