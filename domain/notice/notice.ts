@@ -9,7 +9,8 @@ export type Notice = {
   readonly happened: string
   /** Why, in words for tenants; null where that needs no saying. */
   readonly because: string | null
-  readonly toDo: string
+  /** What its people can do about it. */
+  readonly advice: string
   /** Events with the same mark are told of once; by itself every event is told of. */
   readonly mark?: string
 }
@@ -30,7 +31,7 @@ export type Circumstances = {
 export type About = { readonly name: string; readonly datastoreId: string; readonly at: string; readonly url: string }
 
 const kindOf = (kind: string): string => kind.replaceAll('-', ' ')
-const NOTHING_TO_DO = 'There is nothing to do.'
+const NO_ADVICE_NEEDED = 'There is nothing to do.'
 
 const ofChange = (change: Change, { isLast }: Circumstances): Notice | undefined => {
   switch (change.kind) {
@@ -39,7 +40,7 @@ const ofChange = (change: Change, { isLast }: Circumstances): Notice | undefined
         subject: 'storage has grown',
         happened: `Each of its volumes now holds ${change.sizeGib} GiB.`,
         because: change.because ?? null,
-        toDo: NOTHING_TO_DO,
+        advice: NO_ADVICE_NEEDED,
       }
     case 'set-read-only':
       return change.readOnly
@@ -47,13 +48,13 @@ const ofChange = (change: Change, { isLast }: Circumstances): Notice | undefined
             subject: 'takes no writes any more',
             happened: 'The datastore takes no writes any more; reads go on.',
             because: change.because,
-            toDo: 'Give its volumes more room, or let them grow by themselves. Once there is room, it takes writes again.',
+            advice: 'Give its volumes more room, or let them grow by themselves. Once there is room, it takes writes again.',
           }
         : {
             subject: 'takes writes again',
             happened: 'The datastore takes writes again.',
             because: change.because,
-            toDo: NOTHING_TO_DO,
+            advice: NO_ADVICE_NEEDED,
           }
     case 'upgrade-node':
       return isLast
@@ -61,7 +62,7 @@ const ofChange = (change: Change, { isLast }: Circumstances): Notice | undefined
             subject: 'is done with its upgrade',
             happened: 'One more outdated node was replaced by one of today; no other waits for its turn.',
             because: null,
-            toDo: NOTHING_TO_DO,
+            advice: NO_ADVICE_NEEDED,
           }
         : undefined
     default:
@@ -73,7 +74,7 @@ const upgradeBegun = ({ correlationId, isByItself }: Circumstances): Notice => (
   subject: 'is being upgraded',
   happened: 'Its outdated nodes are replaced one after the other, the primary last; writes pause for moments then.',
   because: isByItself ? 'Its maintenance window is open, and it was asked to be done then.' : 'It was asked to be done now.',
-  toDo: NOTHING_TO_DO,
+  advice: NO_ADVICE_NEEDED,
   mark: `upgrade ${correlationId}`,
 })
 
@@ -90,7 +91,7 @@ export const noticeOf = (event: DatastoreEvent | JobEvent, about: Circumstances)
     case 'DatastoreDeployed':
       return isGoing
         ? undefined
-        : { subject: 'is up', happened: 'The datastore is up and can be connected to.', because: null, toDo: NOTHING_TO_DO }
+        : { subject: 'is up', happened: 'The datastore is up and can be connected to.', because: null, advice: NO_ADVICE_NEEDED }
     case 'DeploymentFailed':
       return isGoing
         ? undefined
@@ -98,10 +99,10 @@ export const noticeOf = (event: DatastoreEvent | JobEvent, about: Circumstances)
             subject: 'could not be deployed',
             happened: 'The datastore could not be deployed. All that had been made of it is gone.',
             because: event.data.because,
-            toDo: 'Retry the job, which takes other machines; or delete the datastore.',
+            advice: 'Retry the job, which takes other machines; or delete the datastore.',
           }
     case 'DatastoreDeleted':
-      return { subject: 'is deleted', happened: 'It and all it held is gone.', because: null, toDo: NOTHING_TO_DO }
+      return { subject: 'is deleted', happened: 'It and all it held is gone.', because: null, advice: NO_ADVICE_NEEDED }
     case 'JobEnded': {
       const { kind, end, because, jobId } = event.data
       if (end !== 'failed' || kind === 'deploy-datastore' || isGoing) return undefined
@@ -109,7 +110,7 @@ export const noticeOf = (event: DatastoreEvent | JobEvent, about: Circumstances)
         subject: `“${kindOf(kind)}” failed`,
         happened: `The job “${kindOf(kind)}” (${jobId}) failed. What it had done is undone; the datastore is as it was.`,
         because,
-        toDo: 'Retry the job once the cause is gone.',
+        advice: 'Retry the job once the cause is gone.',
       }
     }
     case 'AttentionNeeded': {
@@ -118,7 +119,7 @@ export const noticeOf = (event: DatastoreEvent | JobEvent, about: Circumstances)
         subject: 'a job does not get on',
         happened: `The job ${jobId} does not get past the step “${step}”. It goes on trying; the operators are asked to look.`,
         because,
-        toDo: 'You may have it tried at once by retrying the job.',
+        advice: 'You may have it tried at once by retrying the job.',
         mark: `attention ${jobId}`,
       }
     }
@@ -130,14 +131,14 @@ export const noticeOf = (event: DatastoreEvent | JobEvent, about: Circumstances)
 }
 
 /** The text of the mail. */
-export const textOf = ({ happened, because, toDo }: Notice, { name, datastoreId, at, url }: About): string =>
+export const textOf = ({ happened, because, advice }: Notice, { name, datastoreId, at, url }: About): string =>
   [
     `Datastore: ${name} (${datastoreId})`,
     `Since: ${at}`,
     '',
     happened,
     ...(because === null ? [] : [`Why: ${because}`]),
-    toDo,
+    advice,
     '',
     `Its jobs: ${url}/api/v1/datastores/${datastoreId}/jobs`,
     '',
