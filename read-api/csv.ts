@@ -12,3 +12,18 @@ const cellOf = (value: Cell): string => {
 
 /** A line of a table as RFC 4180 has it, with its line break. */
 export const csvLine = (cells: readonly Cell[]): string => `${cells.map(cellOf).join(',')}\r\n`
+
+/**
+ * A table as a file to keep.
+ *
+ * @param lines as `csvLine` makes them
+ */
+export const csvReply = (name: string, lines: readonly string[]) => ({
+  status: 200,
+  stream: { type: 'text/csv; charset=utf-8', chunks: inOrder(lines) },
+  headers: { 'Content-Disposition': `attachment; filename="${name}"` },
+})
+
+async function* inOrder(lines: readonly string[]): AsyncGenerator<string, void> {
+  yield* lines
+}

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { type Endpoint, endpoint } from '../../domain/kernel/endpoint.ts'
 import type { PersonalData } from '../../domain/kernel/sealed.ts'
 import type { ReadSchema } from '../../projections/schema.ts'
+import { csvReply } from '../csv.ts'
 import { isoOf } from '../rows.ts'
 import { type Asked, billCsv, billReply, billReplyOf, type BillReply, type Charged } from './bill-reply.ts'
 
@@ -96,15 +97,4 @@ export const billing = (queries: BillingQueries): readonly Endpoint[] => {
       },
     }),
   ]
-}
-
-/** A table as a file to keep. */
-export const csvReply = (name: string, lines: readonly string[]) => ({
-  status: 200,
-  stream: { type: 'text/csv; charset=utf-8', chunks: inOrder(lines) },
-  headers: { 'Content-Disposition': `attachment; filename="${name}"` },
-})
-
-async function* inOrder(lines: readonly string[]): AsyncGenerator<string, void> {
-  yield* lines
 }

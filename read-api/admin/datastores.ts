@@ -1,9 +1,8 @@
 import { z } from 'zod'
 import { type Endpoint, endpoint } from '../../domain/kernel/endpoint.ts'
 import { datastoreParams, noDatastore } from '../asked.ts'
-import { csvLine } from '../csv.ts'
+import { csvLine, csvReply } from '../csv.ts'
 import type { Datastore } from '../rows.ts'
-import { csvReply } from './billing.ts'
 import { type AdminDatastore, adminDatastore, type AdminNode, adminNode } from './datastore-reply.ts'
 import { adminDatastoresOf, adminNodesOf, type StoreQueries } from './stores.ts'
 

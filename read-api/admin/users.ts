@@ -1,7 +1,6 @@
 import { z } from 'zod'
 import { type Endpoint, endpoint } from '../../domain/kernel/endpoint.ts'
-import { csvLine } from '../csv.ts'
-import { csvReply } from './billing.ts'
+import { csvLine, csvReply } from '../csv.ts'
 import type { StoreQueries } from './stores.ts'
 
 const PATH = '/api/admin/users'
