@@ -47,3 +47,7 @@ export const finishedSteps = (steps: Steps): Steps =>
 /** A step without an undo of its own went with those before it. */
 export const unwoundSteps = (steps: Steps): Steps =>
   finishedSteps(steps).map((step) => (step.state === 'done' ? { ...step, state: 'undone' } : step))
+
+/** What was under way is not awaited any more. */
+export const abandonedSteps = (steps: Steps): Steps =>
+  finishedSteps(steps).map((step) => (step.state === 'running' || step.state === 'undoing' ? { ...step, state: 'failed' } : step))

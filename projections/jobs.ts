@@ -1,6 +1,6 @@
 import type { JobQueued } from '../domain/datastore/messages.ts'
 import type { Recorded } from '../domain/kernel/event-store.ts'
-import { failedSteps, finishedSteps, orderedSteps, plannedSteps, succeededSteps, unwoundSteps } from './job-steps.ts'
+import { abandonedSteps, failedSteps, finishedSteps, orderedSteps, plannedSteps, succeededSteps, unwoundSteps } from './job-steps.ts'
 import type { KnownEvent } from './known-event.ts'
 import { sortablePosition } from './positions.ts'
 import { projection } from './projection.ts'
@@ -9,7 +9,7 @@ import type { JobRow } from './schema.ts'
 /** One row per job, from the moment it is queued and for ever: the jobs of a deleted datastore stay readable. */
 export const jobs = projection<JobRow>({
   name: 'jobs',
-  version: 1,
+  version: 2,
   table: 'jobs',
   key: 'job_id',
   columns: {
@@ -43,6 +43,7 @@ export const jobs = projection<JobRow>({
     'UnwindingBegun',
     'JobFinished',
     'JobUnwound',
+    'JobAbandoned',
   ],
 
   keys({ type, data }) {
@@ -59,6 +60,7 @@ export const jobs = projection<JobRow>({
       case 'UnwindingBegun':
       case 'JobFinished':
       case 'JobUnwound':
+      case 'JobAbandoned':
         return [data.jobId]
       default:
         return []
@@ -111,6 +113,8 @@ const changed = (row: JobRow, { type, data }: KnownEvent): JobRow => {
       return { ...row, steps: finishedSteps(row.steps) }
     case 'JobUnwound':
       return { ...row, steps: unwoundSteps(row.steps), reason: data.because }
+    case 'JobAbandoned':
+      return { ...row, steps: abandonedSteps(row.steps), reason: data.because }
     case 'JobDropped':
       return { ...row, state: 'dropped', reason: data.because, ended_at: data.at }
     // Only here, because what the job has changed of the datastore is written with it.

@@ -1,4 +1,4 @@
-import { isDueAgain } from '../failover/back-off.ts'
+import { isDueAgain, isFresh } from '../failover/back-off.ts'
 import { FAILOVERS_MAX, heldUntil } from '../failover/flap.ts'
 import { lostBytesMax } from '../failover/loss.ts'
 import { later, reached } from '../kernel/time.ts'
@@ -21,7 +21,8 @@ type Seen = ReportPrimaryUnreachable['data']
 /** What follows when the primary is said to answer nobody; nothing, when that is known, of before, or of another one. */
 export const reportPrimaryUnreachable = (seen: Seen, state: Live): readonly DatastoreEvent[] => {
   const { failover, primacy, jobsSeen } = state
-  if (jobsSeen.has(seen.jobId) || (primacy.since !== null && seen.observedAt <= primacy.since)) return []
+  const isOld = !isFresh(seen.observedAt, seen.now) || (primacy.since !== null && seen.observedAt <= primacy.since)
+  if (isOld || jobsSeen.has(seen.jobId)) return []
   if (failover !== null) return isFutile(failover, seen) ? superseded(failover, seen, state) : []
   return mayFailOver(state) && isTheirs(seen, state) ? unlessHeldBack(seen, state, () => begun(seen, state)) : []
 }

@@ -1,4 +1,4 @@
-import { isDueAgain } from '../failover/back-off.ts'
+import { isDueAgain, isFresh } from '../failover/back-off.ts'
 import { isRejection } from '../kernel/decider.ts'
 import { msBetween } from '../kernel/time.ts'
 import { afterAll, change } from './admission.ts'
@@ -11,8 +11,9 @@ import { type Live, workOf } from './state.ts'
 /** Between two attempts to make the same node whole in the same way. */
 const AGAIN_AFTER = { firstMs: 60_000, maxMs: 600_000 }
 
-/** Whether its nodes are looked after: it runs, nobody stops it, and no failover is at it. */
-const isTended = (state: Live, nodeId: string): boolean =>
+/** Whether the node is looked after: it was seen lately, the datastore runs, nobody stops it, and no failover is at it. */
+const isTended = (state: Live, { nodeId, observedAt, now }: ReportNodeBack['data']): boolean =>
+  isFresh(observedAt, now) &&
   state.status === 'running' &&
   state.spec.stopped !== true &&
   state.failover === null &&
@@ -50,7 +51,7 @@ const remedyFor = (seen: ReportNodeSilent['data'], state: Live): Change | undefi
 /** What follows when a node has been silent for some time. */
 export const reportNodeSilent = (seen: ReportNodeSilent['data'], state: Live): readonly DatastoreEvent[] => {
   const { datastoreId, nodeId, since, machineAnswers, now } = seen
-  if (!isTended(state, nodeId) || (state.nodes.length > 1 && isPrimary(state, nodeId))) return []
+  if (!isTended(state, seen) || (state.nodes.length > 1 && isPrimary(state, nodeId))) return []
   const known = state.lost[nodeId]
   const because = machineAnswers ? 'its server does not answer, its machine does' : 'neither its server nor its machine answers'
   const told: readonly DatastoreEvent[] =
@@ -64,7 +65,7 @@ export const reportNodeSilent = (seen: ReportNodeSilent['data'], state: Live): r
 /** What follows when the machine of a lost node answers again. */
 export const reportNodeBack = (seen: ReportNodeBack['data'], state: Live): readonly DatastoreEvent[] => {
   const { nodeId } = seen
-  if (!isTended(state, nodeId) || isPrimary(state, nodeId)) return []
+  if (!isTended(state, seen) || isPrimary(state, nodeId)) return []
   return mended({ kind: 'rejoin-node', nodeId }, seen, state)
 }
 

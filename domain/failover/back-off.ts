@@ -1,5 +1,11 @@
 import { type Instant, later, reached } from '../kernel/time.ts'
 
+/** What was seen longer ago than this, in milliseconds, is told again if it still holds. Clocks may differ by less. */
+const STALE_AFTER_MS = 120_000
+
+/** Whether what was seen may be acted upon. A broker may have held it for long. */
+export const isFresh = (observedAt: Instant, now: Instant): boolean => !reached(later(observedAt, STALE_AFTER_MS), now)
+
 /** A job that is over, as far as its repetition goes. */
 type Ended = { readonly end: 'finished' | 'failed' | 'cancelled' | 'dropped'; readonly endedAt: Instant }
 export type Pause = { readonly firstMs: number; readonly maxMs: number }

@@ -71,8 +71,9 @@ const publish = async (reactor: Reactor, event: Recorded<StepOrdered>): Promise<
   const now = reactor.now()
   if (event.data.notAfter <= now) return
   const isOld = Date.parse(now) - Date.parse(event.recordedAt) > STALE_AFTER_MS
-  // The broker drops a repeat only for a while; an order of long ago must not bring back what has been removed since.
-  if (isOld && !(await isStillAwaited(reactor, event))) return
+  // The broker drops a repeat only for a while; an order of long ago must not bring back what has been removed since, and
+  // nothing of a job that was given up may begin.
+  if ((isOld || !reactor.open.isAwaited(event)) && !(await isStillAwaited(reactor, event))) return
   const carrier = carrierFrom(event.metadata)
   const order = placedOrder(event)
   await withCarrier(carrier, `place ${order.order.subject}`, attributesOf(order), async () => {

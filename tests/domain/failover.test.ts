@@ -115,6 +115,7 @@ test('the same report, one of another node, and one of before change nothing', (
   givenDatastore(...over).when(report('job_2', 10)).thenNothing()
   givenDatastore(...over).when(report('job_3', 11)).thenNothing()
   givenDatastore(...running).when(report('job_2', 10, { primaryId: 'nod_2' })).thenNothing()
+  givenDatastore(...running).when(report('job_2', 200, { observedAt: at(10) })).thenNothing()
   givenDatastore(...done).when(report('job_3', 14)).thenNothing()
   givenDatastore(...done).when(report('job_3', 14, { primaryId: 'nod_2', epoch: 2, observedAt: at(12) })).thenNothing()
 })
