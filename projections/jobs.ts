@@ -1,6 +1,8 @@
 import type { JobQueued } from '../domain/datastore/messages.ts'
 import type { Recorded } from '../domain/kernel/event-store.ts'
-import { abandonedSteps, failedSteps, finishedSteps, orderedSteps, plannedSteps, succeededSteps, unwoundSteps } from './job-steps.ts'
+import {
+  abandonedSteps, failedSteps, finishedSteps, orderedSteps, plannedSteps, succeededSteps, unwoundSteps,
+} from './job-steps.ts'
 import type { KnownEvent } from './known-event.ts'
 import { sortablePosition } from './positions.ts'
 import { projection } from './projection.ts'
