@@ -230,7 +230,10 @@ export type Engine = {
    * @returns what became of its data: kept, taken back to where they parted, or copied from the primary
    */
   readonly rejoin: (node: NodeContext, primary: ReachedNode) => Promise<'as-it-was' | 'rewound' | 'copied'>
-  /** Opens a way of looking at the node often. It is made good by itself when it breaks, and must be closed. */
+  /**
+   * Opens a way of looking at the node often. It is made good by itself when it breaks, and must be closed; it goes on for as
+   * long as the node's signal.
+   */
   readonly session: (node: ReachedNode) => Session
   /**
    * Has the machine end its server by itself, once it is a primary whose lease is not renewed in time. Gives no time itself but

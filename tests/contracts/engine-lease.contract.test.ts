@@ -32,7 +32,7 @@ const leases = (engine: Engine): void => {
     return { ...built.node(i), members: [built.node(A).member, built.node(B).member] }
   }
   const opened = (i: number): Session => {
-    const session = engine.session(node(i))
+    const session = engine.session({ ...node(i), signal: new AbortController().signal })
     ending.push(session.close)
     return session
   }
@@ -76,7 +76,7 @@ const leases = (engine: Engine): void => {
     await engine.bootstrap(node(A))
     await engine.createAccount(node(A), account)
     await engine.join(node(B), node(A).member)
-    await isSeen('the replica', ({ streaming }) => String(streaming) === 'db-b')
+    await isSeen('a reply', ({ replyAgesMs }) => String(Object.keys(replyAgesMs)) === 'db-b')
     const primary = await look()
     const replica = await opened(B).look(LOOK_MS)
     for (const [i, one] of [[A, primary], [B, replica]] as const) {
@@ -197,7 +197,7 @@ const leases = (engine: Engine): void => {
     assert.instance(await engine.start(node(A)).catch((error: unknown) => error), Error)
     await cutPower(folder(A))
     await built?.machines.provider.boot('db-a')
-    await isSeen('the guard', ({ guarded }) => guarded)
+    await isSeen('what it was made', ({ role, fenced }) => role === 'replica' && fenced)
     assert.not.ok(await isWritten())
   })
 

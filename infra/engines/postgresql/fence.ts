@@ -2,7 +2,7 @@ import type { Engine, ReachedNode } from '../engine.ts'
 import { fenceCommand } from './fence-command.ts'
 import { layoutOf, unitOf } from './layout.ts'
 import { probe } from './probe.ts'
-import { eventually, start } from './server.ts'
+import { eventually, isFenced, start } from './server.ts'
 
 const FENCE_TIMEOUT_MS = 10_000
 
@@ -31,9 +31,12 @@ export const liftFence = async ({ host, signal }: ReachedNode): Promise<void> =>
   await host.run(['sh', '-c', LIFT, 'lift', fenced, fencedReplica], { signal })
 }
 
+/** A server that a boot has started since runs as a replica, and has to begin anew to be what it was. */
 export const unfence: Engine['unfence'] = async (node) => {
   const { host, signal } = node
-  const { data, fenced, fencedReplica } = layoutOf(host)
+  const layout = layoutOf(host)
+  const { data, fenced, fencedReplica } = layout
+  if (await isFenced(node)) await host.stop(unitOf(layout))
   await host.run(['sh', '-c', UNFENCE, 'unfence', data, fenced, fencedReplica], { signal })
   await liftFence(node)
   await start(node)
