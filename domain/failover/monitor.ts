@@ -140,7 +140,12 @@ const onMiss = (round: Round, node: KnownNode, { state, result }: Miss): NodeMov
   if (isPrimary && !fenced && server === 'waits-for-lease') {
     return { state, actions: [{ type: 'renew-lease', nodeId }, { type: 'look', nodeId, afterMs: LIMITS.againLookMs }] }
   }
-  if (isPrimary && !fenced && state.misses < LIMITS.missesMax) return { state, actions: [...again, ...asking(round, node)] }
+  // A server that recovers takes no writes, but is ended when its lease runs out meanwhile: it would never get to its end.
+  const kept: readonly Action[] =
+    isPrimary && !fenced && server === 'refuses' && known.nodes.length > 1 ? [{ type: 'renew-lease', nodeId }] : []
+  if (isPrimary && !fenced && state.misses < LIMITS.missesMax) {
+    return { state, actions: [...kept, ...again, ...asking(round, node)] }
+  }
   if (again.length > 0) return { state, actions: again }
   if (fenced && !isPrimary && state.machineAnswers) {
     return back({ atMs }, nodeId, { ...state, apartSinceMs: state.apartSinceMs ?? atMs }, LIMITS.backAfterMs)
@@ -148,7 +153,7 @@ const onMiss = (round: Round, node: KnownNode, { state, result }: Miss): NodeMov
   const revived = server === undefined || fenced ? { state, actions: [] } : inPlace(round, node, { state, result })
   if (isPrimary && known.nodes.length > 1) {
     const lost = suspected(round, node, revived.state)
-    return { state: lost.state, actions: [...revived.actions, ...lost.actions] }
+    return { state: lost.state, actions: [...kept, ...revived.actions, ...lost.actions] }
   }
   const silent = telling(revived.state, 'node-silent', atMs, silentFor(round, revived.state), () => ({
     type: 'tell-silent', nodeId, sinceMs: state.silentSinceMs ?? atMs, machineAnswers: state.machineAnswers,

@@ -121,16 +121,16 @@ test('a dead server is started where it is at once, and looked at often', () => 
 
 test('a dead primary that is not back in time is told to be lost', () => {
   const steps: readonly Step[] = [...whole, [1_000, 'a', dead], [1_010, 'a', dead], [1_500, 'a', recovering]]
-  assert.equal(types(after(three, steps)), ['look'])
+  assert.equal(types(after(three, steps)), ['renew-lease', 'look'])
   const late: readonly Step[] = [...steps, [1_000 + LIMITS.inPlaceMs, 'a', dead]]
   assert.ok(types(after(three, late)).includes('ask-replicas'))
   const { actions } = after(three, [...late, [4_010, none[1]]])
   assert.equal(actions, [{ ...lost, because: 'server-died' }])
 })
 
-test('a server that takes no connection is not started anew, and is lost when that lasts', () => {
+test('a server that takes no connection keeps its lease and is not started anew, but is lost when that lasts', () => {
   const busy: readonly Step[] = [...whole, [1_000, 'a', recovering], [1_010, 'a', recovering]]
-  assert.equal(types(after(three, busy)), ['look'])
+  assert.equal(types(after(three, busy)), ['renew-lease', 'look'])
   assert.ok(types(after(three, [...busy, [4_000, 'a', recovering]])).includes('ask-replicas'))
 })
 
