@@ -1,5 +1,3 @@
-import { setTimeout } from 'node:timers/promises'
-
 /** Time as the watch knows it: all its timers go through this, so that a simulation can let it run in a time of its own. */
 export type Clock = {
   /** The instant of the wall clock, for what others read. */
@@ -14,6 +12,16 @@ export type Clock = {
 export const systemClock: Clock = {
   now: () => new Date().toISOString(),
   monotonicMs: () => performance.now(),
-  sleep: (ms, signal) =>
-    setTimeout(ms, undefined, signal === undefined ? {} : { signal }).catch(() => undefined),
+  sleep: (ms, signal) => {
+    if (signal?.aborted === true) return Promise.resolve()
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const end = (): void => {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', end)
+      resolve()
+    }
+    const timer = setTimeout(end, ms)
+    signal?.addEventListener('abort', end, { once: true })
+    return promise
+  },
 }

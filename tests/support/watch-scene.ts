@@ -16,9 +16,9 @@ export const watchedCluster = (datastoreId: string, names: readonly string[]): C
 })
 
 /** Controllers that watch simulated nodes, on any clock. */
-export const watchScene = (clock: Clock) => {
+export const watchScene = (clock: Clock, options: { readonly answerMs?: number } = {}) => {
   const memory = watchStore(clock)
-  const simulated = simulatedNodes(clock)
+  const simulated = simulatedNodes(clock, options)
   const observed: Observation[] = []
   const { log } = keptLog()
   const controllers = new Map<string, { readonly stop: () => void; readonly ended: Promise<void> }>()

@@ -14,14 +14,21 @@ export const within = async <T>(
   { clock, ms, signal }: { readonly clock: Clock; readonly ms: number; readonly signal: AbortSignal },
   work: () => Promise<T>,
 ): Promise<T> => {
-  const over = new AbortController()
-  const limit = clock.sleep(ms, AbortSignal.any([over.signal, signal])).then((): never => {
-    throw new TookTooLong('what was asked took too long')
+  const waiting = new AbortController()
+  const end = (): void => waiting.abort()
+  if (signal.aborted) end()
+  signal.addEventListener('abort', end, { once: true })
+  let isOver = false
+  const late = Promise.withResolvers<never>()
+  void clock.sleep(ms, waiting.signal).then(() => {
+    // An error is costly to make, and each look goes through here.
+    if (!isOver) late.reject(new TookTooLong('what was asked took too long'))
   })
-  limit.catch(() => undefined)
   try {
-    return await Promise.race([work(), limit])
+    return await Promise.race([work(), late.promise])
   } finally {
-    over.abort()
+    isOver = true
+    signal.removeEventListener('abort', end)
+    end()
   }
 }
