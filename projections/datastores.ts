@@ -4,6 +4,8 @@ import type { DatastoreCreated, Settings } from '../domain/datastore/messages.ts
 import {
   type Autoscale, type HighAvailability, type NodePlan, type TrustedSource, primaryName, replicaName,
 } from '../domain/datastore/spec.ts'
+import { HEALTH_TYPES, healthAfter, healthKeys, healthOfNew } from './health.ts'
+import type { KnownEvent } from './known-event.ts'
 import { projection } from './projection.ts'
 import type { DatastoreRow, Targeted } from './schema.ts'
 
@@ -49,27 +51,24 @@ export const datastores = projection<DatastoreRow>({
     upgrade_in_window: 'text',
     trusted: 'json',
     availability: 'json',
+    health: 'json',
     created_at: 'time',
     updated_at: 'time',
   },
 
   types: [
-    'DatastoreCreated',
-    'DatastoreDeployed',
+    ...HEALTH_TYPES,
     'DeploymentFailed',
-    'DeploymentRetried',
     'DeletionStarted',
     'DeletionAbandoned',
-    'DatastoreDeleted',
     'SettingsChanged',
-    'DatastoreChanged',
     'ChangeAbandoned',
-    'JobQueued',
     'SourcesTrusted',
     'SourcesRevoked',
   ],
 
-  keys({ type, data }) {
+  keys(event) {
+    const { type, data } = event
     switch (type) {
       case 'DatastoreCreated':
       case 'DatastoreDeployed':
@@ -85,53 +84,58 @@ export const datastores = projection<DatastoreRow>({
         return [data.datastoreId]
       case 'ChangeAbandoned':
       case 'JobQueued':
-        return data.change !== undefined && isTargeted(data.change) ? [data.datastoreId] : []
+        return data.change !== undefined && isTargeted(data.change) ? [data.datastoreId] : healthKeys(event)
       default:
-        return []
+        return healthKeys(event)
     }
   },
 
-  apply(row, { type, data }) {
-    if (type === 'DatastoreCreated') return created(data)
+  apply(row, event) {
+    if (event.type === 'DatastoreCreated') return created(event.data)
     if (row === undefined) return undefined
-    const updated = { ...row, updated_at: data.at }
-    switch (type) {
-      case 'DatastoreDeployed':
-        return { ...updated, deployed: true, ...after(row, 'STARTED', null) }
-      case 'DeploymentFailed':
-        return { ...updated, ...after(row, 'DEPLOY_FAILED', data.because) }
-      case 'DeploymentRetried':
-        return { ...updated, status: 'DEPLOYING', status_reason: null, places: data.spec.nodes.map(placeOf) }
-      case 'DeletionStarted':
-        return { ...updated, status: 'DELETING', status_reason: null }
-      case 'DeletionAbandoned':
-        // Everything that was taken down has been put back: it is what it was before.
-        return { ...updated, status: cameTo(row), status_reason: data.because }
-      case 'DatastoreDeleted':
-        return undefined
-      case 'SettingsChanged':
-        return { ...updated, ...set(row, data.settings) }
-      case 'DatastoreChanged': {
-        const places = placesAfter(row.places, data.change)
-        const targets = without(row.targets, data.jobId)
-        const parts = { ...poweredBy(row, data.change), ...partsAfter(row, data.change) }
-        return { ...updated, ...parts, places, size: places.length, targets }
-      }
-      case 'JobQueued': {
-        const target = data.change && targetOf(data.change)
-        return target === undefined ? row : { ...row, targets: [...row.targets, { job_id: data.jobId, ...target }] }
-      }
-      case 'ChangeAbandoned':
-        return { ...row, targets: without(row.targets, data.jobId) }
-      case 'SourcesTrusted':
-        return { ...updated, trusted: [...row.trusted, ...data.sources.map(trustedOf)] }
-      case 'SourcesRevoked':
-        return { ...updated, trusted: row.trusted.filter(({ rule_id }) => !data.ruleIds.includes(rule_id)) }
-      default:
-        return row
-    }
+    const health = healthAfter(row.health, event)
+    const next = settledAfter(row, event)
+    return next === undefined || health === row.health ? next : { ...next, health, updated_at: event.data.at }
   },
 })
+
+const settledAfter = (row: DatastoreRow, { type, data }: KnownEvent): DatastoreRow | undefined => {
+  const updated = { ...row, updated_at: data.at }
+  switch (type) {
+    case 'DatastoreDeployed':
+      return { ...updated, deployed: true, ...after(row, 'STARTED', null) }
+    case 'DeploymentFailed':
+      return { ...updated, ...after(row, 'DEPLOY_FAILED', data.because) }
+    case 'DeploymentRetried':
+      return { ...updated, status: 'DEPLOYING', status_reason: null, places: data.spec.nodes.map(placeOf) }
+    case 'DeletionStarted':
+      return { ...updated, status: 'DELETING', status_reason: null }
+    case 'DeletionAbandoned':
+      // Everything that was taken down has been put back: it is what it was before.
+      return { ...updated, status: cameTo(row), status_reason: data.because }
+    case 'DatastoreDeleted':
+      return undefined
+    case 'SettingsChanged':
+      return { ...updated, ...set(row, data.settings) }
+    case 'DatastoreChanged': {
+      const places = placesAfter(row.places, data.change)
+      const targets = without(row.targets, data.jobId)
+      return { ...updated, ...poweredBy(row, data.change), ...partsAfter(row, data.change), places, size: places.length, targets }
+    }
+    case 'JobQueued': {
+      const target = data.change && targetOf(data.change)
+      return target === undefined ? row : { ...row, targets: [...row.targets, { job_id: data.jobId, ...target }] }
+    }
+    case 'ChangeAbandoned':
+      return { ...row, targets: without(row.targets, data.jobId) }
+    case 'SourcesTrusted':
+      return { ...updated, trusted: [...row.trusted, ...data.sources.map(trustedOf)] }
+    case 'SourcesRevoked':
+      return { ...updated, trusted: row.trusted.filter(({ rule_id }) => !data.ruleIds.includes(rule_id)) }
+    default:
+      return row
+  }
+}
 
 const cameTo = ({ deployed, stopped }: DatastoreRow): DatastoreRow['status'] => {
   if (!deployed) return 'DEPLOY_FAILED'
@@ -278,6 +282,7 @@ const created = ({ datastoreId, spec, at }: DatastoreCreated['data']): Datastore
   upgrade_in_window: spec.upgradeInWindow ?? null,
   trusted: (spec.trusted ?? []).map(trustedOf),
   availability: availabilityOf(highAvailabilityOf(spec)),
+  health: healthOfNew(spec),
   created_at: at,
   updated_at: at,
 })

@@ -8,6 +8,7 @@ import { jobs } from './jobs.ts'
 import { nodes } from './nodes.ts'
 import { oauthClients } from './oauth-clients.ts'
 import { organisations } from './organisations.ts'
+import { outages } from './outages.ts'
 import { parameterGroups } from './parameter-groups.ts'
 import { parameters } from './parameters.ts'
 import type { Projection } from './projection.ts'
@@ -17,5 +18,5 @@ import { webhooks } from './webhooks.ts'
 /** Every read model there is. */
 export const projections: readonly Projection[] = [
   datastores, nodes, jobs, jobLog, accounts, oauthClients, feed, eventStreams, webhooks, usage, organisations,
-  parameterGroups, parameters, databaseAccess,
+  parameterGroups, parameters, databaseAccess, outages,
 ]

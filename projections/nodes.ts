@@ -1,6 +1,6 @@
 import { comingBy, goingBy } from '../domain/datastore/changes/coming.ts'
 import type { Change } from '../domain/datastore/changes/index.ts'
-import type { DatastoreCreated, JobAdmitted } from '../domain/datastore/messages.ts'
+import type { DatastoreCreated, JobAdmitted, PrimaryChanged } from '../domain/datastore/messages.ts'
 import { type DatastoreSpec, type NodePlan, type NodeState, nodeHostname } from '../domain/datastore/spec.ts'
 import type { OrderResult } from '../domain/job/orders.ts'
 import type { KnownEvent } from './known-event.ts'
@@ -10,7 +10,7 @@ import type { NodeEntry, NodesRow } from './schema.ts'
 /** One row per datastore that has nodes, or is getting them. */
 export const nodes = projection<NodesRow>({
   name: 'nodes',
-  version: 3,
+  version: 4,
   table: 'nodes',
   key: 'datastore_id',
   columns: {
@@ -36,6 +36,9 @@ export const nodes = projection<NodesRow>({
     'ChangeAbandoned',
     'JobAdmitted',
     'StepSucceeded',
+    'PrimaryChanged',
+    'NodeLost',
+    'NodeRecovered',
   ],
 
   keys({ type, data }) {
@@ -46,11 +49,14 @@ export const nodes = projection<NodesRow>({
       case 'DeploymentFailed':
       case 'DatastoreDeleted':
       case 'DatastoreChanged':
+      case 'PrimaryChanged':
+      case 'NodeLost':
+      case 'NodeRecovered':
         return [data.datastoreId]
       case 'ChangeAbandoned':
-        return comingBy(data.change).length > 0 ? [data.datastoreId] : []
+        return isAboutNodes(data.change) ? [data.datastoreId] : []
       case 'JobAdmitted':
-        return comingBy(data.input.change).length > 0 ? [data.datastoreId] : []
+        return isAboutNodes(data.input.change) ? [data.datastoreId] : []
       case 'StepSucceeded':
         return data.course === 'forward' && tells(data.result) ? [data.datastoreId] : []
       default:
@@ -67,7 +73,7 @@ export const nodes = projection<NodesRow>({
       case 'DatastoreDeployed':
         return { ...row, running: true, nodes: row.nodes.map((node) => found(node, data.nodes)) }
       case 'JobAdmitted':
-        return { ...row, nodes: [...row.nodes, ...toCome(data)] }
+        return { ...row, nodes: [...row.nodes.map((node) => recovering(node, data.input.change)), ...toCome(data)] }
       case 'DatastoreChanged': {
         const left = without(row.nodes, goingBy(data.change))
         const told = left.map((node) => found(sizedBy(node, data.change), data.nodes))
@@ -76,7 +82,15 @@ export const nodes = projection<NodesRow>({
       // What was to come has left nothing behind; a change that was never begun had made no entries.
       case 'ChangeAbandoned': {
         const left = without(row.nodes, comingBy(data.change).map(({ nodeId }) => nodeId))
-        return left.length === row.nodes.length ? row : { ...row, nodes: left }
+        const given = left.map((node) => (isToRecover(node, data.change) ? conditioned(node, 'lost') : node))
+        return isAsItWas(row.nodes, given) ? row : { ...row, nodes: given }
+      }
+      case 'PrimaryChanged':
+        return { ...row, nodes: row.nodes.map((node) => promoted(node, data)) }
+      case 'NodeLost':
+      case 'NodeRecovered': {
+        const condition = type === 'NodeLost' ? 'lost' : 'well'
+        return { ...row, nodes: row.nodes.map((node) => (node.node_id === data.nodeId ? conditioned(node, condition) : node)) }
       }
       // An unwound deployment has left nothing behind.
       case 'DeploymentFailed':
@@ -106,6 +120,34 @@ const found = (node: NodeEntry, states: readonly NodeState[]): NodeEntry => {
   return state === undefined
     ? node
     : { ...node, role: state.role, private_ip: state.privateAddress, public_ip: state.publicAddress }
+}
+
+/** Whether a change brings nodes, or brings one back. */
+const isAboutNodes = (change: Change | undefined): boolean => comingBy(change).length > 0 || returningBy(change) !== undefined
+
+/** The node that a change makes well again where it is. */
+const returningBy = (change: Change | undefined): string | undefined => {
+  if (change?.kind === 'rejoin-node') return change.nodeId
+  return change?.kind === 'repair-node' && change.replacement === null ? change.nodeId : undefined
+}
+
+const isToRecover = ({ node_id, condition }: NodeEntry, change: Change | undefined): boolean =>
+  condition !== 'well' && returningBy(change) === node_id
+
+const recovering = (node: NodeEntry, change: Change | undefined): NodeEntry =>
+  isToRecover(node, change) ? conditioned(node, 'recovering') : node
+
+const conditioned = (node: NodeEntry, condition: NodeEntry['condition']): NodeEntry =>
+  node.condition === condition ? node : { ...node, condition }
+
+const isAsItWas = (before: readonly NodeEntry[], after: readonly NodeEntry[]): boolean =>
+  before.length === after.length && after.every((node, n) => node === before[n])
+
+/** A node that has no role yet gets none. */
+const promoted = (node: NodeEntry, { primaryId, formerId }: PrimaryChanged['data']): NodeEntry => {
+  if (node.role === null) return node
+  if (node.node_id === primaryId) return { ...node, role: 'primary', condition: 'well' }
+  return { ...node, role: 'replica', condition: node.node_id === formerId ? 'lost' : node.condition }
 }
 
 const volumeAfter = (change: Change): Partial<NodesRow> => {
@@ -141,6 +183,7 @@ const entryOf = (node: NodePlan, { datastoreId, spec, at }: Begun): NodeEntry =>
   zone: node.zone,
   instance_size: node.instance.code,
   role: null,
+  condition: 'well',
   private_ip: null,
   public_ip: null,
   created_at: at,

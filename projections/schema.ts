@@ -9,7 +9,9 @@ import type { Sealed } from '../domain/kernel/sealed.ts'
 import type { Instant } from '../domain/kernel/time.ts'
 import type { Segment } from '../domain/usage/meter.ts'
 import type { AccessRow } from './access-row.ts'
+import type { Health } from './health.ts'
 import type { OrganisationRow } from './organisation-row.ts'
+import type { OutagesRow } from './outage-row.ts'
 import type { ParameterGroupRow, ParametersRow } from './parameter-rows.ts'
 import type { WebhookRow } from './webhook-row.ts'
 
@@ -71,6 +73,7 @@ export type DatastoreRow = {
     readonly repair_after_seconds: number
     readonly lag_max_bytes: number
   }
+  readonly health: Health
   /** Where clients may connect from, sealed. */
   readonly trusted: readonly { readonly rule_id: string; readonly source: Sealed; readonly description: Sealed }[]
   readonly created_at: Instant
@@ -83,6 +86,7 @@ export type NodeEntry = {
   readonly zone: string
   readonly instance_size: string
   readonly role: NodeRole | null
+  readonly condition: 'well' | 'lost' | 'recovering'
   readonly private_ip: string | null
   readonly public_ip: string | null
   /** When its making was begun. */
@@ -239,6 +243,7 @@ type Stored<R, Times extends keyof R> = {
 export type ReadSchema = {
   datastores: Stored<DatastoreRow, 'created_at' | 'updated_at'>
   nodes: NodesRow
+  outages: OutagesRow
   database_access: Stored<AccessRow, 'ends_at'>
   jobs: Stored<JobRow, 'queued_at' | 'started_at' | 'ended_at'>
   job_log: Stored<JobLogRow, 'at'>

@@ -62,6 +62,16 @@ const tables: Readonly<Record<string, readonly [string, ...string[]]>> = {
     )`,
     `create index nodes_by_owner on read.nodes (owner_id)`,
   ],
+  outages: [
+    `create table read.outages (
+      datastore_id text primary key,
+      owner_id text not null,
+      health jsonb not null,
+      hostnames jsonb not null,
+      outages jsonb not null
+    )`,
+    `create index outages_by_owner on read.outages (owner_id)`,
+  ],
   database_access: [
     `create table read.database_access (
       datastore_id text primary key,

@@ -24,7 +24,9 @@ const currentJob = z.object({
 export const datastoreReply = z.object({
   uuid: z.string(),
   cluster_name: z.string(),
-  cluster_status: z.enum(['DEPLOYING', 'STARTED', 'STOPPED', 'DEPLOY_FAILED', 'DELETING']),
+  cluster_status: z.enum(['DEPLOYING', 'STARTED', 'DEGRADED', 'FAILURE', 'STOPPED', 'DEPLOY_FAILED', 'DELETING']).meta({
+    description: '`DEGRADED`: writes are taken, and a node is lost. `FAILURE`: no writes are taken.',
+  }),
   cluster_status_text: z.string(),
   cluster_type: z.string(),
   cluster_type_name: z.string(),

@@ -10,6 +10,7 @@ import { firewall } from './firewall.ts'
 import { history as historyCalls } from './history/index.ts'
 import { jobs } from './jobs.ts'
 import { nodes } from './nodes.ts'
+import { outages } from './outages.ts'
 import { parameterGroups } from './parameter-groups.ts'
 
 /**
@@ -37,6 +38,7 @@ export const readApi = ({
     deployWizard(catalogue),
     ...datastores({ db: read, catalogue, personal, history, openPassword }),
     nodes({ db: read, catalogue, history }),
+    outages({ db: read, history }),
     autoscale({ db: read, history }),
     firewall({ db: read, catalogue, personal, history }),
     authority({ db: read, openAuthority }),

@@ -15,7 +15,9 @@ export const nodeReply = z.object({
   region: regionReply,
   hostname: z.string(),
   fqdn: z.string(),
-  host_status: z.enum(['CmonHostUnknown', 'CmonHostOnline']),
+  host_status: z.enum(['CmonHostUnknown', 'CmonHostOnline', 'CmonHostOffLine', 'CmonHostRecovery']).meta({
+    description: '`CmonHostOffLine`: the node is lost; `CmonHostRecovery`: a job brings it back.',
+  }),
   private_ip: z.string().nullable(),
   public_ip: z.string().nullable(),
   readonly: z.boolean(),

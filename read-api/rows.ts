@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import type { Catalogue } from '../domain/catalogue/catalogue.ts'
 import type { DatastoreRow, JobRow, NodeEntry, NodesRow, Targeted } from '../projections/schema.ts'
+import { conditionOf } from '../projections/health.ts'
 import type { DatastoreReply } from './datastore-reply.ts'
 import type { nodeReply } from './nodes-reply.ts'
 import { regionOf } from './places.ts'
@@ -31,14 +32,15 @@ export const datastoreReplyOf = (
   password: string | null,
 ): DatastoreReply => {
   const [job] = jobs.filter(({ datastore_id }) => datastore_id === row.datastore_id)
-  const operable = row.status === 'STARTED'
+  const status = clusterStatus(row)
+  const operable = status === 'STARTED' || status === 'DEGRADED'
   const text = statusText(row)
   const host = row.deployed ? row.primary_host : null
   const target = targeted(row)
   return {
     uuid: row.datastore_id,
     cluster_name: row.name,
-    cluster_status: row.status,
+    cluster_status: status,
     cluster_status_text: text,
     cluster_type: row.type,
     cluster_type_name: typeName(catalogue, row),
@@ -87,13 +89,32 @@ const targeted = (row: Datastore): Targeted => Object.assign({}, row, ...row.tar
 const typeName = ({ vendors }: Catalogue, { vendor, type }: Datastore): string =>
   vendors.find(({ code }) => code === vendor)?.types.find(({ code }) => code === type)?.name ?? type
 
-const statusText = ({ status, status_reason: reason, read_only_because: because }: Datastore): string => {
+const CONDITIONS = { well: 'STARTED', degraded: 'DEGRADED', failing: 'FAILURE' } as const
+
+const clusterStatus = ({ status, health }: Datastore): DatastoreReply['cluster_status'] =>
+  status === 'STARTED' ? CONDITIONS[conditionOf(health)] : status
+
+/** How many of its nodes serve, and what that means for writes. */
+const nodesText = ({ health, size }: Datastore): string => {
+  const { lost, failing, held } = health
+  const [serve, condition] = [`${size - lost.length} of ${size} nodes are running`, conditionOf(health)]
+  if (condition === 'failing') {
+    return `No writes are taken: ${failing?.because ?? `${serve}, and what is lost is needed for them`}`
+  }
+  if (held !== null) {
+    return `The primary was lost at ${held.last_seen_at}, and none takes its place before ${held.until}: ${held.because}`
+  }
+  return condition === 'well' ? 'All nodes are running' : serve
+}
+
+const statusText = (row: Datastore): string => {
+  const { status, status_reason: reason, read_only_because: because } = row
   switch (status) {
     case 'DEPLOYING':
       return 'The datastore is being deployed'
     case 'STARTED':
-      if (because !== null) return `All nodes are running; the datastore is read-only: ${because}`
-      return reason === null ? 'All nodes are running' : `All nodes are running; it could not be deleted: ${reason}`
+      if (because !== null) return `${nodesText(row)}; the datastore is read-only: ${because}`
+      return reason === null ? nodesText(row) : `${nodesText(row)}; it could not be deleted: ${reason}`
     case 'STOPPED':
       return reason === null ? 'The datastore is stopped' : `The datastore is stopped; it could not be deleted: ${reason}`
     case 'DEPLOY_FAILED':
@@ -117,6 +138,8 @@ const currentJob = (job: OpenJob): DatastoreReply['current_job'] => ({
   created_at: isoOf(job.queued_at),
 })
 
+const HOST_STATUS = { well: 'CmonHostOnline', lost: 'CmonHostOffLine', recovering: 'CmonHostRecovery' } as const
+
 /** A node as clients read it, whether its row is of today or of long ago. */
 export const nodeReplyOf = (
   catalogue: Catalogue,
@@ -136,7 +159,7 @@ export const nodeReplyOf = (
   region: regionOf(catalogue, row.cloud, row.region),
   hostname: node.hostname,
   fqdn: node.hostname,
-  host_status: row.running ? 'CmonHostOnline' : 'CmonHostUnknown',
+  host_status: row.running ? HOST_STATUS[node.condition] : 'CmonHostUnknown',
   private_ip: node.private_ip,
   public_ip: node.public_ip,
   readonly: row.read_only || node.role === 'replica',

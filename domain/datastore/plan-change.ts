@@ -2,6 +2,7 @@ import { type Catalogue, type Cloud, type Region, vendorNamed } from '../catalog
 import { type Rejection, reject } from '../kernel/decider.ts'
 import { type Change, type ChangeKind, type Shape, changed } from './changes/index.ts'
 import { nodesToResize } from './changes/resize.ts'
+import { highAvailabilityOf } from './high-availability.ts'
 import type { AvailabilitySettings } from './messages.ts'
 import { planAvailability, type WantedAvailability } from './plan-availability.ts'
 import { type PlanRejection, nameRefusal, tagsRefusal } from './plan.ts'
@@ -101,6 +102,7 @@ const planners: readonly Planner[] = [
   planVolumeSize,
   (request, context) => planSize(request, context),
   (request, context) => planMoreNodes(request, context),
+  (request, context) => planSynchronous(request, context),
   (request) => planFewerNodes(request),
 ]
 
@@ -171,6 +173,14 @@ const planMoreNodes: Planner = ({ addNodes: wanted }, { catalogue, shape: { spec
     planned.push({ ...node, zone: zone ?? leastUsed(place.region, [...spec.nodes, ...planned]), instance })
   }
   return { kind: 'add-nodes', nodes: planned, nodesMax: nodesMaxOf(catalogue, spec) }
+}
+
+/** After nodes that come, which it may need, and before nodes that go, which it may hold. */
+const planSynchronous: Planner = ({ highAvailability }, { shape: { spec } }) => {
+  const synchronous = highAvailability?.synchronous
+  return synchronous === undefined || synchronous === highAvailabilityOf(spec).synchronous
+    ? undefined
+    : { kind: 'set-synchronous', synchronous }
 }
 
 const planFewerNodes = ({ removeNodes }: ChangeRequest): Change | undefined =>

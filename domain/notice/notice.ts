@@ -1,6 +1,7 @@
 import type { Change } from '../datastore/changes/index.ts'
 import type { DatastoreEvent } from '../datastore/messages.ts'
 import type { JobEvent } from '../job/messages.ts'
+import { ofFailedFailover, ofHold, ofPrimaryChanged, ofRepair } from './lost.ts'
 
 /** Something of a datastore that its people want to be told by mail. */
 export type Notice = {
@@ -23,6 +24,8 @@ export type Circumstances = {
   readonly correlationId: string
   /** The control plane began it itself. */
   readonly isByItself: boolean
+  /** It was a failover, and another one took its place before it was through. */
+  readonly isSuperseded: boolean
   /** Nothing of its kind waits behind it. */
   readonly isLast: boolean
 }
@@ -87,7 +90,13 @@ export const noticeOf = (event: DatastoreEvent | JobEvent, about: Circumstances)
   const { isGoing } = about
   switch (event.type) {
     case 'JobQueued':
-      return event.data.kind === 'upgrade-node' && !isGoing ? upgradeBegun(about) : undefined
+      if (isGoing) return undefined
+      if (event.data.kind === 'upgrade-node') return upgradeBegun(about)
+      return about.isByItself ? ofRepair(event) : undefined
+    case 'PrimaryChanged':
+      return ofPrimaryChanged(event)
+    case 'FailoverHeldBack':
+      return ofHold(event)
     case 'DatastoreDeployed':
       return isGoing
         ? undefined
@@ -104,8 +113,11 @@ export const noticeOf = (event: DatastoreEvent | JobEvent, about: Circumstances)
     case 'DatastoreDeleted':
       return { subject: 'is deleted', happened: 'It and all it held is gone.', because: null, advice: NO_ADVICE_NEEDED }
     case 'JobEnded': {
-      const { kind, end, because, jobId } = event.data
+      const { kind, end, because, jobId, datastoreId, at } = event.data
       if (end !== 'failed' || kind === 'deploy-datastore' || isGoing) return undefined
+      // Begun again by itself; a node that is away for long is told of.
+      if (kind === 'rejoin-node') return undefined
+      if (kind === 'fail-over') return about.isSuperseded ? undefined : ofFailedFailover(datastoreId, because, at)
       return {
         subject: `“${kindOf(kind)}” failed`,
         happened: `The job “${kindOf(kind)}” (${jobId}) failed. What it had done is undone; the datastore is as it was.`,

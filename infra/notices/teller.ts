@@ -32,11 +32,10 @@ const LOCK_ASK_EVERY_MS = 500
 /** A datastore as it was with an event of it, or of a job of it. */
 const datastoreAt = async ({ store }: Teller, datastoreId: string, { position }: Recorded) => {
   const { events } = await store.read(`datastore-${datastoreId}`)
-  const state = events
-    .filter(isDatastoreEvent)
-    .filter((event) => !isAfter(event.position, position))
-    .reduce(datastore.evolve, datastore.initial)
-  return state.status === 'absent' ? undefined : state
+  const told = events.filter(isDatastoreEvent).filter((event) => !isAfter(event.position, position))
+  const state = told.reduce(datastore.evolve, datastore.initial)
+  const givenUp = told.flatMap(({ type, data }) => (type === 'JobAbandonmentAsked' ? [data.jobId] : []))
+  return state.status === 'absent' ? undefined : { ...state, givenUp }
 }
 
 type Found = NonNullable<Awaited<ReturnType<typeof datastoreAt>>>
@@ -61,6 +60,7 @@ const circumstances = ({ data, metadata }: Recorded<DatastoreEvent | JobEvent>, 
     isGoing: found?.status === 'deleting',
     correlationId: metadata.correlationId,
     isByItself: metadata.actor.kind === 'system',
+    isSuperseded: 'jobId' in data && found?.givenUp.includes(data.jobId) === true,
     isLast: !('change' in data && data.change !== undefined && waiting.some(({ kind }) => kind === data.change?.kind)),
   }
 }

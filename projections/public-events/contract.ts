@@ -1,19 +1,20 @@
 import { z } from 'zod'
+import { id, instant } from './fields.ts'
+import { organisationContract } from './organisation-contract.ts'
 
 /** What a type of public event promises: its data, what it is about, and when it is sent. */
 type Promised = { readonly summary: string; readonly subject: `${string}/{${string}}`; readonly data: z.ZodType }
 
-const id = z.uuid()
 const datastoreId = id.describe('The datastore.')
 const jobId = id.describe('The job.')
 const nodeId = id.describe('The node.')
-const instant = z.iso.datetime().describe('RFC 3339, UTC.')
 const address = z.string().describe('An IP address.')
 const role = z.enum(['primary', 'replica'])
 const kind = z.string().describe('What the job does, such as `deploy-datastore`. New kinds may come.')
 const step = z.string().describe("The step's name.")
 
 const ofDatastore = z.object({ datastoreId })
+const ofNode = z.object({ nodeId, datastoreId })
 const ofJob = z.object({ jobId, datastoreId })
 const ofSources = ofDatastore.extend({ ruleIds: z.array(id).describe('The rules, one for each source.') })
 const ofKind = ofJob.extend({ kind })
@@ -28,11 +29,6 @@ const ofWebhook = z.object({ webhookId: id })
 
 const node = z.object({ nodeId, role, privateAddress: address, publicAddress: address })
 
-const ofOrganisation = z.object({ organisationId: id })
-const memberRole = z.string().describe('`owner`, `admin`, `developer`, `viewer` or `auditor`.')
-const ofMember = ofOrganisation.extend({ userId: id, role: memberRole })
-
-const ORGANISATION = 'organisations/{organisationId}'
 const DATASTORE = 'datastores/{datastoreId}'
 const JOB = 'jobs/{jobId}'
 const NODE = 'nodes/{nodeId}'
@@ -102,6 +98,30 @@ export const contract = {
     subject: DATASTORE,
     data: ofDatastore.extend({ change: z.string().describe('What kind of change, as the job is called.') }),
   },
+  'dev.ccx.datastore.primary-changed.v1': {
+    summary: 'The primary was lost, and another node has taken its place.',
+    subject: DATASTORE,
+    data: ofDatastore.extend({
+      jobId,
+      epoch: z.int().describe('Counted up with each job; of two primaries, the one of the greater epoch counts.'),
+      formerNodeId: id.describe('The node that was the primary.'),
+      primaryNodeId: id.describe('The node that is the primary.'),
+      fencedBy: z.string().describe('What keeps the former primary from taking writes; `nothing`: it may have. New words may come.'),
+      lastSeenAt: instant.describe('When the former primary was last seen to take writes.'),
+      writesBackAt: instant.describe('When the new one was reached under the name of the primary.'),
+      writesOutMsMax: z.int().describe('For how long no writes were taken, at most.'),
+      lostBytesMax: z.int().nullable().describe('How much of what was written last is lost, at most; null: not known.'),
+    }),
+  },
+  'dev.ccx.datastore.failover-held-back.v1': {
+    summary: 'The primary is lost, and no other node takes its place for now: that has happened too often of late.',
+    subject: DATASTORE,
+    data: ofDatastore.extend({
+      primaryNodeId: id.describe('The node that is lost.'),
+      lastSeenAt: instant.describe('When it was last seen to take writes.'),
+      until: instant.describe('Until then none takes its place by itself.'),
+    }),
+  },
   'dev.ccx.datastore.sources-trusted.v1': {
     summary: 'Clients may connect from more sources; a job carries it out.',
     subject: DATASTORE,
@@ -149,6 +169,21 @@ export const contract = {
     summary: 'What a node is in its datastore has become known.',
     subject: NODE,
     data: z.object({ nodeId, datastoreId, role }),
+  },
+  'dev.ccx.node.lost.v1': {
+    summary: 'A node does not do its part.',
+    subject: NODE,
+    data: ofNode.extend({ since: instant.describe('When it was last seen to do it.') }),
+  },
+  'dev.ccx.node.recovered.v1': {
+    summary: 'A node that was lost does its part again.',
+    subject: NODE,
+    data: ofNode.extend({ downMs: z.int().describe('How long it did not.') }),
+  },
+  'dev.ccx.node.server-restarted.v1': {
+    summary: "A node's server had died, and was started again where it was.",
+    subject: NODE,
+    data: ofNode.extend({ role, downSince: instant, backAt: instant }),
   },
 
   'dev.ccx.account.client-created.v1': {
@@ -215,48 +250,7 @@ export const contract = {
   'dev.ccx.account.unsuspended.v1': { summary: 'The account is let in again.', subject: ACCOUNT, data: ofAccount },
   'dev.ccx.account.deleted.v1': { summary: 'Nobody can sign in to the account any more.', subject: ACCOUNT, data: ofAccount },
 
-  'dev.ccx.organisation.created.v1': { summary: 'An organisation was made.', subject: ORGANISATION, data: ofOrganisation },
-  'dev.ccx.organisation.renamed.v1': { summary: 'It has another name.', subject: ORGANISATION, data: ofOrganisation },
-  'dev.ccx.organisation.event-stream-opened.v1': {
-    summary: 'Credentials for the stream of these events were made; those before them hold no more.',
-    subject: ORGANISATION,
-    data: ofOrganisation,
-  },
-  'dev.ccx.organisation.event-stream-closed.v1': {
-    summary: 'The credentials for the stream of these events hold no more.',
-    subject: ORGANISATION,
-    data: ofOrganisation,
-  },
-  'dev.ccx.organisation.deleted.v1': { summary: 'The organisation is gone.', subject: ORGANISATION, data: ofOrganisation },
-  'dev.ccx.organisation.erased.v1': {
-    summary: 'What was personal in the organisation can be read by nobody any more.',
-    subject: ORGANISATION,
-    data: ofOrganisation,
-  },
-  'dev.ccx.organisation.member-invited.v1': {
-    summary: 'Someone was invited.',
-    subject: ORGANISATION,
-    data: ofMember.omit({ userId: true }).extend({ invitationId: id, expiresAt: instant }),
-  },
-  'dev.ccx.organisation.invitation-ended.v1': {
-    summary: 'An invitation holds no more.',
-    subject: ORGANISATION,
-    data: ofOrganisation.extend({
-      invitationId: id,
-      reason: z.string().describe('`accepted`, `declined` or `revoked`. New reasons may come.'),
-    }),
-  },
-  'dev.ccx.organisation.member-joined.v1': { summary: 'Someone is a member now.', subject: ORGANISATION, data: ofMember },
-  'dev.ccx.organisation.member-role-changed.v1': {
-    summary: 'A member has another role.',
-    subject: ORGANISATION,
-    data: ofMember,
-  },
-  'dev.ccx.organisation.member-left.v1': {
-    summary: 'Someone is no member any more.',
-    subject: ORGANISATION,
-    data: ofMember.omit({ role: true }),
-  },
+  ...organisationContract,
 
   'dev.ccx.account.erased.v1': {
     summary: 'The account is closed for ever, and what was personal in it can be read by nobody any more.',

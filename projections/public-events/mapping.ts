@@ -3,6 +3,7 @@ import { isNodeKey } from '../../domain/job/saga.ts'
 import type { NodeState } from '../../domain/datastore/spec.ts'
 import type { KnownEvent } from '../known-event.ts'
 import type { PublicEvent, PublicType } from './contract.ts'
+import { failoverMapping } from './failover-mapping.ts'
 import { organisationMapping } from './organisation-mapping.ts'
 
 type Internal = { readonly [T in KnownEvent['type']]: Extract<KnownEvent, { readonly type: T }> }
@@ -23,6 +24,7 @@ const aboutDatastore = (
     Extract<PublicType, `dev.ccx.datastore.${string}`>,
     | `${string}.${'created' | 'deployed' | 'deployment-retried' | 'changed' | 'change-abandoned'}.v1`
     | `${string}.sources-${'trusted' | 'revoked'}.v1`
+    | `${string}.${'primary-changed' | 'failover-held-back'}.v1`
   >,
   { datastoreId }: { readonly datastoreId: string },
 ): readonly PublicEvent[] => [{ type, subject: `datastores/${datastoreId}`, data: { datastoreId } }]

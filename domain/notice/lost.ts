@@ -1,0 +1,75 @@
+import type { FailoverHeldBack, JobQueued, PrimaryChanged } from '../datastore/messages.ts'
+import type { Notice } from './notice.ts'
+
+const KIB = 1_024
+const SECOND_MS = 1_000
+
+const seconds = (ms: number): string => `${(ms / SECOND_MS).toFixed(1)} s`
+
+const sized = (bytes: number): string => {
+  if (bytes < KIB) return `${bytes} bytes`
+  return bytes < KIB * KIB ? `${(bytes / KIB).toFixed(1)} KiB` : `${(bytes / KIB / KIB).toFixed(1)} MiB`
+}
+
+const lostOf = (bytes: number | null): string => {
+  if (bytes === null) return 'How much of what was written last is lost is not known.'
+  return bytes === 0
+    ? 'Nothing that was acknowledged is lost.'
+    : `Of what was written last, at most ${sized(bytes)} of the log is lost.`
+}
+
+/** Another node has become the primary. */
+export const ofPrimaryChanged = ({ data }: PrimaryChanged): Notice => {
+  const { lastSeenAt, writesBackAt, lostBytesMax, fencedBy, because } = data
+  const out = seconds(Math.max(0, Date.parse(writesBackAt) - Date.parse(lastSeenAt)))
+  const isWhole = lostBytesMax === 0
+  return {
+    subject: 'has another primary',
+    happened:
+      `Its primary was lost, and a replica has taken its place. Writes were not taken for ${out} at most, from ${lastSeenAt} on. ` +
+      lostOf(lostBytesMax) +
+      (fencedBy === 'nothing' ? ' Whether the former primary took writes meanwhile is not known; what it took is not kept.' : ''),
+    because,
+    toDo: isWhole
+      ? 'There is nothing to do.'
+      : `Look whether what was written right before ${lastSeenAt} is there. With “synchronous” on, nothing acknowledged is lost.`,
+  }
+}
+
+/** The primary is lost, and no other takes its place for now. */
+export const ofHold = ({ data: { until, because } }: FailoverHeldBack): Notice => ({
+  subject: 'takes no writes, and is left alone for now',
+  happened: `Its primary is lost, and no replica takes its place by itself before ${until}.`,
+  because,
+  toDo: 'Look at its outages for what its nodes have in common, such as too little memory or too slow a volume.',
+})
+
+/** A node that was lost for too long is made anew; undefined for a job of another kind. */
+export const ofRepair = ({ data: { change, at, datastoreId } }: JobQueued): Notice | undefined => {
+  if (change?.kind !== 'repair-node') return undefined
+  const isReplaced = change.replacement !== null
+  return {
+    subject: isReplaced ? 'has lost a node, which is being replaced' : 'has lost its node, which is being started again',
+    happened: isReplaced
+      ? 'One of its nodes was lost for longer than its settings allow. Another one comes in its place, with the same data.'
+      : 'Its only node was lost for longer than its settings allow. No reads and no writes are taken until it is back.',
+    because: null,
+    toDo: isReplaced ? 'There is nothing to do.' : 'To be spared this, give it replicas: another node then takes over in seconds.',
+    // One that fails is tried again and again.
+    mark: `repair ${datastoreId} ${change.nodeId} ${dayOf(at)}`,
+  }
+}
+
+/** A failover has come to nothing. */
+export const ofFailedFailover = (datastoreId: string, because: string | null, at: string): Notice => ({
+  subject: 'has lost its primary, and no replica could take its place',
+  happened: 'Its primary was lost. No replica could take its place, and what had been done for that is undone.',
+  because,
+  toDo:
+    'It is tried again as long as the primary is away. If to take writes counts for more than to lose nothing, set “prefer” of ' +
+    'its high availability to “availability”.',
+  mark: `failover failed ${datastoreId} ${hourOf(at)}`,
+})
+
+const dayOf = (at: string): string => at.slice(0, '2030-01-01'.length)
+const hourOf = (at: string): string => at.slice(0, '2030-01-01T12'.length)
