@@ -42,6 +42,7 @@ const tables: Readonly<Record<string, readonly [string, ...string[]]>> = {
       upgrade_in_window text,
       trusted jsonb not null,
       availability jsonb not null,
+      health jsonb not null,
       created_at timestamptz not null,
       updated_at timestamptz not null
     )`,

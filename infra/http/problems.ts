@@ -168,6 +168,10 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
     means: 'A number is outside of what the catalogue offers. The message names the bounds.',
   },
   'read-only-already': { status: 409, means: 'The datastore takes writes, or takes none, as it is to already.' },
+  'replica-needed': {
+    status: 409,
+    means: 'A synchronous datastore has 2 nodes at least: each commit waits until a replica has it.',
+  },
   'reserved-name': { status: 400, means: 'The name is one that the system needs for itself.' },
   'rotation-at-work': {
     status: 409,

@@ -153,11 +153,7 @@ const mapping: Mapping = {
   JobAbandonmentAsked: nothing,
   JobDropped: ({ data }) => ofKind('dev.ccx.job.dropped.v1', data),
   JobEnded: ({ data }) => ofKind(END[data.end], data),
-  PrimaryChanged: nothing,
-  FailoverHeldBack: nothing,
-  NodeLost: nothing,
-  NodeRecovered: nothing,
-  ServerRestarted: nothing,
+  ...failoverMapping,
   JobStarted: ({ data: { jobId, datastoreId, kind, steps } }) => [
     {
       type: 'dev.ccx.job.started.v1',

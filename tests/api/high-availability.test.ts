@@ -107,4 +107,44 @@ test('what counts more, the patience and the lag are settings, which hold at onc
   assert.equal(await store.head(), head)
 })
 
+const kinds = async (uuid: string) => (await stateOf(uuid)).queue.map(({ kind }) => kind)
+
+test('whether commits wait for a replica is changed by a job, once', async () => {
+  const uuid = await deployed(2)
+  const dry = await patch(uuid, { high_availability: { synchronous: true } }, { query: '?dryRun=true' })
+  const plan = z.looseObject({ settings: z.array(z.string()), jobs: z.array(z.looseObject({ kind: z.string() })) }).parse(dry.body)
+  assert.equal([plan.settings, plan.jobs.map(({ kind }) => kind)], [[], ['set-synchronous']])
+  assert.is((await patch(uuid, { high_availability: { synchronous: true, prefer: 'availability' } })).status, 200)
+  assert.is((await patch(uuid, { high_availability: { synchronous: true } })).status, 200)
+  assert.equal(await kinds(uuid), ['set-synchronous'])
+  const { highAvailability } = (await stateOf(uuid)).spec
+  assert.equal(highAvailability, { ...never, prefer: 'availability' })
+})
+
+test('a datastore of one node cannot be synchronous, until one request brings it a replica as well', async () => {
+  const uuid = await deployed(1)
+  const head = await store.head()
+  const { status, body } = await patch(uuid, { cluster_name: 'other', high_availability: { synchronous: true } })
+  assert.equal([status, Problem.parse(body).type], [409, '/problems/replica-needed'])
+  assert.match(Problem.parse(body).err, /^high_availability\.synchronous needs a replica; add a node first/)
+  assert.equal(await store.head(), head)
+  const both = await patch(uuid, { add_nodes: { specs: [{}] }, high_availability: { synchronous: true } })
+  assert.is(both.status, 200)
+  assert.equal(await kinds(uuid), ['add-nodes', 'set-synchronous'])
+})
+
+test('a synchronous datastore keeps its last replica, until it is synchronous no more', async () => {
+  const uuid = await deployed(2, { synchronous: true })
+  const [, replica] = (await stateOf(uuid)).spec.nodes.map(({ nodeId }) => nodeId)
+  const removing = { remove_nodes: { node_uuids: [replica] } }
+  const { status, body } = await patch(uuid, removing)
+  assert.equal([status, Problem.parse(body).type], [409, '/problems/replica-needed'])
+  assert.match(Problem.parse(body).err, /set high_availability\.synchronous to false first/)
+  assert.is((await patch(uuid, { ...removing, high_availability: { synchronous: false } })).status, 200)
+  assert.equal(await kinds(uuid), ['set-synchronous', 'remove-nodes'])
+  const three = await deployed(3, { synchronous: true })
+  const [, , last] = (await stateOf(three)).spec.nodes.map(({ nodeId }) => nodeId)
+  assert.is((await patch(three, { remove_nodes: { node_uuids: [last] } })).status, 200)
+})
+
 test.run()

@@ -84,6 +84,7 @@ test('a datastore can be read as soon as it is created', () => {
     autoscale: null,
     upgrade_in_window: null,
     availability: { synchronous: false, prefer: 'consistency', repair_after_seconds: 300, lag_max_bytes: 16_777_216 },
+    health: { synchronous: false, nodes: [], lost: [], failing: null, held: null },
     created_at: noon,
     updated_at: noon,
   })
@@ -126,6 +127,7 @@ test('nodes are known as planned, then as they come up', () => {
     role: null,
     private_ip: null,
     public_ip: null,
+    condition: 'well',
     created_at: noon,
   })
   const coming = nodesRow(
@@ -206,7 +208,9 @@ test('a promotion changes the roles, and nothing else', () => {
     ['nod_1', 'replica'],
     ['nod_2', 'primary'],
   ])
-  assert.equal(row(...events), row(created, deployed))
+  const { nodes: after } = row(...events)?.health ?? { nodes: [] }
+  assert.equal(after.map(({ role }) => role), ['replica', 'primary'])
+  assert.equal({ ...row(...events), health: null }, { ...row(created, deployed), health: null })
 })
 
 test('an event before the creation of its datastore makes no row', () => {

@@ -36,11 +36,15 @@ export const rejoinNode: Rule<OfNode, 'node-not-found' | 'node-is-primary'> = {
 export type SetSynchronous = { readonly synchronous: boolean }
 
 /** Whether a transaction is acknowledged only once a replica has it as well. */
-export const setSynchronous: Rule<SetSynchronous, never> = {
+export const setSynchronous: Rule<SetSynchronous, 'replica-needed'> = {
   changed: ({ spec, nodes }, { synchronous }) => ({
     spec: { ...spec, highAvailability: { ...highAvailabilityOf(spec), synchronous } },
     nodes,
   }),
-  refusal: () => undefined,
+  // A commit that waits for a replica waits for ever where there is none.
+  refusal: ({ spec }, { synchronous }) =>
+    synchronous && spec.nodes.length < 2
+      ? reject('replica-needed', 'high_availability.synchronous needs a replica; add a node first')
+      : undefined,
   isSo: ({ spec }, { synchronous }) => highAvailabilityOf(spec).synchronous === synchronous,
 }

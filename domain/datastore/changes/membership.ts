@@ -1,4 +1,5 @@
 import { reject } from '../../kernel/decider.ts'
+import { highAvailabilityOf } from '../high-availability.ts'
 import type { DatastoreSpec, NodePlan } from '../spec.ts'
 import { type Rule, type Shape, hasNode, isPrimary, unknownNode } from './rule.ts'
 
@@ -20,7 +21,9 @@ export const addNodes: Rule<AddNodes, 'node-limit-reached'> = {
       : undefined,
 }
 
-export const removeNodes: Rule<RemoveNodes, 'node-not-found' | 'no-node-left' | 'node-is-primary'> = {
+type RemovalCode = 'node-not-found' | 'no-node-left' | 'node-is-primary' | 'replica-needed'
+
+export const removeNodes: Rule<RemoveNodes, RemovalCode> = {
   changed: ({ spec, nodes }, { nodeIds }) => {
     const stays = ({ nodeId }: { readonly nodeId: string }): boolean => !nodeIds.includes(nodeId)
     return { spec: { ...spec, nodes: spec.nodes.filter(stays) }, nodes: nodes.filter(stays) }
@@ -32,8 +35,9 @@ export const removeNodes: Rule<RemoveNodes, 'node-not-found' | 'no-node-left' | 
       return reject('no-node-left', 'a datastore keeps at least one node; to have none, delete it')
     }
     const primary = nodeIds.find((nodeId) => isPrimary(shape, nodeId))
-    return primary === undefined
-      ? undefined
-      : reject('node-is-primary', `node ${primary} is the primary; promote another one first`)
+    if (primary !== undefined) return reject('node-is-primary', `node ${primary} is the primary; promote another one first`)
+    return highAvailabilityOf(shape.spec).synchronous && shape.spec.nodes.length - new Set(nodeIds).size < 2
+      ? reject('replica-needed', 'a synchronous datastore keeps a replica; set high_availability.synchronous to false first')
+      : undefined
   },
 }
