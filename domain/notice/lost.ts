@@ -30,7 +30,7 @@ export const ofPrimaryChanged = ({ data }: PrimaryChanged): Notice => {
       lostOf(lostBytesMax) +
       (fencedBy === 'nothing' ? ' Whether the former primary took writes meanwhile is not known; what it took is not kept.' : ''),
     because,
-    toDo: isWhole
+    advice: isWhole
       ? 'There is nothing to do.'
       : `Look whether what was written right before ${lastSeenAt} is there. With “synchronous” on, nothing acknowledged is lost.`,
   }
@@ -41,7 +41,7 @@ export const ofHold = ({ data: { until, because } }: FailoverHeldBack): Notice =
   subject: 'takes no writes, and is left alone for now',
   happened: `Its primary is lost, and no replica takes its place by itself before ${until}.`,
   because,
-  toDo: 'Look at its outages for what its nodes have in common, such as too little memory or too slow a volume.',
+  advice: 'Look at its outages for what its nodes have in common, such as too little memory or too slow a volume.',
 })
 
 /** A node that was lost for too long is made anew; undefined for a job of another kind. */
@@ -54,7 +54,7 @@ export const ofRepair = ({ data: { change, at, datastoreId } }: JobQueued): Noti
       ? 'One of its nodes was lost for longer than its settings allow. Another one comes in its place, with the same data.'
       : 'Its only node was lost for longer than its settings allow. No reads and no writes are taken until it is back.',
     because: null,
-    toDo: isReplaced ? 'There is nothing to do.' : 'To be spared this, give it replicas: another node then takes over in seconds.',
+    advice: isReplaced ? 'There is nothing to do.' : 'To be spared this, give it replicas: another node then takes over in seconds.',
     // One that fails is tried again and again.
     mark: `repair ${datastoreId} ${change.nodeId} ${dayOf(at)}`,
   }
@@ -65,7 +65,7 @@ export const ofFailedFailover = (datastoreId: string, because: string | null, at
   subject: 'has lost its primary, and no replica could take its place',
   happened: 'Its primary was lost. No replica could take its place, and what had been done for that is undone.',
   because,
-  toDo:
+  advice:
     'It is tried again as long as the primary is away. If to take writes counts for more than to lose nothing, set “prefer” of ' +
     'its high availability to “availability”.',
   mark: `failover failed ${datastoreId} ${hourOf(at)}`,

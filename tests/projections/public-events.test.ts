@@ -50,7 +50,7 @@ const lifelike = (value: JsonValue, member = ''): JsonValue => {
 }
 
 const store = memoryEventStore(() => noon)
-for (const seed of [1, 2, 3, 4, 5]) await writer(store)(randomHistory(seed, { datastores: 12, moves: 1500 }))
+for (const seed of [1, 2, 3, 4, 5, 8]) await writer(store)(randomHistory(seed, { datastores: 12, moves: 1500 }))
 const log: readonly Recorded[] = await store.readAll({ after: 'start', prefixes: PREFIXES, limit: Infinity })
 const events: readonly KnownEvent[] = log
   .map((event): Recorded => ({
