@@ -94,7 +94,8 @@ const befallen = ({ outages: entries, health: before }: OutagesRow, health: Heal
       return [...entries, { ...begun, kind: 'node-lost', outcome: 'going-on', ...facts }]
     }
     case 'NodeRecovered': {
-      const told = entries.map((entry) => (isLoss(entry) && entry.node_id === data.nodeId ? ended(entry, 'over', data.at) : entry))
+      const isIt = (entry: OutageEntry): boolean => isLoss(entry) && entry.node_id === data.nodeId
+      const told = entries.map((entry) => (isIt(entry) ? ended(entry, 'over', data.at) : entry))
       return conditionOf(health) === 'failing' ? told : back(told, data.at)
     }
     case 'DatastoreChanged': {
@@ -102,7 +103,8 @@ const befallen = ({ outages: entries, health: before }: OutagesRow, health: Heal
       if (data.change.kind === 'fail-over') return entries
       const isGone = (entry: OutageEntry): boolean => isLoss(entry) && !health.lost.includes(entry.node_id)
       const told = entries.map((entry) => (isGone(entry) ? ended(entry, 'replaced', data.at) : released(entry, data.at)))
-      return told.map((entry) => (entry.kind === 'node-lost' && conditionOf(health) !== 'failing' ? returned(entry, data.at) : entry))
+      if (conditionOf(health) === 'failing') return told
+      return told.map((entry) => (entry.kind === 'node-lost' ? returned(entry, data.at) : entry))
     }
     case 'DatastoreDeleted':
       return entries.map((entry) => (entry.outcome === 'going-on' ? ended(entry, 'over', data.at) : entry))

@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import { FENCED_BY } from '../domain/job/orders.ts'
 import type { OutageEntry, OutagesRow } from '../projections/outage-row.ts'
 
 const instant = z.iso.datetime().nullable()
@@ -9,7 +8,8 @@ export const outageReply = z.object({
   kind: z.enum(['failover', 'failover-held-back', 'server-restart', 'node-lost']).meta({
     description:
       '`failover`: another node took, or was to take, the place of the primary. `failover-held-back`: none did, since it had ' +
-      'happened too often of late. `server-restart`: a server died and was started again where it was. `node-lost`: a node was away.',
+      'happened too often of late. `server-restart`: a server died and was started again where it was. ' +
+      '`node-lost`: a node was away.',
   }),
   outcome: z.enum(['going-on', 'over', 'replaced', 'superseded', 'came-to-nothing']).meta({
     description:
@@ -24,12 +24,14 @@ export const outageReply = z.object({
   writes_out_since: instant.meta({ description: 'Null: it kept no writes away, or another entry tells of them.' }),
   writes_back_at: instant,
   writes_out_ms: z.int().nullable().meta({
-    description: 'For how long no write was taken, at most: from when it was last seen well. 0: never. Null: not known yet, or at all.',
+    description:
+      'For how long no write was taken, at most: from when it was last seen well. 0: never. Null: not known yet, or at all.',
   }),
   reason: z.string().nullable(),
-  fenced_by: z.enum(FENCED_BY).nullable().meta({
+  fenced_by: z.enum(['server-stopped', 'powered-off', 'lease-ran-out', 'nothing']).nullable().meta({
     description:
-      'What kept the former primary from taking writes. `nothing`: nobody knows that it took none; `prefer: availability` allows that.',
+      'What kept the former primary from taking writes. `nothing`: nobody knows that it took none; ' +
+      '`prefer: availability` allows that.',
   }),
   lost_bytes_max: z.int().nullable().meta({
     description: 'Of what was written on the former primary, at most so much is lost: 0 in synchronous mode. Null: not known.',

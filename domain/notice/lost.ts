@@ -26,7 +26,8 @@ export const ofPrimaryChanged = ({ data }: PrimaryChanged): Notice => {
   return {
     subject: 'has another primary',
     happened:
-      `Its primary was lost, and a replica has taken its place. Writes were not taken for ${out} at most, from ${lastSeenAt} on. ` +
+      'Its primary was lost, and a replica has taken its place. ' +
+      `Writes were not taken for ${out} at most, from ${lastSeenAt} on. ` +
       lostOf(lostBytesMax) +
       (fencedBy === 'nothing' ? ' Whether the former primary took writes meanwhile is not known; what it took is not kept.' : ''),
     because,
@@ -51,8 +52,8 @@ export const ofRepair = ({ data: { change, at, datastoreId } }: JobQueued): Noti
   return {
     subject: isReplaced ? 'has lost a node, which is being replaced' : 'has lost its node, which is being started again',
     happened: isReplaced
-      ? 'One of its nodes was lost for longer than its settings allow. Another one comes in its place, with the same data.'
-      : 'Its only node was lost for longer than its settings allow. No reads and no writes are taken until it is back.',
+      ? 'One of its nodes was lost for longer than its settings allow. Another comes in its place, with the same data.'
+      : 'Its only node was lost for longer than is usual. Nothing is read or written until it is back.',
     because: null,
     advice: isReplaced ? 'There is nothing to do.' : 'To be spared this, give it replicas: another node then takes over in seconds.',
     // One that fails is tried again and again.

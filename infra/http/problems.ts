@@ -163,15 +163,9 @@ export const problems: Readonly<Record<ProblemCode, Kind>> = {
     means: 'Too many others change the same thing at once. Nothing was done; try again.',
   },
   'organisation-in-use': { status: 409, means: 'The organisation still has datastores. The message names them.' },
-  'out-of-range': {
-    status: 400,
-    means: 'A number is outside of what the catalogue offers. The message names the bounds.',
-  },
+  'out-of-range': { status: 400, means: 'A number is outside of what the catalogue offers. The message names the bounds.' },
   'read-only-already': { status: 409, means: 'The datastore takes writes, or takes none, as it is to already.' },
-  'replica-needed': {
-    status: 409,
-    means: 'A synchronous datastore has 2 nodes at least: each commit waits until a replica has it.',
-  },
+  'replica-needed': { status: 409, means: 'A synchronous datastore has 2 nodes at least: each commit waits for a replica.' },
   'reserved-name': { status: 400, means: 'The name is one that the system needs for itself.' },
   'rotation-at-work': {
     status: 409,

@@ -106,7 +106,9 @@ export const contract = {
       epoch: z.int().describe('Counted up with each job; of two primaries, the one of the greater epoch counts.'),
       formerNodeId: id.describe('The node that was the primary.'),
       primaryNodeId: id.describe('The node that is the primary.'),
-      fencedBy: z.string().describe('What keeps the former primary from taking writes; `nothing`: it may have. New words may come.'),
+      fencedBy: z
+        .string()
+        .describe('What keeps the former primary from taking writes; `nothing`: it may have. New words may come.'),
       lastSeenAt: instant.describe('When the former primary was last seen to take writes.'),
       writesBackAt: instant.describe('When the new one was reached under the name of the primary.'),
       writesOutMsMax: z.int().describe('For how long no writes were taken, at most.'),
