@@ -52,7 +52,7 @@ export const ofRepair = ({ data: { change, at, datastoreId } }: JobQueued): Noti
   return {
     subject: isReplaced ? 'has lost a node, which is being replaced' : 'has lost its node, which is being started again',
     happened: isReplaced
-      ? 'One of its nodes was lost for longer than its settings allow. Another comes in its place, with the same data.'
+      ? 'One of its nodes was lost for longer than its settings allow. Another comes, with the same data.'
       : 'Its only node was lost for longer than is usual. Nothing is read or written until it is back.',
     because: null,
     advice: isReplaced ? 'There is nothing to do.' : 'To be spared this, give it replicas: another node then takes over in seconds.',
