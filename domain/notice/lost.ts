@@ -55,7 +55,7 @@ export const ofRepair = ({ data: { change, at, datastoreId } }: JobQueued): Noti
       ? 'One of its nodes was lost for longer than its settings allow. Another comes, with the same data.'
       : 'Its only node was lost for longer than is usual. Nothing is read or written until it is back.',
     because: null,
-    advice: isReplaced ? 'There is nothing to do.' : 'To be spared this, give it replicas: another node then takes over in seconds.',
+    advice: isReplaced ? 'There is nothing to do.' : 'To be spared this, give it replicas: another node then takes over.',
     // One that fails is tried again and again.
     mark: `repair ${datastoreId} ${change.nodeId} ${dayOf(at)}`,
   }
