@@ -6,6 +6,7 @@ import { alone } from './alone.ts'
 import { elect } from './elect.ts'
 import { endLease } from './end-lease.ts'
 import { fence } from './fence.ts'
+import { withLease } from './first-lease.ts'
 import { guarded, replaced } from './guard.ts'
 import { type NodeOf, open, trustedBy } from './open.ts'
 import type { Parts } from './parts.ts'
@@ -161,7 +162,7 @@ const ofFoundNode = async (parts: Parts, { subject, body }: FoundOrder, work: Wo
   if (node === undefined) return work.note('the machine is gone already')
   if (subject === 'cmon.set-trusted') return engine.setTrusted({ ...node, trusted: await trustedBy(parts, cluster) })
   if (subject === 'cmon.start-node') {
-    await engine.start(node)
+    await engine.start(await withLease(parts, body, node))
     return parts.store.intend(nodeId, { shutDown: false })
   }
   // Before it is so: the silence of a host that is silent on purpose is no cause for an alarm.

@@ -2,6 +2,7 @@ import { normalisedSource } from '../../domain/datastore/source.ts'
 import type { ClusterRef } from '../../domain/job/orders.ts'
 import type { NodeContext } from '../engines/engine.ts'
 import type { Work } from '../messaging/worker.ts'
+import { withLease } from './first-lease.ts'
 import type { Parts } from './parts.ts'
 
 export type NodeOf = { readonly cluster: ClusterRef; readonly nodeId: string }
@@ -15,7 +16,7 @@ export const open = async (parts: Parts, { cluster, nodeId }: NodeOf, work: Work
     credentials.engineSecrets(cluster),
     trustedBy(parts, cluster),
   ])
-  return { ...reached, certificate, secrets, trusted }
+  return withLease(parts, { cluster, nodeId }, { ...reached, certificate, secrets, trusted })
 }
 
 /** The ranges that clients may come from. One that cannot be opened any more lets nobody in. */

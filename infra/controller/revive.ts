@@ -1,5 +1,6 @@
 import type { ClusterRef } from '../../domain/job/orders.ts'
 import type { Work } from '../messaging/worker.ts'
+import { withLease } from './first-lease.ts'
 import type { Parts } from './parts.ts'
 
 const REVIVAL_MS = 60_000
@@ -22,7 +23,7 @@ export const revive = async (
     if (node === undefined) return work.note(`the machine of ${name} is not there`)
     const engine = nodes.engine(cluster)
     if ((await engine.probe(node)).role !== 'down') return
-    await engine.start(node)
+    await engine.start(await withLease({ store }, { cluster, nodeId }, node))
     work.note(`the server of ${name} was down and runs again`)
   } catch {
     work.signal.throwIfAborted()

@@ -1,6 +1,7 @@
 import type { ClusterRef } from '../../domain/job/orders.ts'
 import type { Work } from '../messaging/worker.ts'
 import { open } from './open.ts'
+import { withLease } from './first-lease.ts'
 import type { Parts } from './parts.ts'
 import { within } from '../within.ts'
 
@@ -26,7 +27,8 @@ export const unfence = async (
   await attempted(work, `${name} does not answer; it is the primary as soon as it does`, async (signal) => {
     // It may be off, for that is one way to fence it.
     await nodes.provider(cluster, nodeId).boot(nodeId)
-    await engine.unfence(await nodes.reach(cluster, nodeId, { ...work, signal }))
+    const node = await nodes.reach(cluster, nodeId, { ...work, signal })
+    await engine.unfence(await withLease(parts, { cluster, nodeId }, node))
     work.note(`${name} is the primary again`)
   })
   const standing = await store.standing(cluster.datastoreId)

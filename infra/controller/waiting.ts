@@ -1,6 +1,7 @@
 import type { ClusterRef, Order, OrderResult } from '../../domain/job/orders.ts'
 import type { ReachedNode, Role } from '../engines/engine.ts'
 import type { Work } from '../messaging/worker.ts'
+import { withLease } from './first-lease.ts'
 import { type NodeOf, open } from './open.ts'
 import type { Parts } from './parts.ts'
 import { untilWhole } from './whole.ts'
@@ -49,7 +50,7 @@ const restart = async (
   await store.intend(nodeId, { shutDown: true })
   await engine.stop(node)
   work.note(`${name} is stopped`)
-  await engine.start(node)
+  await engine.start(await withLease({ store }, { cluster, nodeId }, node))
   await store.intend(nodeId, { shutDown: false })
   await untilOneIsWhole({ nodes, now }, { cluster, primaryId, notAfter, node }, work)
   work.note(`${name} does its part again`)

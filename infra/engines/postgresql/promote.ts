@@ -6,14 +6,14 @@ import { keepLease, underLease } from './lease.ts'
 import { probe } from './probe.ts'
 import { psql } from './psql.ts'
 import { slots } from './roles.ts'
-import { configOf, eventually, isFenced, putSetting, together } from './server.ts'
+import { configOf, eventually, isFenced, isStandby, putSetting, together } from './server.ts'
 
 /** For so long the replay may be held up by those who read before their sessions are ended. */
 const PATIENCE_MS = 300
 
 /** A lease from when it was a primary the last time would end it at once, so it is given another, or is made to need none. */
 export const promote: Engine['promote'] = async (node) => {
-  if (node.lease === undefined && (await probe(node)).role === 'replica') await keepLease(node, null)
+  if (node.lease === undefined && (await isStandby(node))) await keepLease(node, null)
   await underLease(node, () => makePrimary(node))
 }
 
