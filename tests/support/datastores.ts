@@ -51,11 +51,13 @@ const JobDetail = Job.extend({
 })
 
 /** What a client sends to make a small datastore. */
-export const order = ({ name, size, cloud = 'local' }: {
+export const order = ({ name, size, cloud = 'local', highAvailability }: {
   readonly name: string
   readonly size: number
   readonly cloud?: string
+  readonly highAvailability?: { readonly synchronous?: boolean; readonly repair_after_seconds?: number }
 }) => ({
+  ...(highAvailability === undefined ? {} : { high_availability: { ...highAvailability } }),
   general: { cluster_name: name, cluster_size: size, db_vendor: 'postgres', tags: [] },
   cloud: { cloud_provider: cloud, cloud_region: 'local-1' },
   instance: { instance_size: 'nano', volume_size: 1 },

@@ -1,17 +1,24 @@
+import { Socket } from 'node:net'
 import pg from 'pg'
 import { authorityOf, datastoreOf, trusted } from './datastores.ts'
 import { addressesOf } from './dns-client.ts'
 import type { Api, RunningInstance } from './instance.ts'
 import { until } from './until.ts'
 
-const STATEMENT_TIMEOUT_MS = 5_000
+const TIMEOUT_MS = 5_000
 const RETRY_MS = 5
+/** What is shorter is an ordinary commit. */
+const PAUSE_MS_MIN = 100
+
+export type Pause = { readonly ms: number; readonly before: number; readonly met: readonly string[] }
 
 export type InsertWriter = {
   /** The numbers of which the database said that they are stored. */
   readonly acknowledged: () => readonly number[]
   /** What the others met with, connections included. */
   readonly failures: () => readonly string[]
+  /** When a pause of that length or longer was over, how long it had been, and what was met with in between. */
+  readonly pauses: (fromMs: number) => readonly Pause[]
   /** The longest time between two of them, or since the last one, since the writer began or was last asked. */
   readonly longestPauseMs: () => number
   /** Waits until so many more are acknowledged. */
@@ -20,31 +27,45 @@ export type InsertWriter = {
   readonly stop: () => Promise<ReadonlySet<number>>
   /** The numbers that the server at this name holds. */
   readonly heldBy: (host: string) => Promise<ReadonlySet<number>>
+  /** Whether the server at this name would store a row. */
+  readonly takesWrites: (host: string) => Promise<boolean>
 }
 
 /**
  * Inserts one number after the other, each in a transaction of its own, through the name of the primary. Where a connection
  * ends it makes another one, as an application would; the number that was under way then may be stored or not.
+ *
+ * @param options.timeoutMs how long it waits for a connection or an answer before it makes another connection; default 5,000
  */
 export const insertWriter = async (
   { dnsPort }: Pick<RunningInstance, 'dnsPort'>,
   api: Api,
   uuid: string,
+  { timeoutMs = TIMEOUT_MS }: { readonly timeoutMs?: number } = {},
 ): Promise<InsertWriter> => {
   await trusted(api, uuid)
   const { db_account: account, primary_url: primary } = await datastoreOf(api, uuid)
   if (primary === null) throw new Error('the datastore has no name to connect to')
   const ca = await authorityOf(api, uuid)
+  const sockets = new WeakMap<pg.Client, Socket>()
   const connected = async (host: string): Promise<pg.Client> => {
     const [address = 'no-address'] = await addressesOf({ port: dnsPort }, host)
+    const socket = new Socket()
     const client = new pg.Client({
+      stream: () => socket,
       host: address, port: 5432, user: account.database_username, password: account.database_password ?? '',
       database: account.database_database, ssl: { ca, servername: host, rejectUnauthorized: true },
-      connectionTimeoutMillis: STATEMENT_TIMEOUT_MS, query_timeout: STATEMENT_TIMEOUT_MS,
+      connectionTimeoutMillis: timeoutMs, query_timeout: timeoutMs,
     })
     // Heard by the query that breaks with it.
     client.on('error', () => undefined)
-    await client.connect()
+    sockets.set(client, socket)
+    try {
+      await client.connect()
+    } catch (cause) {
+      socket.destroy()
+      throw new Error(`${host} (${address}) takes no connection: ${String(cause)}`, { cause })
+    }
     return client
   }
   const heldBy = async (host: string): Promise<ReadonlySet<number>> => {
@@ -52,6 +73,15 @@ export const insertWriter = async (
     try {
       const { rows } = await client.query<{ number: number }>('select number from written')
       return new Set(rows.map(({ number }) => number))
+    } finally {
+      await client.end()
+    }
+  }
+  const takesWrites = async (host: string): Promise<boolean> => {
+    const client = await connected(host)
+    try {
+      const { rows } = await client.query<{ standby: boolean }>('select pg_is_in_recovery() as standby')
+      return rows[0]?.standby === false
     } finally {
       await client.end()
     }
@@ -65,13 +95,18 @@ export const insertWriter = async (
 
   const acknowledged: number[] = []
   const failures: string[] = []
+  const pauses: Pause[] = []
+  let metBefore = 0
   let stopped = false
   let lastMs = performance.now()
   let longestMs = 0
   const pauseEnds = (): void => {
     const nowMs = performance.now()
-    longestMs = Math.max(longestMs, nowMs - lastMs)
+    const ms = nowMs - lastMs
+    longestMs = Math.max(longestMs, ms)
     lastMs = nowMs
+    if (ms >= PAUSE_MS_MIN) pauses.push({ ms, before: acknowledged.at(-1) ?? 0, met: failures.slice(metBefore) })
+    metBefore = failures.length
   }
   const writing = (async () => {
     let number = last?.number ?? 0
@@ -85,7 +120,8 @@ export const insertWriter = async (
         pauseEnds()
       } catch (error) {
         failures.push(String(error))
-        await client?.end().catch(() => undefined)
+        // Nobody waits for the good-bye of a server that is frozen or cut off.
+        if (client !== undefined) sockets.get(client)?.destroy()
         client = undefined
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
       }
@@ -96,6 +132,7 @@ export const insertWriter = async (
   return {
     acknowledged: () => acknowledged,
     failures: () => failures,
+    pauses: (fromMs) => pauses.filter(({ ms }) => ms >= fromMs),
     longestPauseMs: () => {
       const found = Math.max(longestMs, performance.now() - lastMs)
       longestMs = 0
@@ -111,5 +148,6 @@ export const insertWriter = async (
       return until(() => heldBy(primary), { withinMs: 30_000, what: 'the primary being read' })
     },
     heldBy,
+    takesWrites,
   }
 }
