@@ -1,5 +1,7 @@
 import { z } from 'zod'
-import { LAG_MAX_BYTES, REPAIR_AFTER_SECONDS, type WantedAvailability } from '../domain/datastore/plan-availability.ts'
+import {
+  FAILOVERS_PER_HOUR_MAX, LAG_MAX_BYTES, REPAIR_AFTER_SECONDS, type WantedAvailability,
+} from '../domain/datastore/plan-availability.ts'
 
 /** Only of this is an unknown member refused: no client of old sends it, and a slip of the pen would go unseen. */
 export const highAvailabilityBody = z
@@ -22,6 +24,11 @@ export const highAvailabilityBody = z
         'How far behind the lost primary a replica may be that takes its place by itself: ' +
         `${LAG_MAX_BYTES.min} to ${LAG_MAX_BYTES.max}; 16777216 at first.`,
     }),
+    max_failovers_per_hour: z.int().nullish().meta({
+      description:
+        'So many failovers within an hour go without a wait; each one more waits, longer and longer, for 10 minutes at most: ' +
+        `${FAILOVERS_PER_HOUR_MAX.min} to ${FAILOVERS_PER_HOUR_MAX.max}; 3 at first.`,
+    }),
   })
   .nullish()
 
@@ -36,4 +43,5 @@ export const wantedAvailabilityOf = (
         prefer: body.prefer ?? undefined,
         repairAfterSeconds: body.repair_after_seconds ?? undefined,
         lagMaxBytes: body.lag_max_bytes ?? undefined,
+        failoversPerHourMax: body.max_failovers_per_hour ?? undefined,
       }

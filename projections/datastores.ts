@@ -184,14 +184,18 @@ const autoscaleOf = ({ enabled, thresholdPercent, stepPercent, maxGib }: Autosca
   max_gib: maxGib,
 })
 
-const availabilityOf = (
-  { synchronous, prefer, repairAfterSeconds, lagMaxBytes }: HighAvailability,
-): DatastoreRow['availability'] => ({
-  synchronous,
-  prefer,
-  repair_after_seconds: repairAfterSeconds,
-  lag_max_bytes: lagMaxBytes,
-})
+const availabilityOf = (highAvailability: HighAvailability | undefined): DatastoreRow['availability'] => {
+  const { synchronous, prefer, repairAfterSeconds, lagMaxBytes, failoversPerHourMax } = highAvailabilityOf(
+    highAvailability === undefined ? {} : { highAvailability },
+  )
+  return {
+    synchronous,
+    prefer,
+    repair_after_seconds: repairAfterSeconds,
+    lag_max_bytes: lagMaxBytes,
+    max_failovers_per_hour: failoversPerHourMax,
+  }
+}
 
 /** What clients are to read of a change before it is done. */
 const targetOf = (change: Change): Partial<Targeted> | undefined => {
@@ -281,7 +285,7 @@ const created = ({ datastoreId, spec, at }: DatastoreCreated['data']): Datastore
   autoscale: spec.autoscale === undefined ? null : autoscaleOf(spec.autoscale),
   upgrade_in_window: spec.upgradeInWindow ?? null,
   trusted: (spec.trusted ?? []).map(trustedOf),
-  availability: availabilityOf(highAvailabilityOf(spec)),
+  availability: availabilityOf(spec.highAvailability),
   health: healthOfNew(spec),
   created_at: at,
   updated_at: at,

@@ -72,6 +72,7 @@ export type DatastoreRow = {
     readonly prefer: 'consistency' | 'availability'
     readonly repair_after_seconds: number
     readonly lag_max_bytes: number
+    readonly max_failovers_per_hour: number
   }
   readonly health: Health
   /** Where clients may connect from, sealed. */

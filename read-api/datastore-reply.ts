@@ -65,6 +65,7 @@ export const datastoreReply = z.object({
       prefer: z.enum(['consistency', 'availability']),
       repair_after_seconds: z.int(),
       lag_max_bytes: z.int(),
+      max_failovers_per_hour: z.int(),
     })
     .meta({ description: 'What is done when a node is lost: `high_availability` of a request, which is another thing here.' }),
 })

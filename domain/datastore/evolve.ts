@@ -1,4 +1,4 @@
-import { FAILOVERS_MAX } from '../failover/flap.ts'
+import { withinAnHour } from '../failover/flap.ts'
 import { changed } from './changes/index.ts'
 import { settled } from './high-availability.ts'
 import type { DatastoreCreated, DatastoreEvent, JobAdmitted, JobQueued, PrimaryChanged } from './messages.ts'
@@ -103,7 +103,7 @@ const admitted = (state: Live, { data }: JobAdmitted): Live => {
   return { ...begun, atWork: jobId, queue }
 }
 
-const oneMore = ({ failovers }: Primacy, at: string): readonly string[] => [...failovers, at].slice(-FAILOVERS_MAX)
+const oneMore = ({ failovers }: Primacy, at: string): readonly string[] => withinAnHour([...failovers, at])
 
 const primaryChanged = (state: Live, { data: { at, epoch, primaryId, formerId, lastSeenAt } }: PrimaryChanged): Live => {
   const roleOf = (nodeId: string) => (nodeId === primaryId ? 'primary' : 'replica')

@@ -1,5 +1,5 @@
 import { isDueAgain, isFresh } from '../failover/back-off.ts'
-import { FAILOVERS_MAX, heldUntil } from '../failover/flap.ts'
+import { heldBack } from '../failover/flap.ts'
 import { lostBytesMax } from '../failover/loss.ts'
 import { later, reached } from '../kernel/time.ts'
 import { type About, afterAll, goOn } from './admission.ts'
@@ -55,10 +55,11 @@ const aboutOf = ({ datastoreId, now }: Seen): About => ({ datastoreId, at: now }
 
 const unlessHeldBack = (seen: Seen, state: Live, go: () => readonly DatastoreEvent[]): readonly DatastoreEvent[] => {
   const { primaryId, lastSeenAt, now } = seen
-  const until = heldUntil(state.primacy.failovers, now)
-  if (until === undefined) return go()
+  const hold = heldBack(state.primacy.failovers, highAvailabilityOf(state.spec).failoversPerHourMax, now)
+  if (hold === undefined) return go()
+  const { until, count } = hold
   if (until === state.primacy.heldUntil) return []
-  const because = `it has failed over ${FAILOVERS_MAX} times within an hour`
+  const because = `it has failed over ${count === 1 ? 'once' : `${count} times`} within an hour`
   return [{ type: 'FailoverHeldBack', data: { ...aboutOf(seen), primaryId, lastSeenAt, until, because } }]
 }
 

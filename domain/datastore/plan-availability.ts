@@ -9,6 +9,7 @@ export type WantedAvailability = { readonly [Part in keyof HighAvailability]?: H
 /** From where to where these may be chosen. */
 export const REPAIR_AFTER_SECONDS = { min: 10, max: 86_400 } as const
 export const LAG_MAX_BYTES = { min: 0, max: 1_099_511_627_776 } as const
+export const FAILOVERS_PER_HOUR_MAX = { min: 1, max: 60 } as const
 
 type Refused = Rejection<'out-of-range'>
 type Range = { readonly min: number; readonly max: number }
@@ -20,18 +21,20 @@ type Range = { readonly min: number; readonly max: number }
  * @returns all parts, or a refusal that names the field and the rule
  */
 export const planAvailability = (
-  set: { readonly highAvailability: AvailabilitySettings },
-  { prefer, repairAfterSeconds, lagMaxBytes }: WantedAvailability,
-): AvailabilitySettings | Refused => {
+  set: { readonly highAvailability: Required<AvailabilitySettings> },
+  { prefer, repairAfterSeconds, lagMaxBytes, failoversPerHourMax }: WantedAvailability,
+): Required<AvailabilitySettings> | Refused => {
   const { highAvailability: before } = set
   const wanted = {
     prefer: prefer ?? before.prefer,
     repairAfterSeconds: repairAfterSeconds ?? before.repairAfterSeconds,
     lagMaxBytes: lagMaxBytes ?? before.lagMaxBytes,
+    failoversPerHourMax: failoversPerHourMax ?? before.failoversPerHourMax,
   }
   return (
     rangeRefusal('repair_after_seconds', wanted.repairAfterSeconds, REPAIR_AFTER_SECONDS) ??
     rangeRefusal('lag_max_bytes', wanted.lagMaxBytes, LAG_MAX_BYTES) ??
+    rangeRefusal('max_failovers_per_hour', wanted.failoversPerHourMax, FAILOVERS_PER_HOUR_MAX) ??
     wanted
   )
 }

@@ -30,7 +30,7 @@ export type ChangeRequest = {
 
 /** What changes without a job, in words that are not sealed yet. */
 export type PlainSettings = Partial<Wording<string>> &
-  Partial<Pick<DatastoreSpec, 'maintenance'>> & { readonly highAvailability?: AvailabilitySettings }
+  Partial<Pick<DatastoreSpec, 'maintenance'>> & { readonly highAvailability?: Required<AvailabilitySettings> }
 
 type Refused = Rejection<PlanRejection>
 
@@ -80,9 +80,10 @@ type Window = DatastoreSpec['maintenance']
 const isSameWindow = (a: Window, b: Window): boolean =>
   a.dayOfWeek === b.dayOfWeek && a.startHour === b.startHour && a.endHour === b.endHour
 
-type Choice = AvailabilitySettings
+type Choice = Required<AvailabilitySettings>
 const isSameChoice = (a: Choice, b: Choice): boolean =>
-  a.prefer === b.prefer && a.repairAfterSeconds === b.repairAfterSeconds && a.lagMaxBytes === b.lagMaxBytes
+  a.prefer === b.prefer && a.repairAfterSeconds === b.repairAfterSeconds && a.lagMaxBytes === b.lagMaxBytes &&
+  a.failoversPerHourMax === b.failoversPerHourMax
 
 /** What the asking brings along, since the domain has no ids of its own. */
 export type ChangeContext = {

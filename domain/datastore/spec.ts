@@ -41,6 +41,8 @@ export type HighAvailability = {
   readonly repairAfterSeconds: number
   /** How far behind the primary a replica may be that takes its place. */
   readonly lagMaxBytes: number
+  /** So many failovers within an hour go without a wait; absent in choices of before there was such a thing. */
+  readonly failoversPerHourMax?: number
 }
 
 /** What the tenant asked for, with every default resolved: from here on no catalogue is consulted. His own words are sealed. */

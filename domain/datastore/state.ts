@@ -28,7 +28,7 @@ export type Primacy = {
   readonly epoch: number
   /** When the primary last changed, in whichever way. */
   readonly since: Instant | null
-  /** When it failed over, the latest few. */
+  /** When it failed over: the last time, and those less than an hour before. */
   readonly failovers: readonly Instant[]
   /** Until when a failover was last said to be held back. */
   readonly heldUntil: Instant | null

@@ -62,7 +62,7 @@ const deployed = async (size: number, highAvailability?: unknown): Promise<strin
 const patch = (uuid: string, body: object, { query = '', as = 'alice' } = {}) =>
   rest.ask('PATCH', `${CLUSTER}/${uuid}${query}`, { as, body })
 
-const never = { synchronous: false, prefer: 'consistency', repairAfterSeconds: 300, lagMaxBytes: 16_777_216 }
+const never = { synchronous: false, prefer: 'consistency', repairAfterSeconds: 300, lagMaxBytes: 16_777_216, failoversPerHourMax: 3 }
 
 test('a datastore that is asked for without a word of it has none, and one with a word has all', async () => {
   assert.is((await stateOf(await deployed(3))).spec.highAvailability, undefined)
@@ -77,6 +77,8 @@ test('what is wrong with it is refused by its name, and makes nothing', async ()
     [1, { synchronous: true }, 'out-of-range', /^high_availability\.synchronous needs a replica.*general\.cluster_size/],
     [2, { repair_after_seconds: 9 }, 'out-of-range', /^high_availability\.repair_after_seconds must be between 10 and 86400/],
     [2, { lag_max_bytes: 2 ** 41 }, 'out-of-range', /^high_availability\.lag_max_bytes must be between/],
+    [2, { max_failovers_per_hour: 0 }, 'out-of-range', /^high_availability\.max_failovers_per_hour must be between 1 and 60/],
+    [2, { max_failovers_per_hour: 61 }, 'out-of-range', /^high_availability\.max_failovers_per_hour/],
     [2, { lag_max_bytes: 1.5 }, 'malformed-request', /^high_availability\.lag_max_bytes/],
     [2, { prefer: 'luck' }, 'malformed-request', /^high_availability\.prefer/],
     [2, { synchronous: 'yes' }, 'malformed-request', /^high_availability\.synchronous/],
@@ -93,10 +95,10 @@ test('what is wrong with it is refused by its name, and makes nothing', async ()
 
 test('what counts more, the patience and the lag are settings, which hold at once', async () => {
   const uuid = await deployed(2)
-  const { status } = await patch(uuid, { high_availability: { prefer: 'availability', lag_max_bytes: 0 } })
+  const { status } = await patch(uuid, { high_availability: { prefer: 'availability', lag_max_bytes: 0, max_failovers_per_hour: 9 } })
   assert.is(status, 200)
   const { spec, queue } = await stateOf(uuid)
-  assert.equal([spec.highAvailability, queue], [{ ...never, prefer: 'availability', lagMaxBytes: 0 }, []])
+  assert.equal([spec.highAvailability, queue], [{ ...never, prefer: 'availability', lagMaxBytes: 0, failoversPerHourMax: 9 }, []])
   const head = await store.head()
   await patch(uuid, { high_availability: { prefer: 'availability', synchronous: null } })
   const dry = await patch(uuid, { high_availability: { prefer: 'consistency' } }, { query: '?dryRun=true' })

@@ -3,6 +3,8 @@ import * as assert from 'uvu/assert'
 import type { Change } from '../../domain/datastore/changes/index.ts'
 import type { DatastoreCommand, DatastoreEvent, JobEnd, JobKind } from '../../domain/datastore/messages.ts'
 import type { DatastoreSpec, NodeState } from '../../domain/datastore/spec.ts'
+import { highAvailabilityOf } from '../../domain/datastore/high-availability.ts'
+import { heldBack } from '../../domain/failover/flap.ts'
 import { lostBytesMax } from '../../domain/failover/loss.ts'
 import type { FailoverLearnt } from '../../domain/job/saga.ts'
 import { later } from '../../domain/kernel/time.ts'
@@ -192,8 +194,9 @@ test('the end of a failover that was given up changes nothing', () =>
   givenDatastore(...over, ...givenUp('job_2', failOver(10), 15), ...begun('job_3', 15, 'nod_2'))
     .when(end('job_2', 16, 'failed')).thenNothing())
 
-test('a datastore that fails over again and again is held back, and says so once', () => {
-  const flapping = [1, 2, 3].reduce<readonly DatastoreEvent[]>((history, n) => {
+/** So many failovers, one every 100 s; the last one is over at 105, 205, ... */
+const flapping = (count: number): readonly DatastoreEvent[] =>
+  Array.from({ length: count }, (_, n) => n + 1).reduce<readonly DatastoreEvent[]>((history, n) => {
     const [former, next] = n % 2 === 1 ? ['nod_1', 'nod_2'] : ['nod_2', 'nod_1']
     const more = { formerId: former, primaryId: next }
     const jobId = `job_1${n}`
@@ -203,15 +206,49 @@ test('a datastore that fails over again and again is held back, and says so once
       primaryChanged(jobId, over, n + 1, more), ended(jobId, 'fail-over', over, 'finished'),
     ]
   }, running)
-  const until = at(3_705)
-  const because = 'it has failed over 3 times within an hour'
-  const held: DatastoreEvent = {
-    type: 'FailoverHeldBack', data: { datastoreId, at: at(400), primaryId: 'nod_2', lastSeenAt: at(398), until, because },
-  }
+const held = (seconds: number, primaryId: string, until: number, count: number): DatastoreEvent => ({
+  type: 'FailoverHeldBack',
+  data: {
+    datastoreId, at: at(seconds), primaryId, lastSeenAt: at(seconds - 2), until: at(until),
+    because: `it has failed over ${count === 1 ? 'once' : `${count} times`} within an hour`,
+  },
+})
+
+test('a datastore that fails over again and again is held back for half a minute, and says so once', () => {
   const again = (seconds: number) => report('job_9', seconds, { primaryId: 'nod_2', epoch: 4 })
-  givenDatastore(...flapping).when(again(400)).then(held)
-  givenDatastore(...flapping, held).when(again(500)).thenNothing()
-  givenDatastore(...flapping, held).when(again(3_706)).then(...begun('job_9', 3_706, 'nod_2'))
+  const hold = held(310, 'nod_2', 335, 3)
+  givenDatastore(...flapping(3)).when(again(310)).then(hold)
+  givenDatastore(...flapping(3), hold).when(again(315)).thenNothing()
+  givenDatastore(...flapping(3), hold).when(again(335)).then(...begun('job_9', 335, 'nod_2'))
+  givenDatastore(...flapping(3)).when(again(400)).then(...begun('job_9', 400, 'nod_2'))
+})
+
+test('each failover more doubles the wait, up to ten minutes', () => {
+  const waits = [4, 5, 6, 7, 8, 9].map((count) => {
+    const failovers = Array.from({ length: count }, (_, n) => at(n * 300))
+    const hold = heldBack(failovers, 3, at((count - 1) * 300 + 1))
+    return [hold?.count, hold && (Date.parse(hold.until) - Date.parse(failovers.at(-1) ?? '')) / 1_000]
+  })
+  assert.equal(waits, [[4, 60], [5, 120], [6, 240], [7, 480], [8, 600], [9, 600]])
+})
+
+test('failovers of more than an hour before the last one count no longer', () => {
+  const failovers = [0, 10, 20, 3_610].map(at)
+  assert.is(heldBack(failovers, 3, at(3_611)), undefined)
+  assert.equal(heldBack([...failovers, at(3_615)], 3, at(3_616)), { until: at(3_645), count: 3 })
+})
+
+test('how many go without a wait is the tenant\'s choice, of which he may make another during a hold', () => {
+  const choice = (failoversPerHourMax: number): DatastoreEvent => {
+    const highAvailability = { prefer: 'consistency', repairAfterSeconds: 300, lagMaxBytes: 1, failoversPerHourMax } as const
+    return { type: 'SettingsChanged', data: { datastoreId, at: noon, settings: { highAvailability } } }
+  }
+  const again = (seconds: number) => report('job_9', seconds, { primaryId: 'nod_2', epoch: 2 })
+  const hold = held(110, 'nod_2', 135, 1)
+  givenDatastore(...flapping(1)).when(again(110)).then(...begun('job_9', 110, 'nod_2'))
+  const planned = { ...spec, highAvailability: { ...highAvailabilityOf({}), lagMaxBytes: 1, failoversPerHourMax: 2 } }
+  givenDatastore(...flapping(1), choice(1)).when(again(110)).then(hold)
+  givenDatastore(...flapping(1), choice(1), hold, choice(2)).when(again(111)).then(...begun('job_9', 111, 'nod_2', { planned }))
 })
 
 test('a datastore can be deleted while it fails over, and goes once that is over', () => {

@@ -112,7 +112,9 @@ test('a datastore costs what its nodes and their volumes do, as long as the cata
 const set = deepFreeze({
   name: 'orders', tags: ['a', 'b'], notifications: { enabled: true, emails: ['me@example.com'] },
   maintenance: { dayOfWeek: 1, startHour: 0, endHour: 2 },
-  highAvailability: { prefer: 'consistency', repairAfterSeconds: 300, lagMaxBytes: 16_777_216 } as const,
+  highAvailability: {
+    prefer: 'consistency', repairAfterSeconds: 300, lagMaxBytes: 16_777_216, failoversPerHourMax: 3,
+  } as const,
 })
 
 test('a setting that is so already is none', () => {
@@ -128,12 +130,13 @@ test('what is done when a node is lost is chosen part by part, within bounds', (
     planSettings(catalogue, set, asked({ highAvailability }))
   assert.equal(wanted({}), {})
   assert.equal(wanted({ repairAfterSeconds: 60 }), {
-    highAvailability: { prefer: 'consistency', repairAfterSeconds: 60, lagMaxBytes: 16_777_216 },
+    highAvailability: { prefer: 'consistency', repairAfterSeconds: 60, lagMaxBytes: 16_777_216, failoversPerHourMax: 3 },
   })
   // A job sees to it.
   assert.equal(wanted({ synchronous: true }), {})
   for (const [wrong, field] of [
     [{ repairAfterSeconds: 9 }, 'repair_after_seconds'], [{ repairAfterSeconds: 86_401 }, 'repair_after_seconds'],
+    [{ failoversPerHourMax: 0 }, 'max_failovers_per_hour'], [{ failoversPerHourMax: 61 }, 'max_failovers_per_hour'],
     [{ lagMaxBytes: -1 }, 'lag_max_bytes'], [{ lagMaxBytes: Number.NaN }, 'lag_max_bytes'],
   ] as const) {
     const refusal = wanted(wrong)

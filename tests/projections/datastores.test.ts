@@ -83,7 +83,9 @@ test('a datastore can be read as soon as it is created', () => {
     read_only_because: null,
     autoscale: null,
     upgrade_in_window: null,
-    availability: { synchronous: false, prefer: 'consistency', repair_after_seconds: 300, lag_max_bytes: 16_777_216 },
+    availability: {
+      synchronous: false, prefer: 'consistency', repair_after_seconds: 300, lag_max_bytes: 16_777_216, max_failovers_per_hour: 3,
+    },
     health: { synchronous: false, nodes: [], lost: [], failing: null, held: null },
     created_at: noon,
     updated_at: noon,

@@ -185,6 +185,7 @@ test('a deployed datastore reads as what was asked for, with all that is needed 
     is_ca_available: true,
     high_availability_settings: {
       synchronous: false, prefer: 'consistency', repair_after_seconds: 300, lag_max_bytes: 16_777_216,
+      max_failovers_per_hour: 3,
     },
     upgrade_available: false,
     upgrade_nodes: [],
