@@ -62,7 +62,9 @@ const deployed = async (size: number, highAvailability?: unknown): Promise<strin
 const patch = (uuid: string, body: object, { query = '', as = 'alice' } = {}) =>
   rest.ask('PATCH', `${CLUSTER}/${uuid}${query}`, { as, body })
 
-const never = { synchronous: false, prefer: 'consistency', repairAfterSeconds: 300, lagMaxBytes: 16_777_216, failoversPerHourMax: 3 }
+const never = {
+  synchronous: false, prefer: 'consistency', repairAfterSeconds: 300, lagMaxBytes: 16_777_216, failoversPerHourMax: 3,
+}
 
 test('a datastore that is asked for without a word of it has none, and one with a word has all', async () => {
   assert.is((await stateOf(await deployed(3))).spec.highAvailability, undefined)
@@ -95,7 +97,8 @@ test('what is wrong with it is refused by its name, and makes nothing', async ()
 
 test('what counts more, the patience and the lag are settings, which hold at once', async () => {
   const uuid = await deployed(2)
-  const { status } = await patch(uuid, { high_availability: { prefer: 'availability', lag_max_bytes: 0, max_failovers_per_hour: 9 } })
+  const chosen = { prefer: 'availability', lag_max_bytes: 0, max_failovers_per_hour: 9 }
+  const { status } = await patch(uuid, { high_availability: chosen })
   assert.is(status, 200)
   const { spec, queue } = await stateOf(uuid)
   assert.equal([spec.highAvailability, queue], [{ ...never, prefer: 'availability', lagMaxBytes: 0, failoversPerHourMax: 9 }, []])
