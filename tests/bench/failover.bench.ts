@@ -94,8 +94,8 @@ for (let round = 0; round < 5; round++) {
   await wholeAgain(instance, uuid, { writer: counted, size: SIZE })
 }
 
-const { watchIntervalMs } = instance.config
-report('detection interval', `${watchIntervalMs} ms`)
+const { intervalMs } = instance.config.watch
+report('detection interval', `${intervalMs} ms`)
 report('primary cut off and dead, writes out', spread(cutMs, 'ms'), {
   ok: median(cutMs) <= MEDIAN_MS_MAX && Math.max(...cutMs) <= WORST_MS_MAX,
   text: `median ≤ ${MEDIAN_MS_MAX}, worst ≤ ${WORST_MS_MAX} ms`,

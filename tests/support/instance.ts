@@ -12,12 +12,13 @@ import type { Dns } from '../../infra/dns/dns.ts'
 import { isAlive } from '../../infra/embedded/process-identity.ts'
 import { openState } from '../../infra/embedded/state.ts'
 import { instance as instanceOf, PORTS } from '../../infra/main/cli/instance.ts'
-import { placeOf, repository } from '../../infra/main/cli/place.ts'
+import { machineNeeds, placeOf, repository } from '../../infra/main/cli/place.ts'
 import { liveReport } from '../../infra/main/cli/report.ts'
 import { providersOf } from '../../infra/main/parts/machines.ts'
 import type { Provider } from '../../infra/providers/provider.ts'
 import { freePort } from './free-port.ts'
 import { ageMsOf, killProcess, processesAt } from './processes.ts'
+import { testPrograms } from './programs.ts'
 import { until } from './until.ts'
 
 const CHILD_UP_WITHIN_MS = 60_000
@@ -96,9 +97,9 @@ const signedIn = async (baseUrl: string, login: Login): Promise<Api> => {
 
 /** What a service of the instance is told. */
 const configOf = async (stateDir: string, settings: Readonly<Record<string, string>>): Promise<Config> => {
-  const { user } = await placeOf(stateDir)
-  const state = await openState({ dir: stateDir, ports: PORTS, user })
-  const programs = { bin: (name: string) => name, rootOf: () => undefined, binDirs: [] }
+  const place = await placeOf(stateDir)
+  const state = await openState({ dir: stateDir, ports: PORTS, user: place.user })
+  const programs = await testPrograms('postgres', ...machineNeeds(place))
   const { environmentOf } = instanceOf({ state, programs, given: settings, inherited: { PATH } })
   return readConfig({ ...environmentOf('all-in-one') })
 }
