@@ -126,6 +126,8 @@ const words: Words = {
     `writes were back at ${writesBackAt}`,
   FailoverHeldBack: ({ data: { primaryId, until, because } }, { node }) =>
     `No node takes the place of ${node(primaryId)} before ${until}: ${because}`,
+  PrimaryRecovered: ({ data: { primaryId, lastSeenAt } }, { node }) =>
+    `The primary ${node(primaryId)}, lost at ${lastSeenAt}, does its part again`,
   NodeLost: ({ data: { nodeId, since, because } }, { node }) => `The node ${node(nodeId)} was lost at ${since}: ${because}`,
   NodeRecovered: ({ data: { nodeId, downMs } }, { node }) =>
     `The node ${node(nodeId)} does its part again, after ${Math.round(downMs / 1_000)} s`,

@@ -11,17 +11,17 @@ export type Health = {
   readonly lost: readonly string[]
   /** The failover at work, since the primary takes no writes. */
   readonly failing: { readonly job_id: string; readonly because: string } | null
-  /** A primary that was lost, and that none takes the place of before then. Whether it is back is not known. */
-  readonly held: { readonly last_seen_at: Instant; readonly until: Instant; readonly because: string } | null
+  /** The primary is lost, and nobody has its place; `until`: nobody takes it before then. */
+  readonly away: { readonly last_seen_at: Instant; readonly until: Instant | null; readonly because: string } | null
 }
 
-/** `failing`: no writes are taken. `degraded`: as far as is known they are, with fewer nodes than there should be. */
+/** `failing`: no writes are taken. `degraded`: they are, with fewer nodes than there should be. */
 export type Condition = 'well' | 'degraded' | 'failing'
 
 /** The events that `healthAfter` makes something of. */
 export const HEALTH_TYPES = [
   'DatastoreCreated', 'DeploymentRetried', 'DatastoreDeployed', 'DatastoreChanged', 'DatastoreDeleted', 'JobQueued', 'JobEnded',
-  'PrimaryChanged', 'FailoverHeldBack', 'NodeLost', 'NodeRecovered', 'ServerRestarted',
+  'PrimaryChanged', 'FailoverHeldBack', 'PrimaryRecovered', 'NodeLost', 'NodeRecovered', 'ServerRestarted',
 ] as const satisfies readonly KnownEvent['type'][]
 
 /** The datastore whose health an event may change. */
@@ -34,6 +34,7 @@ export const healthKeys = ({ type, data }: KnownEvent): readonly string[] => {
     case 'DatastoreDeleted':
     case 'PrimaryChanged':
     case 'FailoverHeldBack':
+    case 'PrimaryRecovered':
     case 'NodeLost':
     case 'NodeRecovered':
     case 'ServerRestarted':
@@ -52,7 +53,7 @@ export const healthOfNew = (spec: DatastoreSpec): Health => ({
   nodes: [],
   lost: [],
   failing: null,
-  held: null,
+  away: null,
 })
 
 const partsOf = (nodes: readonly NodeState[]): Health['nodes'] => nodes.map(({ nodeId, role }) => ({ node_id: nodeId, role }))
@@ -74,43 +75,46 @@ export const healthAfter = (health: Health, { type, data }: KnownEvent): Health 
       const { change, nodes } = data
       const synchronous = change.kind === 'set-synchronous' ? change.synchronous : health.synchronous
       const lost = health.lost.filter((nodeId) => there.has(nodeId))
-      return { ...health, synchronous, nodes: partsOf(nodes), lost, held: null }
+      const away = health.failing === null ? null : health.away
+      return { ...health, synchronous, nodes: partsOf(nodes), lost, away }
     }
-    case 'JobQueued':
-      return data.change?.kind === 'fail-over'
-        ? { ...health, failing: { job_id: data.jobId, because: data.change.because }, held: null }
-        : health
-    // One that came to nothing has given the primary back what it had; if it is still away, that is reported again.
+    case 'JobQueued': {
+      if (data.change?.kind !== 'fail-over') return health
+      const { lastSeenAt: last_seen_at, because } = data.change
+      return { ...health, failing: { job_id: data.jobId, because }, away: { last_seen_at, until: null, because } }
+    }
     case 'JobEnded':
       return health.failing?.job_id === data.jobId ? { ...health, failing: null } : health
     case 'PrimaryChanged': {
       const roleOf = (nodeId: string): NodeRole => (nodeId === data.primaryId ? 'primary' : 'replica')
       const nodes = health.nodes.map(({ node_id }) => ({ node_id, role: roleOf(node_id) }))
       const lost = [...health.lost.filter((nodeId) => nodeId !== data.primaryId && nodeId !== data.formerId), data.formerId]
-      return { ...health, nodes, lost, failing: null, held: null }
+      return { ...health, nodes, lost, failing: null, away: null }
     }
     case 'FailoverHeldBack': {
       const { lastSeenAt: last_seen_at, until, because } = data
-      return { ...health, held: { last_seen_at, until, because } }
+      return { ...health, away: { last_seen_at, until, because } }
     }
+    case 'PrimaryRecovered':
+      return { ...health, away: null }
     case 'NodeLost':
       return health.lost.includes(data.nodeId) ? health : { ...health, lost: [...health.lost, data.nodeId] }
     case 'NodeRecovered':
       return { ...health, lost: health.lost.filter((nodeId) => nodeId !== data.nodeId) }
     case 'ServerRestarted':
-      return health.held !== null && isPrimary(health, data.nodeId) ? { ...health, held: null } : health
+      return health.away !== null && isPrimary(health, data.nodeId) ? { ...health, away: null } : health
     default:
       return health
   }
 }
 
 /** Whether writes are taken, and by how many of the nodes that there should be. */
-export const conditionOf = ({ synchronous, nodes, lost, failing, held }: Health): Condition => {
+export const conditionOf = ({ synchronous, nodes, lost, failing, away }: Health): Condition => {
   const isLost = ({ node_id }: { readonly node_id: string }): boolean => lost.includes(node_id)
   const replicas = nodes.filter(({ role }) => role === 'replica')
   const isPrimaryLost = nodes.some((node) => node.role === 'primary' && isLost(node))
   // Who waits for a replica waits for ever where none is left.
   const isWaitedFor = synchronous && replicas.length > 0 && replicas.every(isLost)
-  if (failing !== null || isPrimaryLost || isWaitedFor) return 'failing'
-  return held !== null || nodes.some(isLost) ? 'degraded' : 'well'
+  if (failing !== null || away !== null || isPrimaryLost || isWaitedFor) return 'failing'
+  return nodes.some(isLost) ? 'degraded' : 'well'
 }

@@ -46,6 +46,7 @@ const PREFIX_OF: Readonly<Record<DomainEvent['type'], (typeof PREFIXES)[number]>
   JobEnded: 'datastore-',
   PrimaryChanged: 'datastore-',
   FailoverHeldBack: 'datastore-',
+  PrimaryRecovered: 'datastore-',
   NodeLost: 'datastore-',
   NodeRecovered: 'datastore-',
   ServerRestarted: 'datastore-',

@@ -75,9 +75,12 @@ const befallen = ({ outages: entries, health: before }: OutagesRow, health: Heal
     }
     case 'FailoverHeldBack': {
       const { primaryId: node_id, lastSeenAt: last_seen_at, because, at: detected_at } = data
-      const facts = { node_id, last_seen_at, detected_at, because, writes_out_since: last_seen_at }
-      return [...entries, { ...begun, kind: 'failover-held-back', outcome: 'going-on', ...facts }]
+      const facts = { node_id, last_seen_at, detected_at, because, writes_out_since: outSince(entries, last_seen_at) }
+      const told = entries.map((entry) => released(entry, detected_at))
+      return [...told, { ...begun, kind: 'failover-held-back', outcome: 'going-on', ...facts }]
     }
+    case 'PrimaryRecovered':
+      return back(entries, data.at)
     case 'ServerRestarted': {
       const { nodeId: node_id, role, downSince, backAt } = data
       const isPrimary = role === 'primary'
@@ -102,9 +105,8 @@ const befallen = ({ outages: entries, health: before }: OutagesRow, health: Heal
       // Since when writes were back is told right after it.
       if (data.change.kind === 'fail-over') return entries
       const isGone = (entry: OutageEntry): boolean => isLoss(entry) && !health.lost.includes(entry.node_id)
-      const told = entries.map((entry) => (isGone(entry) ? ended(entry, 'replaced', data.at) : released(entry, data.at)))
-      if (conditionOf(health) === 'failing') return told
-      return told.map((entry) => (entry.kind === 'node-lost' ? returned(entry, data.at) : entry))
+      const left = entries.map((entry) => (isGone(entry) ? ended(entry, 'replaced', data.at) : entry))
+      return conditionOf(health) === 'failing' ? left : back(left, data.at)
     }
     case 'DatastoreDeleted':
       return entries.map((entry) => (entry.outcome === 'going-on' ? ended(entry, 'over', data.at) : entry))
@@ -115,18 +117,25 @@ const befallen = ({ outages: entries, health: before }: OutagesRow, health: Heal
 
 type Begun = typeof nothingKnown & Pick<OutageEntry, 'position'>
 
-/** A failover takes the place of those that were given up right before it: their outage is its own from then on. */
+/** A failover takes the place of what came before it in the same outage, which is its own from then on. */
 const failingOver = (
   entries: Entries,
   { lostId: node_id, lastSeenAt: last_seen_at, observedAt: detected_at, because }: FailOver,
   begun: Omit<Begun, 'job_id'> & { readonly job_id: string },
 ): Entries => {
-  const failovers = entries.filter(({ kind }) => kind === 'failover')
-  const given = failovers.slice(failovers.findLastIndex(({ outcome }) => outcome !== 'superseded') + 1)
-  const since = given.reduce((first, { writes_out_since: at }) => (at !== null && at < first ? at : first), last_seen_at)
+  const since = outSince(entries, last_seen_at)
   const told = entries.map((entry) => released(entry, detected_at))
   const facts = { node_id, last_seen_at, detected_at, because, writes_out_since: since }
   return [...told, { ...begun, kind: 'failover', outcome: 'going-on', ...facts }]
+}
+
+const isOfPrimary = ({ kind }: OutageEntry): boolean => kind === 'failover' || kind === 'failover-held-back'
+
+/** Since when there has been no primary: since before the attempts that have not ended that. */
+const outSince = (entries: Entries, lastSeenAt: Instant): Instant => {
+  const tries = entries.filter(isOfPrimary)
+  const vain = tries.slice(tries.findLastIndex(({ writes_back_at: at }) => at !== null) + 1)
+  return vain.reduce((first, { writes_out_since: at }) => (at !== null && at < first ? at : first), lastSeenAt)
 }
 
 type Changed = Extract<KnownEvent, { readonly type: 'PrimaryChanged' }>['data']
@@ -145,19 +154,22 @@ const ended = (entry: OutageEntry, outcome: OutageEntry['outcome'], at: Instant)
   ...entry, outcome, ended_at: at,
 })
 
-/** A hold is over with whatever shows that the datastore does its work; since when it does is not known then. */
+/** A hold is over with whatever is done next. */
 const released = (entry: OutageEntry, at: Instant): OutageEntry =>
   entry.kind === 'failover-held-back' && entry.outcome === 'going-on' ? ended(entry, 'over', at) : entry
 
 const returned = (entry: OutageEntry, at: Instant): OutageEntry =>
   entry.writes_out_since !== null && entry.writes_back_at === null ? { ...entry, writes_back_at: at } : entry
 
-/** What kept writes away does so no longer. A failover tells for itself; one that came to nothing never knew. */
-const back = (entries: Entries, at: Instant): Entries =>
-  entries.map((entry) => {
+/** What kept writes away does so no longer. Of all that were at the same outage, the last one tells for how long it was. */
+const back = (entries: Entries, at: Instant): Entries => {
+  const last = entries.findLastIndex(isOfPrimary)
+  return entries.map((entry, n) => {
     if (entry.kind === 'node-lost') return returned(entry, at)
-    return released(entry, at) === entry ? entry : returned(released(entry, at), at)
+    const over = released(entry, at)
+    return n === last && over.outcome !== 'superseded' ? returned(over, at) : over
   })
+}
 
 /** A node that is lost keeps no writes away that were taken after it was last seen. */
 const latest = (since: Instant, entries: Entries): Instant =>

@@ -96,13 +96,14 @@ const clusterStatus = ({ status, health }: Datastore): DatastoreReply['cluster_s
 
 /** How many of its nodes serve, and what that means for writes. */
 const nodesText = ({ health, size }: Datastore): string => {
-  const { lost, failing, held } = health
+  const { lost, failing, away } = health
   const [serve, condition] = [`${size - lost.length} of ${size} nodes are running`, conditionOf(health)]
+  if (failing === null && away !== null) {
+    const then = away.until === null ? 'another attempt follows by itself' : `none takes its place before ${away.until}`
+    return `No writes are taken: the primary was lost at ${away.last_seen_at}, and ${then}: ${away.because}`
+  }
   if (condition === 'failing') {
     return `No writes are taken: ${failing?.because ?? `${serve}, and what is lost is needed for them`}`
-  }
-  if (held !== null) {
-    return `The primary was lost at ${held.last_seen_at}, and none takes its place before ${held.until}: ${held.because}`
   }
   return condition === 'well' ? 'All nodes are running' : serve
 }

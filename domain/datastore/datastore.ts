@@ -4,7 +4,7 @@ import { mustBeDone } from './changes/index.ts'
 import { remedyFor } from './disk.ts'
 import { evolve } from './evolve.ts'
 import { endFailover, reportPrimaryUnreachable } from './failover.ts'
-import { recordServerRestart, recoveredBy, reportNodeBack, reportNodeSilent } from './lost-nodes.ts'
+import { recordServerRestart, recoveredBy, reportNodeBack, reportNodeSilent, reportNodeWell } from './lost-nodes.ts'
 import type {
   ChangeSettings, CreateDatastore, DatastoreCommand, DatastoreEvent, DatastoreRejection, DeleteDatastore,
   RecordJobEnded, ReportDiskUsage, RetryJob, RevokeSources, StopJob, TrustSources,
@@ -51,6 +51,8 @@ export const datastore: Decider<DatastoreCommand, DatastoreEvent, Datastore, Dat
         return reportNodeSilent(command.data, state)
       case 'ReportNodeBack':
         return reportNodeBack(command.data, state)
+      case 'ReportNodeWell':
+        return reportNodeWell(command.data, state)
       case 'RecordServerRestart':
         return recordServerRestart(command.data, state)
     }

@@ -1,14 +1,14 @@
 import { withinAnHour } from '../failover/flap.ts'
 import { changed } from './changes/index.ts'
 import { settled } from './high-availability.ts'
-import type { DatastoreCreated, DatastoreEvent, JobAdmitted, JobQueued, PrimaryChanged } from './messages.ts'
+import type { DatastoreCreated, DatastoreEvent, JobAdmitted, JobQueued, PrimaryChanged, ServerRestarted } from './messages.ts'
 import type { PastJob } from './retry.ts'
 import type { NodeState } from './spec.ts'
 import type { Datastore, Live, Primacy, QueuedJob } from './state.ts'
 import { trustedAfter } from './trust.ts'
 import { builtAfter } from './upgrade.ts'
 
-const NO_PRIMACY: Primacy = { epoch: 0, since: null, failovers: [], heldUntil: null }
+const NO_PRIMACY: Primacy = { epoch: 0, since: null, failovers: [], heldUntil: null, lostSince: null }
 
 /** The state of a datastore after one more of its events. */
 export const evolve = (state: Datastore, event: DatastoreEvent): Datastore => {
@@ -37,7 +37,9 @@ export const evolve = (state: Datastore, event: DatastoreEvent): Datastore => {
     case 'DatastoreChanged': {
       const { change, nodes, at } = event.data
       const isSame = primaryOf(nodes) === primaryOf(state.nodes)
-      const primacy = isSame ? state.primacy : { ...state.primacy, since: at }
+      const known = isSame ? state.primacy : { ...state.primacy, since: at }
+      // A job ends with a look at every node that it goes by; one of a failover does not.
+      const primacy = state.failover === null ? answering(known) : known
       return { ...state, spec: changed(state, change).spec, nodes, primacy, lost: lostAmong(state, nodes) }
     }
     case 'JobQueued':
@@ -51,7 +53,9 @@ export const evolve = (state: Datastore, event: DatastoreEvent): Datastore => {
     case 'PrimaryChanged':
       return primaryChanged(state, event)
     case 'FailoverHeldBack':
-      return { ...state, primacy: { ...state.primacy, heldUntil: event.data.until } }
+      return { ...state, primacy: { ...state.primacy, heldUntil: event.data.until, lostSince: event.data.lastSeenAt } }
+    case 'PrimaryRecovered':
+      return { ...state, primacy: answering(state.primacy) }
     // A failover that was given up counts: whoever took over by it was lost as well.
     case 'JobAbandonmentAsked':
       return { ...state, primacy: { ...state.primacy, failovers: oneMore(state.primacy, event.data.at) } }
@@ -60,7 +64,7 @@ export const evolve = (state: Datastore, event: DatastoreEvent): Datastore => {
     case 'NodeRecovered':
       return { ...state, lost: without(state.lost, event.data.nodeId) }
     case 'ServerRestarted':
-      return { ...state, restarted: { ...state.restarted, [event.data.nodeId]: event.data.backAt } }
+      return serverRestarted(state, event)
     case 'JobCancellationAsked':
     case 'ChangeAbandoned':
       return state
@@ -77,6 +81,14 @@ const created = ({ data: { datastoreId, spec, fingerprint } }: DatastoreCreated)
 const after = <S extends 'running' | 'deploy-failed'>(state: Live, status: S) =>
   state.status === 'deleting' || state.status === 'deleted' ? state.status : status
 
+const answering = (primacy: Primacy): Primacy => ({ ...primacy, heldUntil: null, lostSince: null })
+
+const serverRestarted = (state: Live, { data: { nodeId, backAt } }: ServerRestarted): Live => ({
+  ...state,
+  restarted: { ...state.restarted, [nodeId]: backAt },
+  primacy: nodeId === primaryOf(state.nodes) ? answering(state.primacy) : state.primacy,
+})
+
 const primaryOf = (nodes: readonly NodeState[]): string | undefined => nodes.find(({ role }) => role === 'primary')?.nodeId
 
 const without = (lost: Live['lost'], nodeId: string): Live['lost'] =>
@@ -88,7 +100,7 @@ const lostAmong = ({ lost }: Live, nodes: readonly NodeState[]): Live['lost'] =>
 /** A failover waits for nobody; whoever makes a node whole again, for none but the one at work. */
 const queued = (state: Live, { data: { jobId, kind, change } }: JobQueued): Live => {
   const jobsSeen = new Set([...state.jobsSeen, jobId])
-  if (kind === 'fail-over') return { ...state, jobsSeen }
+  if (change?.kind === 'fail-over') return { ...state, jobsSeen, primacy: { ...state.primacy, lostSince: change.lastSeenAt } }
   const job: QueuedJob = { jobId, kind, ...(change === undefined ? {} : { change }) }
   const front = kind === 'rejoin-node' ? state.queue.filter((one) => one.jobId === state.atWork) : state.queue
   const behind = state.queue.filter((one) => !front.includes(one))
@@ -110,7 +122,7 @@ const primaryChanged = (state: Live, { data: { at, epoch, primaryId, formerId, l
   return {
     ...state,
     nodes: state.nodes.map((node) => ({ ...node, role: roleOf(node.nodeId) })),
-    primacy: { ...state.primacy, epoch, since: at, failovers: oneMore(state.primacy, at) },
+    primacy: { ...answering(state.primacy), epoch, since: at, failovers: oneMore(state.primacy, at) },
     lost: { ...without(state.lost, primaryId), [formerId]: lastSeenAt },
   }
 }

@@ -1,7 +1,7 @@
-import { isDueAgain, isFresh } from '../failover/back-off.ts'
+import { dueAgainAt, isFresh } from '../failover/back-off.ts'
 import { heldBack } from '../failover/flap.ts'
 import { lostBytesMax } from '../failover/loss.ts'
-import { later, reached } from '../kernel/time.ts'
+import { type Instant, later, reached } from '../kernel/time.ts'
 import { type About, afterAll, goOn } from './admission.ts'
 import { goingBy } from './changes/coming.ts'
 import { mustBeDone, specAtWork } from './changes/index.ts'
@@ -54,18 +54,26 @@ const isFutile = ({ epoch, change, begunAt }: Failover, seen: Seen): boolean =>
 const aboutOf = ({ datastoreId, now }: Seen): About => ({ datastoreId, at: now })
 
 const unlessHeldBack = (seen: Seen, state: Live, go: () => readonly DatastoreEvent[]): readonly DatastoreEvent[] => {
-  const { primaryId, lastSeenAt, now } = seen
-  const hold = heldBack(state.primacy.failovers, highAvailabilityOf(state.spec).failoversPerHourMax, now)
+  const hold = heldBack(state.primacy.failovers, highAvailabilityOf(state.spec).failoversPerHourMax, seen.now)
   if (hold === undefined) return go()
   const { until, count } = hold
   if (until === state.primacy.heldUntil) return []
   const because = `it has failed over ${count === 1 ? 'once' : `${count} times`} within an hour`
-  return [{ type: 'FailoverHeldBack', data: { ...aboutOf(seen), primaryId, lastSeenAt, until, because } }]
+  return [heldBackUntil(until, because, seen)]
+}
+
+const heldBackUntil = (until: Instant, because: string, seen: Seen): DatastoreEvent => {
+  const { primaryId, lastSeenAt } = seen
+  return { type: 'FailoverHeldBack', data: { ...aboutOf(seen), primaryId, lastSeenAt, until, because } }
 }
 
 const begun = (seen: Seen, state: Live): readonly DatastoreEvent[] => {
   const tries = [...state.past.values()].filter(({ kind }) => kind === 'fail-over')
-  if (!isDueAgain(tries, AGAIN_AFTER, seen.now)) return []
+  const dueAt = dueAgainAt(tries, AGAIN_AFTER)
+  if (dueAt !== undefined && !reached(dueAt, seen.now)) {
+    // That nobody could take its place is told already, unless it was back in the meantime.
+    return state.primacy.lostSince === null ? [heldBackUntil(dueAt, 'no replica could take its place just before', seen)] : []
+  }
   const work = workOf(state)
   const isStopped = work !== undefined && (work.change === undefined || !mustBeDone(work.change.kind))
   const because = `the primary is lost: ${seen.because}`

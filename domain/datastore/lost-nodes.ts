@@ -5,7 +5,7 @@ import { afterAll, change } from './admission.ts'
 import type { Change } from './changes/index.ts'
 import { isPrimary } from './changes/rule.ts'
 import { highAvailabilityOf } from './high-availability.ts'
-import type { DatastoreEvent, RecordServerRestart, ReportNodeBack, ReportNodeSilent } from './messages.ts'
+import type { DatastoreEvent, RecordServerRestart, ReportNodeBack, ReportNodeSilent, ReportNodeWell } from './messages.ts'
 import { type Live, workOf } from './state.ts'
 
 /** Between two attempts to make the same node whole in the same way. */
@@ -67,6 +67,30 @@ export const reportNodeBack = (seen: ReportNodeBack['data'], state: Live): reado
   const { nodeId } = seen
   if (!isTended(state, seen) || isPrimary(state, nodeId)) return []
   return mended({ kind: 'rejoin-node', nodeId }, seen, state)
+}
+
+/**
+ * What follows when a node that was told to be lost does its part again: that is told. Where a job at it came to nothing
+ * meanwhile, another one sees to the rest, such as its name.
+ */
+export const reportNodeWell = (seen: ReportNodeWell['data'], state: Live): readonly DatastoreEvent[] => {
+  const { datastoreId, nodeId, observedAt, now } = seen
+  if (state.status !== 'running' || !state.nodes.some((node) => node.nodeId === nodeId)) return []
+  const about = { datastoreId, at: now }
+  const { lostSince } = state.primacy
+  const since = state.lost[nodeId]
+  const isBack = since !== undefined && since < observedAt
+  const told = isBack ? recovered(state, nodeId, observedAt, about) : []
+  if (!isPrimary(state, nodeId)) {
+    const isUnfinished = [...state.past.values()].some(
+      ({ change: one, end, endedAt }) => aboutNode(one) === nodeId && end !== 'finished' && since !== undefined && endedAt > since,
+    )
+    if (!isBack || !isUnfinished || !isTended(state, seen)) return told
+    return [...told, ...mended({ kind: 'rejoin-node', nodeId }, seen, afterAll(state, told))]
+  }
+  return lostSince !== null && lostSince < observedAt
+    ? [{ type: 'PrimaryRecovered', data: { ...about, primaryId: nodeId, lastSeenAt: lostSince } }, ...told]
+    : told
 }
 
 /** A server that was started again where it was is told of once. */

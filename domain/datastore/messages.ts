@@ -3,14 +3,15 @@ import type { Instant } from '../kernel/time.ts'
 import type { Sealed } from '../kernel/sealed.ts'
 import type { Change, ChangeKind, ChangeRejection, FreshNode } from './changes/index.ts'
 import type {
-  RecordServerRestart, ReportDiskUsage, ReportNodeBack, ReportNodeSilent, ReportPrimaryUnreachable,
+  RecordServerRestart, ReportDiskUsage, ReportNodeBack, ReportNodeSilent, ReportNodeWell, ReportPrimaryUnreachable,
 } from './reports.ts'
 import type { FencedBy } from '../job/orders.ts'
 import type { FailoverLearnt } from '../job/saga.ts'
 import type { DatastoreSpec, HighAvailability, NodeRole, NodeState, TrustedSource, Wording } from './spec.ts'
 
 export type {
-  RecordServerRestart, ReportDiskUsage, ReportNodeBack, ReportNodeSilent, ReportPrimaryUnreachable, VolumeUsage,
+  RecordServerRestart, ReportDiskUsage, ReportNodeBack, ReportNodeSilent, ReportNodeWell, ReportPrimaryUnreachable,
+  VolumeUsage,
 } from './reports.ts'
 
 export type JobKind = 'deploy-datastore' | 'delete-datastore' | ChangeKind
@@ -111,10 +112,15 @@ export type PrimaryChanged = Event<
     readonly writesBackAt: Instant
   }>
 >
-/** The primary is lost, and its place is not taken by another one before `until`: that has happened too often of late. */
+/** The primary is lost, and its place is not taken by another one before `until`: that was tried too often of late. */
 export type FailoverHeldBack = Event<
   'FailoverHeldBack',
   About<{ readonly primaryId: string; readonly lastSeenAt: Instant; readonly until: Instant; readonly because: string }>
+>
+/** A primary that was lost, and whose place nobody has taken, does its part again. */
+export type PrimaryRecovered = Event<
+  'PrimaryRecovered',
+  About<{ readonly primaryId: string; readonly lastSeenAt: Instant }>
 >
 /** A node does not do its part. */
 export type NodeLost = Event<
@@ -150,6 +156,7 @@ export type DatastoreEvent =
   | JobEnded
   | PrimaryChanged
   | FailoverHeldBack
+  | PrimaryRecovered
   | NodeLost
   | NodeRecovered
   | ServerRestarted
@@ -246,6 +253,7 @@ export type DatastoreCommand =
   | ReportPrimaryUnreachable
   | ReportNodeSilent
   | ReportNodeBack
+  | ReportNodeWell
   | RecordServerRestart
 export type DatastoreRejection =
   | 'datastore-not-found'

@@ -54,6 +54,8 @@ export type ReportNodeSilent = {
 }
 /** From the controller: the machine of a node that was silent or fenced answers again, and the node is no replica yet. */
 export type ReportNodeBack = { readonly type: 'ReportNodeBack'; readonly data: AboutNode }
+/** From the controller: a node that it had told to be lost does its part again, whoever has seen to that. */
+export type ReportNodeWell = { readonly type: 'ReportNodeWell'; readonly data: AboutNode }
 /** From the controller: a server that had died is up again, started where it was. */
 export type RecordServerRestart = {
   readonly type: 'RecordServerRestart'

@@ -32,6 +32,8 @@ export type Primacy = {
   readonly failovers: readonly Instant[]
   /** Until when a failover was last said to be held back. */
   readonly heldUntil: Instant | null
+  /** When the primary was last seen before it was lost; null: it was not, or another has its place, or it is back. */
+  readonly lostSince: Instant | null
 }
 
 type Known = {

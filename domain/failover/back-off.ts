@@ -11,15 +11,21 @@ type Ended = { readonly end: 'finished' | 'failed' | 'cancelled' | 'dropped'; re
 export type Pause = { readonly firstMs: number; readonly maxMs: number }
 
 /**
- * Whether what came to nothing may be tried again: at once after a success, and after a pause that doubles with each
+ * From when on what came to nothing may be tried again: at once after a success, and after a pause that doubles with each
  * failure since.
  *
  * @param tries of the same thing, oldest first; those that never began do not count
+ * @returns undefined where there is no pause
  */
-export const isDueAgain = (tries: readonly Ended[], { firstMs, maxMs }: Pause, now: Instant): boolean => {
+export const dueAgainAt = (tries: readonly Ended[], { firstMs, maxMs }: Pause): Instant | undefined => {
   const begun = tries.filter(({ end }) => end !== 'dropped')
   const failures = begun.slice(begun.findLastIndex(({ end }) => end === 'finished') + 1)
   const last = failures.at(-1)
-  if (last === undefined) return true
-  return reached(later(last.endedAt, Math.min(firstMs * 2 ** Math.min(failures.length - 1, 20), maxMs)), now)
+  return last && later(last.endedAt, Math.min(firstMs * 2 ** Math.min(failures.length - 1, 20), maxMs))
+}
+
+/** Whether what came to nothing may be tried again (`dueAgainAt`). */
+export const isDueAgain = (tries: readonly Ended[], pause: Pause, now: Instant): boolean => {
+  const dueAt = dueAgainAt(tries, pause)
+  return dueAt === undefined || reached(dueAt, now)
 }

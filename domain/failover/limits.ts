@@ -22,5 +22,5 @@ export const LIMITS = {
   /** How long a replica may be apart from its primary. Jobs move replicas about, and need that long. */
   apartAfterMs: 10_000,
   /** How soon a thing is told again while it lasts: what followed from the last time may have come to nothing. */
-  tellAgainMs: { 'primary-unreachable': 5_000, 'node-silent': 15_000, 'node-back': 5_000 },
+  tellAgainMs: { 'primary-unreachable': 5_000, 'node-silent': 15_000, 'node-back': 5_000, 'node-well': 5_000 },
 } as const

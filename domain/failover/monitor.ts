@@ -103,7 +103,7 @@ type NodeMoved = { readonly state: NodeState; readonly actions: readonly Action[
 
 const onAnswer = (
   { known, atMs, states }: Round,
-  { nodeId, name, fenced }: KnownNode,
+  { nodeId, name, fenced, toldLost }: KnownNode,
   { before, state }: { readonly before: NodeState; readonly state: NodeState },
   { result }: Looked,
 ): NodeMoved => {
@@ -114,16 +114,21 @@ const onAnswer = (
       ? [{ type: 'tell-restarted', nodeId, role, downSinceMs: before.silentSinceMs, backAtMs: atMs }]
       : []
   if (nodeId === known.primaryId) {
-    const { apartSinceMs: _, ...whole } = { ...state, toldAtMs: {} }
-    const leased = role === 'primary' && !fenced && known.nodes.length > 1
-    return { state: whole, actions: leased ? [...came, { type: 'renew-lease', nodeId }] : came }
+    const { apartSinceMs: _, ...whole } = state
+    const leased: readonly Action[] =
+      role === 'primary' && !fenced && known.nodes.length > 1 ? [{ type: 'renew-lease', nodeId }] : []
+    const moved = well({ atMs }, nodeId, whole, toldLost && role === 'primary' && !fenced)
+    return { state: moved.state, actions: [...came, ...leased, ...moved.actions] }
   }
   // A former primary that came back: the one of the newest epoch alone takes writes.
   if (role === 'primary' && known.primaryId !== null) return { state, actions: [...came, { type: 'fence', nodeId }] }
   const primary = known.primaryId === null ? undefined : states.get(known.primaryId)
   const { apartSinceMs, ...rest } = state
   if (primary === undefined || primary.misses > 0 || primary.lastSeenAtMs === null) return { state: rest, actions: came }
-  if (primary.streaming.includes(name) && !fenced) return { state: { ...rest, toldAtMs: {} }, actions: came }
+  if (primary.streaming.includes(name) && !fenced) {
+    const moved = well({ atMs }, nodeId, rest, toldLost)
+    return { state: moved.state, actions: [...came, ...moved.actions] }
+  }
   const apart = { ...rest, apartSinceMs: apartSinceMs ?? atMs }
   const moved = back({ atMs }, nodeId, apart, fenced ? LIMITS.backAfterMs : LIMITS.apartAfterMs)
   return { ...moved, actions: [...came, ...moved.actions] }
@@ -206,6 +211,13 @@ const asking = ({ known, states }: Round, { nodeId: primaryId }: KnownNode): rea
 
 const back = ({ atMs }: Pick<Round, 'atMs'>, nodeId: string, state: NodeState, afterMs: number): NodeMoved =>
   telling(state, 'node-back', atMs, atMs - (state.apartSinceMs ?? atMs) >= afterMs, () => ({ type: 'tell-back', nodeId }))
+
+/** One that does its part: of what was told of it before, only that is kept. */
+const well = ({ atMs }: Pick<Round, 'atMs'>, nodeId: string, state: NodeState, isNews: boolean): NodeMoved => {
+  const { 'node-well': told } = state.toldAtMs
+  const whole = { ...state, toldAtMs: told === undefined ? {} : { 'node-well': told } }
+  return telling(whole, 'node-well', atMs, isNews, () => ({ type: 'tell-well', nodeId }))
+}
 
 /** Tells it if it is so, and not again before some time has gone by. */
 const telling = (

@@ -8,6 +8,8 @@ export type KnownNode = {
   readonly fenced: boolean
   /** When it answered at last, to whichever controller; null: never, it is being made. */
   readonly lastSeenAtMs: number | null
+  /** It was told to be lost, by whichever controller, and nobody has told yet that it does its part again. */
+  readonly toldLost: boolean
 }
 
 /** A datastore as the controller's memory has it. */
@@ -59,7 +61,7 @@ export type NodeState = {
   readonly restartedAtMs?: number
   /** Since when it has not followed the primary although its machine answers. */
   readonly apartSinceMs?: number
-  readonly toldAtMs: { readonly [K in 'primary-unreachable' | 'node-silent' | 'node-back']?: number }
+  readonly toldAtMs: { readonly [K in 'primary-unreachable' | 'node-silent' | 'node-back' | 'node-well']?: number }
 }
 
 export type Monitor = { readonly nodes: Readonly<Record<string, NodeState>> }
@@ -83,6 +85,8 @@ export type Action =
     }
   | { readonly type: 'tell-silent'; readonly nodeId: string; readonly sinceMs: number; readonly machineAnswers: boolean }
   | { readonly type: 'tell-back'; readonly nodeId: string }
+  /** It was told to be lost, and does its part. */
+  | { readonly type: 'tell-well'; readonly nodeId: string }
   | {
       readonly type: 'tell-restarted'
       readonly nodeId: string

@@ -1,4 +1,4 @@
-import type { FailoverHeldBack, JobQueued, PrimaryChanged } from '../datastore/messages.ts'
+import type { FailoverHeldBack, JobQueued, PrimaryChanged, PrimaryRecovered } from '../datastore/messages.ts'
 import type { Notice } from './notice.ts'
 
 const KIB = 1_024
@@ -36,6 +36,16 @@ export const ofPrimaryChanged = ({ data }: PrimaryChanged): Notice => {
       : `Look whether what was written right before ${lastSeenAt} is there. With “synchronous” on, nothing acknowledged is lost.`,
   }
 }
+
+/** The primary was lost, and is back without another having taken its place. */
+export const ofPrimaryRecovered = ({ data: { lastSeenAt, at } }: PrimaryRecovered): Notice => ({
+  subject: 'has its primary back',
+  happened:
+    `Its primary, lost at ${lastSeenAt}, answers again. No other node has taken its place, and nothing is lost by that. ` +
+    `Writes were not taken for ${seconds(Math.max(0, Date.parse(at) - Date.parse(lastSeenAt)))} at most.`,
+  because: null,
+  advice: 'There is nothing to do.',
+})
 
 /** The primary is lost, and no other takes its place for now. */
 export const ofHold = ({ data: { until, because } }: FailoverHeldBack): Notice => ({

@@ -1,7 +1,7 @@
 import type { Change } from '../datastore/changes/index.ts'
 import type { DatastoreEvent } from '../datastore/messages.ts'
 import type { JobEvent } from '../job/messages.ts'
-import { ofFailedFailover, ofHold, ofPrimaryChanged, ofRepair } from './lost.ts'
+import { ofFailedFailover, ofHold, ofPrimaryChanged, ofPrimaryRecovered, ofRepair } from './lost.ts'
 
 /** Something of a datastore that its people want to be told by mail. */
 export type Notice = {
@@ -97,6 +97,8 @@ export const noticeOf = (event: DatastoreEvent | JobEvent, about: Circumstances)
       return ofPrimaryChanged(event)
     case 'FailoverHeldBack':
       return ofHold(event)
+    case 'PrimaryRecovered':
+      return ofPrimaryRecovered(event)
     case 'DatastoreDeployed':
       return isGoing
         ? undefined

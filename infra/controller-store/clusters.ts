@@ -14,7 +14,7 @@ const Status = z.enum([
   'CmonHostUnknown', 'CmonHostOnline', 'CmonHostOffLine', 'CmonHostFailed', 'CmonHostRecovery', 'CmonHostShutDown',
 ])
 
-type Tables = Pick<ControllerStore, 'registerCluster' | 'forgetCluster' | 'clusters' | 'watched' | 'hosts' | 'seen' | 'intend'>
+type Tables = Pick<ControllerStore, 'registerCluster' | 'forgetCluster' | 'clusters' | 'watched' | 'hosts' | 'seen' | 'intend' | 'toldLost' | 'toldWell'>
 
 /** The part of the store that knows clusters and hosts. */
 export const clusterTables = (asking: Asking): Tables => ({
@@ -77,11 +77,22 @@ export const clusterTables = (asking: Asking): Tables => ({
     asking('keep what is intended for a host', async (db) => {
       await db.updateTable('hosts').set({ shut_down: shutDown ? 1 : 0 }).where('node_id', '=', nodeId).execute()
     }),
+
+  toldLost: (nodeId, at) =>
+    asking('keep that a host was told to be lost', async (db) => {
+      await db.updateTable('hosts').set({ told_lost_at: new Date(at) }).where('node_id', '=', nodeId).execute()
+    }),
+
+  toldWell: (nodeId, lostAt) =>
+    asking('keep that a host was told to be well', async (db) => {
+      const lost = db.updateTable('hosts').set({ told_lost_at: null }).where('node_id', '=', nodeId)
+      await lost.where('told_lost_at', '=', new Date(lostAt)).execute()
+    }),
 })
 
 const UNSEEN = {
   role: 'unknown', status: 'CmonHostUnknown', lag_bytes: null, last_seen: null, shut_down: 0,
-  fenced_epoch: null, lease_ttl_ms: null, joined: 0,
+  fenced_epoch: null, lease_ttl_ms: null, joined: 0, told_lost_at: null,
 } as const
 
 const register = async (db: Kysely<ControllerDb>, cluster: ClusterRef, at: Instant): Promise<void> => {
@@ -155,4 +166,5 @@ const hostFrom = (row: ControllerDb['hosts']): HostRow => ({
   fencedEpoch: row.fenced_epoch,
   leaseTtlMs: row.lease_ttl_ms,
   joined: row.joined === 1,
+  toldLostAt: row.told_lost_at?.toISOString() ?? null,
 })

@@ -28,6 +28,8 @@ export type HostRow = Omit<HostSeen, 'lastSeenAt'> & {
   readonly leaseTtlMs: number | null
   /** Whether it has, or may have, taken part in the datastore: only then can an acknowledged write be on it. */
   readonly joined: boolean
+  /** When it was last told to be lost; null: never, or it was told since that it does its part again. */
+  readonly toldLostAt: Instant | null
 }
 
 /** Who may take writes, as it was last decided. */
@@ -136,6 +138,10 @@ export type ControllerStore = {
   readonly intend: (nodeId: string, what: { readonly shutDown: boolean }) => Promise<void>
   /** Told before a node is made a member that may have an acknowledged write alone. */
   readonly joins: (nodeId: string) => Promise<void>
+  /** Kept before a node is told to be lost, so that whoever finds it well can tell that as well. */
+  readonly toldLost: (nodeId: string, at: Instant) => Promise<void>
+  /** It was told to be well; nothing, where it was told to be lost since. */
+  readonly toldWell: (nodeId: string, lostAt: Instant) => Promise<void>
   /** What the journal has of an order that ended, else undefined. */
   readonly ended: (orderId: string) => Promise<JournalEntry | undefined>
   readonly begin: (order: PlacedOrder, at: Instant) => Promise<void>

@@ -130,4 +130,8 @@ export const migrations: Readonly<Record<string, Migration>> = {
       )
     },
   },
+  // Whoever finds a node well that was told to be lost tells that, whichever controller told the loss.
+  '0005-told-lost': {
+    up: (db) => addColumns(db, 'hosts', { told_lost_at: 'datetime(3) null' }),
+  },
 }

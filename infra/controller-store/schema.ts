@@ -50,6 +50,7 @@ export type ControllerDb = {
     lease_ttl_ms: number | null
     /** 1: it has, or may have, what no other host has. */
     joined: number
+    told_lost_at: Date | null
   }
   /** Who watches which part of the fleet, and until when if he is not heard of. */
   controller_slots: { slot: number; controller_id: string | null; until: Date | null }

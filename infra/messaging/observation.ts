@@ -32,6 +32,8 @@ export const ObservationMessage = z.discriminatedUnion('kind', [
   about.extend({ kind: z.literal('node-silent'), nodeId: id, since: instant, machineAnswers: z.boolean() }),
   /** A node was silent or fenced; its machine answers, and it does not follow the primary. */
   about.extend({ kind: z.literal('node-back'), nodeId: id }),
+  /** A node was told to be lost, and does its part again. */
+  about.extend({ kind: z.literal('node-well'), nodeId: id }),
   /** A server that died was started again where it was. */
   about.extend({
     kind: z.literal('server-restarted'),

@@ -51,6 +51,8 @@ const commandOf = (observation: Observation, observationId: string, now: string)
     }
     case 'node-back':
       return { type: 'ReportNodeBack', data: { ...about, nodeId: observation.nodeId } }
+    case 'node-well':
+      return { type: 'ReportNodeWell', data: { ...about, nodeId: observation.nodeId } }
     case 'server-restarted': {
       const { nodeId, role, downSince, backAt } = observation
       return { type: 'RecordServerRestart', data: { datastoreId, nodeId, role, downSince, backAt, now } }

@@ -116,12 +116,21 @@ export const contract = {
     }),
   },
   'dev.ccx.datastore.failover-held-back.v1': {
-    summary: 'The primary is lost, and no other node takes its place for now: that has happened too often of late.',
+    summary: 'The primary is lost, and no other node takes its place for now: that was tried too often of late.',
     subject: DATASTORE,
     data: ofDatastore.extend({
       primaryNodeId: id.describe('The node that is lost.'),
       lastSeenAt: instant.describe('When it was last seen to take writes.'),
       until: instant.describe('Until then none takes its place by itself.'),
+    }),
+  },
+  'dev.ccx.datastore.primary-recovered.v1': {
+    summary: 'The primary was lost, nobody has taken its place, and it does its part again.',
+    subject: DATASTORE,
+    data: ofDatastore.extend({
+      primaryNodeId: id.describe('The node that was lost.'),
+      lastSeenAt: instant.describe('When it was last seen to take writes.'),
+      backAt: instant.describe('When it was known to take them again.'),
     }),
   },
   'dev.ccx.datastore.sources-trusted.v1': {

@@ -1,5 +1,5 @@
 import type {
-  FailoverHeldBack, NodeLost, NodeRecovered, PrimaryChanged, ServerRestarted,
+  FailoverHeldBack, NodeLost, NodeRecovered, PrimaryChanged, PrimaryRecovered, ServerRestarted,
 } from '../../domain/datastore/messages.ts'
 import type { PublicEvent } from './contract.ts'
 
@@ -28,6 +28,13 @@ export const failoverMapping = {
       data: { datastoreId, primaryNodeId: primaryId, lastSeenAt, until },
     },
   ]) satisfies Told<FailoverHeldBack>,
+  PrimaryRecovered: (({ data: { datastoreId, primaryId, lastSeenAt, at } }) => [
+    {
+      type: 'dev.ccx.datastore.primary-recovered.v1',
+      subject: `datastores/${datastoreId}`,
+      data: { datastoreId, primaryNodeId: primaryId, lastSeenAt, backAt: at },
+    },
+  ]) satisfies Told<PrimaryRecovered>,
   NodeLost: (({ data: { nodeId, datastoreId, since } }) => [
     { type: 'dev.ccx.node.lost.v1', subject: `nodes/${nodeId}`, data: { nodeId, datastoreId, since } },
   ]) satisfies Told<NodeLost>,

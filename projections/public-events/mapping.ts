@@ -24,7 +24,7 @@ const aboutDatastore = (
     Extract<PublicType, `dev.ccx.datastore.${string}`>,
     | `${string}.${'created' | 'deployed' | 'deployment-retried' | 'changed' | 'change-abandoned'}.v1`
     | `${string}.sources-${'trusted' | 'revoked'}.v1`
-    | `${string}.${'primary-changed' | 'failover-held-back'}.v1`
+    | `${string}.${'primary-changed' | 'primary-recovered' | 'failover-held-back'}.v1`
   >,
   { datastoreId }: { readonly datastoreId: string },
 ): readonly PublicEvent[] => [{ type, subject: `datastores/${datastoreId}`, data: { datastoreId } }]

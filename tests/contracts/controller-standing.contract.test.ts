@@ -49,6 +49,20 @@ for (const { name, start } of controllerStores) {
     assert.is(await store.claimPromotion('ancient', 0, b), false)
   })
 
+  test('a host stays told to be lost until it is told to be well after that', async () => {
+    const [a] = await registered('told')
+    const toldLostAt = async () => (await store.hosts('told')).map((host) => host.toldLostAt)
+    assert.equal(await toldLostAt(), [null, null])
+    const [first, second] = ['2026-07-01T12:00:05.123Z', '2026-07-01T12:00:09.456Z']
+    await store.toldLost(a, first)
+    await store.toldLost(a, second)
+    await store.toldWell(a, first)
+    await store.registerCluster(clusterOf('told'), noon)
+    assert.equal(await toldLostAt(), [second, null])
+    await store.toldWell(a, second)
+    assert.equal(await toldLostAt(), [null, null])
+  })
+
   test('nothing is decided about a cluster that is not registered', async () => {
     assert.is(await store.standing('nowhere'), undefined)
     assert.equal(

@@ -188,6 +188,36 @@ test('a replica whose machine is silent is told, with since when', async () => {
   await scene.finish()
 })
 
+test('who was told to be lost and answers again is told to be well, once, also by another controller', async () => {
+  const scene = await begun()
+  scene.the(scene.b).reachable = false
+  await scene.pass(14_000)
+  assert.equal(scene.told(), [`node-silent ${scene.b}`])
+  const first = scene.end('one')
+  await scene.pass(10_000)
+  await first
+  scene.the(scene.b).reachable = true
+  scene.control('two')
+  await scene.pass(20_000)
+  const [lost, well, ...more] = scene.observed
+  assert.equal([well?.kind, more], ['node-well', []])
+  assert.ok(lost !== undefined && well !== undefined && well.at > lost.at)
+  assert.equal((await scene.store.hosts('dst_1')).map(({ toldLostAt }) => toldLostAt), [null, null, null])
+  const ended = scene.end('two')
+  await scene.pass(10_000)
+  await ended
+})
+
+test('a primary that was told to be lost and answers again is told to be well', async () => {
+  const scene = await begun()
+  scene.the(scene.a).reachable = false
+  await scene.pass(4_000)
+  scene.the(scene.a).reachable = true
+  await scene.pass(5_000)
+  assert.equal(scene.told(), [`primary-unreachable ${scene.a}`, `node-well ${scene.a}`])
+  await scene.finish()
+})
+
 test('a single node has no lease, and one that is left from before is taken away', async () => {
   const scene = await begun(['db-a'])
   assert.equal(scene.done, [])

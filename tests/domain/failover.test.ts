@@ -223,6 +223,37 @@ test('a datastore that fails over again and again is held back for half a minute
   givenDatastore(...flapping(3)).when(again(400)).then(...begun('job_9', 400, 'nod_2'))
 })
 
+test('a primary that answers again is told of, and lost anew it is held back anew', () => {
+  const again = (seconds: number) => report('job_9', seconds, { primaryId: 'nod_2', epoch: 4 })
+  const well = (seconds: number): DatastoreCommand => ({
+    type: 'ReportNodeWell', data: { datastoreId, jobId: 'job_8', nodeId: 'nod_2', observedAt: at(seconds), now: at(seconds) },
+  })
+  const back: DatastoreEvent = {
+    type: 'PrimaryRecovered', data: { datastoreId, at: at(320), primaryId: 'nod_2', lastSeenAt: at(308) },
+  }
+  const hold = held(310, 'nod_2', 335, 3)
+  givenDatastore(...flapping(3)).when(well(320)).thenNothing()
+  givenDatastore(...flapping(3), hold).when(well(320)).then(back)
+  givenDatastore(...flapping(3), hold).when(well(308)).thenNothing()
+  givenDatastore(...flapping(3), hold, back).when(well(321)).thenNothing()
+  givenDatastore(...flapping(3), hold, back).when(again(325)).then(held(325, 'nod_2', 335, 3))
+})
+
+test('a primary that is lost again right after a failover came to nothing waits for the next attempt, and says so', () => {
+  const failed = [...over, abandoned('job_2', failOver(10), 20, 'no luck'), ended('job_2', 'fail-over', 20, 'failed', 'no luck')]
+  const back: DatastoreEvent = {
+    type: 'PrimaryRecovered', data: { datastoreId, at: at(21), primaryId: 'nod_1', lastSeenAt: at(8) },
+  }
+  const because = 'no replica could take its place just before'
+  const hold: DatastoreEvent = {
+    type: 'FailoverHeldBack',
+    data: { datastoreId, at: at(23), primaryId: 'nod_1', lastSeenAt: at(21), until: at(25), because },
+  }
+  givenDatastore(...failed, back).when(report('job_3', 23)).then(hold)
+  givenDatastore(...failed, back, hold).when(report('job_3', 24)).thenNothing()
+  givenDatastore(...failed, back, hold).when(report('job_3', 25)).then(...begun('job_3', 25))
+})
+
 test('each failover more doubles the wait, up to ten minutes', () => {
   const waits = [4, 5, 6, 7, 8, 9].map((count) => {
     const failovers = Array.from({ length: count }, (_, n) => at(n * 300))

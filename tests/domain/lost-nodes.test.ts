@@ -145,4 +145,32 @@ test('a server that was started again is told of once', () => {
   givenDatastore(...running, lost(6)).when(restarted).then(told, recovered(9, 3_000))
 })
 
+const well = (seconds: number, nodeId = 'nod_2', jobId = 'job_9'): DatastoreCommand => ({
+  type: 'ReportNodeWell', data: { datastoreId, jobId, nodeId, observedAt: at(seconds), now: at(seconds) },
+})
+
+test('a node that comes back by itself is told of, whatever became of the job at it', () => {
+  const silenced = [...running, lost(10), ...begun(10, rejoining)]
+  givenDatastore(...silenced).when(well(25)).then(recovered(25, 20_000))
+  givenDatastore(...silenced, recovered(25, 20_000)).when(well(30)).thenNothing()
+  givenDatastore(...silenced).when(well(5)).thenNothing()
+  givenDatastore(...silenced, recovered(25, 20_000)).when(finish(30))
+    .then(
+      { type: 'DatastoreChanged', data: { datastoreId, at: at(30), jobId: 'job_2', change: rejoining, nodes: exampleNodes(3) } },
+      ended(30, rejoining, 'finished'),
+    )
+})
+
+test('where the job at it came to nothing, another one sees to the rest', () => {
+  const failed = [...running, lost(10), ...failing(20, 'job_4')]
+  givenDatastore(...failed).when(well(90)).then(recovered(90, 85_000), ...begun(90, rejoining, 3, 'job_9'))
+})
+
+test('an only node that comes back is told of', () =>
+  givenDatastore(...runningWith(1), lost(10, 'nod_1')).when(well(30, 'nod_1')).then(recovered(30, 25_000, 'nod_1')))
+
+test('that a node which was not lost, or is none of them, does its part says nothing', () => {
+  for (const nodeId of ['nod_1', 'nod_2', 'nod_8']) givenDatastore(...running).when(well(30, nodeId)).thenNothing()
+})
+
 test.run()

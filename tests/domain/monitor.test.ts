@@ -7,7 +7,7 @@ import type { Action, Heard, Known, KnownNode, LookResult, Monitor } from '../..
 const test = suite('what is made of looks at a datastore')
 
 const node = (nodeId: string, change: Partial<KnownNode> = {}): KnownNode => ({
-  nodeId, name: `db-${nodeId}`, shutDown: false, fenced: false, lastSeenAtMs: 0, ...change,
+  nodeId, name: `db-${nodeId}`, shutDown: false, fenced: false, lastSeenAtMs: 0, toldLost: false, ...change,
 })
 const three: Known = { owned: true, primaryId: 'a', nodes: [node('a'), node('b'), node('c')] }
 const alone: Known = { owned: true, primaryId: 'a', nodes: [node('a')] }
@@ -207,6 +207,21 @@ test('who is to be silent, and who has never answered, is left alone', () => {
 test('who was silent on purpose has not been silent when he is to answer again', () => {
   const asleep = after(but('b', { shutDown: true }), [...whole, [1_000, 'b', dead], [60_000, 'b', dead]])
   assert.equal(after(three, [[60_500, 'b', dead]], asleep.monitor).actions, [{ type: 'look', nodeId: 'b', afterMs: 0 }])
+})
+
+test('one that was told to be lost, by whomever, is told to be well once it does its part, and not at every look', () => {
+  const told: Action = { type: 'tell-well', nodeId: 'a' }
+  const first = after(but('a', { toldLost: true }), [[0, 'a', primary]])
+  assert.equal(first.actions, [{ type: 'renew-lease', nodeId: 'a' }, told])
+  const second = (known: Known, atMs: number) => after(known, [[atMs, 'a', primary]], first.monitor).actions
+  assert.not(second(but('a', { toldLost: true }), 1_000).includes(told))
+  assert.equal(second(but('a', { toldLost: true }), LIMITS.tellAgainMs['node-well']).at(-1), told)
+  assert.equal(types({ ...first, actions: second(three, 60_000) }), ['renew-lease'])
+  assert.equal(types(after(but('a', { toldLost: true, fenced: true }), [[0, 'a', primary]])), [])
+  const following = after(but('b', { toldLost: true }), [[0, 'a', primary], [10, 'b', replica]])
+  assert.equal(following.actions, [{ type: 'tell-well', nodeId: 'b' }])
+  const apart: LookResult = { ...replica, kind: 'answered', role: 'primary', streaming: [] }
+  assert.equal(after(but('b', { toldLost: true }), [[0, 'a', apart], [10, 'b', replica]]).actions, [])
 })
 
 test('a datastore that is not certainly ours is looked at and left alone', () => {

@@ -86,7 +86,7 @@ test('a datastore can be read as soon as it is created', () => {
     availability: {
       synchronous: false, prefer: 'consistency', repair_after_seconds: 300, lag_max_bytes: 16_777_216, max_failovers_per_hour: 3,
     },
-    health: { synchronous: false, nodes: [], lost: [], failing: null, held: null },
+    health: { synchronous: false, nodes: [], lost: [], failing: null, away: null },
     created_at: noon,
     updated_at: noon,
   })

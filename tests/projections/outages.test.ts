@@ -48,6 +48,9 @@ const held = (seconds: number): DatastoreEvent => ({
   type: 'FailoverHeldBack',
   data: { ...about(seconds), primaryId: 'nod_1', lastSeenAt: at(seconds - 2), until: at(900), because: 'too often' },
 })
+const primaryBack = (seconds: number): DatastoreEvent => ({
+  type: 'PrimaryRecovered', data: { ...about(seconds), primaryId: 'nod_1', lastSeenAt: at(10) },
+})
 const lost = (nodeId: string, seconds: number): DatastoreEvent => ({
   type: 'NodeLost', data: { ...about(seconds), nodeId, since: at(seconds - 5), because: 'it is silent' },
 })
@@ -99,22 +102,35 @@ test('a failover that took the place of another one tells of the whole outage', 
   assert.equal(brief(...later).at(-1), ['failover', 'over', 4_000])
 })
 
-test('of a failover that came to nothing it is not known since when writes are back', () => {
+test('after a failover that came to nothing writes are out until the primary is back', () => {
   const events = [...made(2), failing('job_2', 'nod_1', 12), ended('job_2', 20)]
-  assert.equal(brief(...events), [['failover', 'came-to-nothing', null]])
-  assert.is(condition(...events), 'well')
+  assert.equal([brief(...events), condition(...events)], [[['failover', 'came-to-nothing', null]], 'failing'])
+  const back = [...events, primaryBack(30)]
+  assert.equal([brief(...back), condition(...back)], [[['failover', 'came-to-nothing', 20_000]], 'well'])
+})
+
+test('of several attempts in one outage the last one tells how long it was', () => {
+  const events = [...made(3), failing('job_2', 'nod_1', 12), ended('job_2', 20), held(21), failing('job_3', 'nod_1', 42)]
+  const outcomes = [['failover', 'came-to-nothing', null], ['failover-held-back', 'over', null]]
+  assert.equal(brief(...events), [...outcomes, ['failover', 'going-on', null]])
+  const over = [...events, changed('job_3', ['nod_1', 'nod_2'], 46), ended('job_3', 46, 'finished')]
+  assert.equal(brief(...over), [...outcomes, ['failover', 'over', 35_000]])
+  assert.equal(brief(...events, ended('job_3', 46), primaryBack(50)), [...outcomes, ['failover', 'came-to-nothing', 40_000]])
+  const next = [...over, failing('job_4', 'nod_2', 102), changed('job_4', ['nod_2', 'nod_3'], 105)]
+  assert.equal(brief(...next).at(-1), ['failover', 'over', 4_000])
 })
 
 test('a failover that is held back is over with the next one, or when the primary is back', () => {
   const events = [...made(2), held(12)]
-  assert.equal([brief(...events), condition(...events)], [[['failover-held-back', 'going-on', null]], 'degraded'])
+  assert.equal([brief(...events), condition(...events)], [[['failover-held-back', 'going-on', null]], 'failing'])
   const back = [...events, restarted('nod_1', 'primary', 18)]
   assert.equal(brief(...back), [['failover-held-back', 'over', 7_000], ['server-restart', 'over', 2_000]])
   assert.is(condition(...back), 'well')
-  // Whether it was back in between nobody knows.
+  const answered = [...events, primaryBack(16)]
+  assert.equal([brief(...answered), condition(...answered)], [[['failover-held-back', 'over', 6_000]], 'well'])
   const next = [...events, failing('job_2', 'nod_1', 1_000)]
   assert.equal(told(...next).map(({ outcome, writes_out_since }) => [outcome, writes_out_since]), [
-    ['over', at(10)], ['going-on', at(998)],
+    ['over', at(10)], ['going-on', at(10)],
   ])
 })
 

@@ -117,7 +117,7 @@ const chooseAvailability = (own: World, { datastoreId, state: { spec: { maintena
   const { roll, clock } = own
   if (roll() < 0.6) return send(own, datastoreId, { kind: 'set-synchronous', synchronous: roll() < 0.6 })
   const prefer = roll() < 0.5 ? 'consistency' : 'availability'
-  const highAvailability = { prefer, repairAfterSeconds: 300, lagMaxBytes: 1_000_000 } as const
+  const highAvailability = { prefer, repairAfterSeconds: 300, lagMaxBytes: 1_000_000, failoversPerHourMax: 3 } as const
   sendStore(own, { type: 'ChangeSettings', data: { datastoreId, settings: { maintenance, highAvailability }, now: clock.now } })
 }
 

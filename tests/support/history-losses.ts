@@ -14,11 +14,15 @@ export const loseSomething = (own: World, datastoreId: string, state: Live): voi
   const { now } = clock
   const about = { datastoreId, jobId: `job_${seed}_${count}`, observedAt: later(now, -Math.floor(roll() * 1_000)), now }
   const since = later(now, -Math.floor(roll() * 10 * MINUTE_MS))
+  const primary = state.nodes.find((one) => one.role === 'primary')
+  if (primary !== undefined && state.primacy.lostSince !== null && state.failover === null && roll() < 0.5) {
+    return sendStore(own, { type: 'ReportNodeWell', data: { ...about, nodeId: primary.nodeId } })
+  }
   const chance = roll()
   if (chance < 0.6) {
     const { failover } = state
     const isPrimary = failover === null && chance < 0.4
-    const primaryId = isPrimary ? (state.nodes.find((one) => one.role === 'primary')?.nodeId ?? nodeId) : nodeId
+    const primaryId = isPrimary ? (primary?.nodeId ?? nodeId) : nodeId
     const seen = { epoch: failover?.epoch ?? state.epoch, lastSeenAt: since, because: 'it does not answer' }
     const positionBytes = roll() < 0.3 ? null : 1_000 + count
     return sendStore(own, { type: 'ReportPrimaryUnreachable', data: { ...about, primaryId, ...seen, positionBytes } })
@@ -28,6 +32,9 @@ export const loseSomething = (own: World, datastoreId: string, state: Live): voi
     const machineAnswers = roll() < 0.5
     return sendStore(own, { type: 'ReportNodeSilent', data: { ...about, nodeId, since, machineAnswers, fresh } })
   }
-  if (chance < 0.93) return sendStore(own, { type: 'ReportNodeBack', data: { ...about, nodeId } })
+  if (chance < 0.9) return sendStore(own, { type: 'ReportNodeBack', data: { ...about, nodeId } })
+  if (chance < 0.95) {
+    return sendStore(own, { type: 'ReportNodeWell', data: { ...about, nodeId: pick(Object.keys(state.lost)) ?? nodeId } })
+  }
   sendStore(own, { type: 'RecordServerRestart', data: { datastoreId, nodeId, role, downSince: since, backAt: now, now } })
 }

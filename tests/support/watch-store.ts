@@ -42,6 +42,11 @@ export const watchStore = ({ monotonicMs, now }: Clock) => {
       here(() => new Set([...clusters.values()].flatMap(({ hosts }) =>
         hosts.flatMap(({ nodeId, fencedEpoch }) => (fencedEpoch === null ? [] : [nodeId]))))),
     leased: (nodeId, leaseTtlMs) => here(() => change(nodeId, { leaseTtlMs })),
+    toldLost: (nodeId, toldLostAt) => here(() => change(nodeId, { toldLostAt })),
+    toldWell: (nodeId, lostAt) => here(() => {
+      const hosts = [...clusters.values()].flatMap((kept) => kept.hosts)
+      if (hosts.some((host) => host.nodeId === nodeId && host.toldLostAt === lostAt)) change(nodeId, { toldLostAt: null })
+    }),
     seen: (nodeId, what) => here(() => { written.push(nodeId); change(nodeId, what) }),
     alarms: (id) => here(() => alarms.filter(({ datastoreId }) => datastoreId === id)),
     raise: (alarm, at) => here(() => void alarms.push({ ...alarm, counter: 1, raisedAt: at, clearedAt: null })),
@@ -83,7 +88,7 @@ export const watchStore = ({ monotonicMs, now }: Clock) => {
         cluster, epoch: 1, primaryId,
         hosts: cluster.nodes.map(({ nodeId }) => ({
           nodeId, datastoreId: cluster.datastoreId, role: 'unknown', status: 'CmonHostUnknown', lagBytes: null, lastSeenAt: null,
-          shutDown: false, fencedEpoch: null, leaseTtlMs: null, joined: true, ...change,
+          shutDown: false, fencedEpoch: null, leaseTtlMs: null, joined: true, toldLostAt: null, ...change,
         })),
       }),
     forget: (datastoreId: string): void => void clusters.delete(datastoreId),

@@ -11,7 +11,7 @@ import type { Leases } from './leases.ts'
 export type WatchStore = Pick<
   ControllerStore,
   | 'watched' | 'renewSlots' | 'giveUpSlots' | 'standing' | 'hosts' | 'adoptPrimary' | 'fencedNodes' | 'leased'
-  | 'exclusively' | 'seen' | 'alarms' | 'raise' | 'clear'
+  | 'exclusively' | 'toldLost' | 'toldWell' | 'seen' | 'alarms' | 'raise' | 'clear'
 >
 
 /** What is counted of the watch. */

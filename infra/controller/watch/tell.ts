@@ -37,6 +37,7 @@ export const tell = async (parts: WatchParts, { watched: { cluster }, isOurs }: 
       if (standing.primaryId !== nodeId) return
       const name = cluster.nodes.find((node) => node.nodeId === nodeId)?.name ?? nodeId
       const lastSeenAt = instant(found.lastSeenAtMs)
+      await store.toldLost(nodeId, at)
       await parts.observe({
         ...about, kind: 'primary-unreachable', primaryId: nodeId, epoch: standing.epoch, lastSeenAt,
         because: words(found.because, name), positionBytes: found.positionBytes,
@@ -44,11 +45,20 @@ export const tell = async (parts: WatchParts, { watched: { cluster }, isOurs }: 
       return metrics?.lossReported()
     }
     case 'tell-silent':
+      await store.toldLost(nodeId, at)
       return parts.observe({
         ...about, kind: 'node-silent', nodeId, since: instant(found.sinceMs), machineAnswers: found.machineAnswers,
       })
     case 'tell-back':
       return parts.observe({ ...about, kind: 'node-back', nodeId })
+    case 'tell-well': {
+      const { toldLostAt, fencedEpoch } = host
+      if (toldLostAt === null || fencedEpoch !== null) return
+      // The clocks of controllers differ; that it was lost comes first in any case.
+      const seenAt = at > toldLostAt ? at : later(toldLostAt, 1)
+      await parts.observe({ ...about, at: seenAt, kind: 'node-well', nodeId })
+      return store.toldWell(nodeId, toldLostAt)
+    }
   }
 }
 
