@@ -7,8 +7,8 @@ const node = z.object({ host_uuid: z.string(), hostname: z.string().nullable() }
 export const outageReply = z.object({
   kind: z.enum(['failover', 'failover-held-back', 'server-restart', 'node-lost']).meta({
     description:
-      '`failover`: another node took, or was to take, the place of the primary. `failover-held-back`: none did for a while, since ' +
-      'that had been tried too often of late. `server-restart`: a server died and was started again where it was. ' +
+      '`failover`: another node took, or was to take, the place of the primary. `failover-held-back`: none did for a while, ' +
+      'since that had been tried too often of late. `server-restart`: a server died and was started again where it was. ' +
       '`node-lost`: a node was away.',
   }),
   outcome: z.enum(['going-on', 'over', 'replaced', 'superseded', 'came-to-nothing']).meta({
@@ -25,7 +25,8 @@ export const outageReply = z.object({
   writes_back_at: instant,
   writes_out_ms: z.int().nullable().meta({
     description:
-      'For how long no write was taken, at most: from when it was last seen well. 0: never. Null: not known yet; or the next entry tells of it, which ended the same outage.',
+      'For how long no write was taken, at most: from when it was last seen well. 0: never. Null: not known yet; or a later ' +
+      'entry of the same outage tells of it.',
   }),
   reason: z.string().nullable(),
   fenced_by: z.enum(['server-stopped', 'powered-off', 'lease-ran-out', 'nothing']).nullable().meta({

@@ -83,7 +83,7 @@ export const reportNodeWell = (seen: ReportNodeWell['data'], state: Live): reado
   const told = isBack ? recovered(state, nodeId, observedAt, about) : []
   if (!isPrimary(state, nodeId)) {
     const isUnfinished = [...state.past.values()].some(
-      ({ change: one, end, endedAt }) => aboutNode(one) === nodeId && end !== 'finished' && since !== undefined && endedAt > since,
+      (job) => aboutNode(job.change) === nodeId && job.end !== 'finished' && since !== undefined && job.endedAt > since,
     )
     if (!isBack || !isUnfinished || !isTended(state, seen)) return told
     return [...told, ...mended({ kind: 'rejoin-node', nodeId }, seen, afterAll(state, told))]

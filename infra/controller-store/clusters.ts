@@ -14,7 +14,10 @@ const Status = z.enum([
   'CmonHostUnknown', 'CmonHostOnline', 'CmonHostOffLine', 'CmonHostFailed', 'CmonHostRecovery', 'CmonHostShutDown',
 ])
 
-type Tables = Pick<ControllerStore, 'registerCluster' | 'forgetCluster' | 'clusters' | 'watched' | 'hosts' | 'seen' | 'intend' | 'toldLost' | 'toldWell'>
+type Tables = Pick<
+  ControllerStore,
+  'registerCluster' | 'forgetCluster' | 'clusters' | 'watched' | 'hosts' | 'seen' | 'intend' | 'toldLost' | 'toldWell'
+>
 
 /** The part of the store that knows clusters and hosts. */
 export const clusterTables = (asking: Asking): Tables => ({
