@@ -42,7 +42,8 @@ const writer = libpqWriter({
   host: host ?? '',
   env: {
     PGPORT: '5432', PGUSER: account.database_username, PGDATABASE: account.database_database,
-    PGPASSWORD: account.database_password ?? '', PGSSLMODE: 'verify-full', PGSSLROOTCERT: authority, LC_ALL: 'C.UTF-8', HOME: folder,
+    PGPASSWORD: account.database_password ?? '', PGSSLMODE: 'verify-full', PGSSLROOTCERT: authority,
+    LC_ALL: 'C.UTF-8', HOME: folder,
   },
 })
 const goesOn = async (): Promise<void> => {
@@ -87,9 +88,9 @@ for (let round = 0; round < 5; round++) {
   plannedMs.push(await outageMs(async () => {
     const path = `/api/prov/api/v2/cluster/${uuid}/nodes/${replica?.host_uuid}/promote`
     const jobId = Taken.parse((await api(path, { method: 'POST', headers: { 'Idempotency-Key': randomUUID() } })).body).job_id
-    await until(async () => (await jobsOf(api, uuid)).jobs.find(({ job_id: id }) => id === jobId)?.status !== 'JOB_STATUS_RUNNING', {
-      withinMs: 60_000, what: 'the end of the promotion',
-    })
+    const statusOf = async () => (await jobsOf(api, uuid)).jobs.find(({ job_id: id }) => id === jobId)?.status
+    const isOver = async () => (await statusOf()) !== 'JOB_STATUS_RUNNING'
+    await until(isOver, { withinMs: 60_000, what: 'the end of the promotion' })
   }))
   await wholeAgain(instance, uuid, { writer: counted, size: SIZE })
 }

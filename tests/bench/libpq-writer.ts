@@ -2,9 +2,11 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { addressesOf } from '../support/dns-client.ts'
+import { until } from '../support/until.ts'
 
 const EVERY_MS = 10
 const ANSWER_MS_MAX = 1_000
+const BENCH_MS_MAX = 3_600_000
 
 export type LibpqWriter = {
   /** The longest time between two acknowledged inserts since it was last asked, in ms. */
@@ -44,28 +46,32 @@ export const libpqWriter = ({ psql, dnsPort, host, env }: {
       env: { ...env, PGHOST: host, PGHOSTADDR: address, PGCONNECT_TIMEOUT: '2' },
       stdio: ['pipe', 'pipe', 'ignore'],
     })
-    const ended = once(child, 'close')
+    let [over, askedAtMs] = [false, performance.now()]
+    const ended = once(child, 'close').finally(() => {
+      over = true
+    })
     child.stdin.on('error', () => undefined)
-    const patience = setTimeout(() => child.kill('SIGKILL'), ANSWER_MS_MAX)
     const ask = (): void => {
+      askedAtMs = performance.now()
       if (stopped) child.stdin.end()
-      else child.stdin.write('insert into written_by_libpq default values;\n\\echo ok\n')
+      else child.stdin.write(`insert into written_by_libpq default values;\n\\echo ok\nselect pg_sleep(${EVERY_MS / 1_000});\n`)
     }
-    createInterface(child.stdout).on('line', () => {
+    createInterface(child.stdout).on('line', (line) => {
+      if (line !== 'ok') return
       acknowledge()
-      patience.refresh()
-      setTimeout(ask, EVERY_MS)
+      ask()
     })
     ask()
+    // A server that says nothing more is left, as an application with a time-out leaves it.
+    await until(() => over || performance.now() - askedAtMs > ANSWER_MS_MAX, { withinMs: BENCH_MS_MAX, what: 'an end' })
+    child.kill('SIGKILL')
     await ended
-    clearTimeout(patience)
   }
-  const writing = (async () => {
-    while (!stopped) {
-      await connection().catch(() => undefined)
-      await new Promise((resolve) => setTimeout(resolve, EVERY_MS))
-    }
-  })()
+  const written = async (): Promise<boolean> => {
+    await connection().catch(() => undefined)
+    return stopped
+  }
+  const writing = until(written, { withinMs: BENCH_MS_MAX, everyMs: EVERY_MS, what: 'the end of the bench' })
   return {
     longestGapMs: () => {
       const found = Math.max(longestMs, performance.now() - lastMs)

@@ -58,10 +58,12 @@ export const wholeAgain = async (
     last = `${busy?.type}: ${busy?.text}`
     if (busy !== undefined) return undefined
     const { primary_url: primary, replica_url: replica } = await datastoreOf(api, uuid)
-    const addresses = (role: string) => nodes.flatMap((one) => (one.role === role ? (one.private_ip ?? []) : [])).toSorted().join()
+    const isAt = (wanted: string) =>
+      nodes.flatMap(({ role, private_ip: ip }) => (role === wanted ? (ip ?? []) : [])).toSorted().join()
     const named = async (name: string | null) => (await addressesOf({ port: dnsPort }, name ?? '')).toSorted().join()
-    last = `names lead to ${await named(primary)} and ${await named(replica)}, not ${addresses('primary')} and ${addresses('replica')}`
-    if ((await named(primary)) !== addresses('primary') || (await named(replica)) !== addresses('replica')) return undefined
+    const [toPrimary, toReplicas] = [await named(primary), await named(replica)]
+    last = `names lead to ${toPrimary} and ${toReplicas}, not ${isAt('primary')} and ${isAt('replica')}`
+    if (toPrimary !== isAt('primary') || toReplicas !== isAt('replica')) return undefined
     const all = [...writer.acknowledged()]
     for (const { fqdn } of nodes) {
       const held = await writer.heldBy(fqdn)
