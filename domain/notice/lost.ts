@@ -1,4 +1,6 @@
-import type { FailoverHeldBack, JobQueued, PrimaryChanged, PrimaryRecovered } from '../datastore/messages.ts'
+import type {
+  FailoverHeldBack, JobQueued, NodeLost, NodeRecovered, PrimaryChanged, PrimaryRecovered, ServerRestarted,
+} from '../datastore/messages.ts'
 import type { Notice } from './notice.ts'
 
 const KIB = 1_024
@@ -55,17 +57,48 @@ export const ofHold = ({ data: { until, because } }: FailoverHeldBack): Notice =
   advice: 'Look at its outages for what its nodes have in common, such as too little memory or too slow a volume.',
 })
 
-/** A node that was lost for too long is made anew; undefined for a job of another kind. */
-export const ofRepair = ({ data: { change, at, datastoreId } }: JobQueued): Notice | undefined => {
-  if (change?.kind !== 'repair-node') return undefined
-  const isReplaced = change.replacement !== null
+/** A node that is no primary among others is lost. */
+export const ofNodeLost = ({ data: { datastoreId, nodeId, since, because, at } }: NodeLost): Notice => ({
+  subject: 'has lost a node',
+  happened:
+    `One of its nodes does not do its part since ${since}, and is being brought back. Where it is the only node, nothing is read ` +
+    'or written until then; where “synchronous” is on and it was the last replica, nothing is written.',
+  because: `${because}.`,
+  advice: 'There is nothing to do. Its outages say when the node is back.',
+  mark: `node lost ${datastoreId} ${nodeId} ${hourOf(at)}`,
+})
+
+/** A node that was lost does its part again. */
+export const ofNodeRecovered = ({ data: { datastoreId, nodeId, downMs, at } }: NodeRecovered): Notice => ({
+  subject: 'has a lost node back',
+  happened: `A node that was lost does its part again, after ${seconds(downMs)}.`,
+  because: null,
+  advice: 'There is nothing to do.',
+  mark: `node recovered ${datastoreId} ${nodeId} ${hourOf(at)}`,
+})
+
+/** A server died and was started again where it was. */
+export const ofServerRestarted = ({ data: { datastoreId, nodeId, role, downSince, backAt, at } }: ServerRestarted): Notice => {
+  const out = seconds(Math.max(0, Date.parse(backAt) - Date.parse(downSince)))
   return {
-    subject: isReplaced ? 'has lost a node, which is being replaced' : 'has lost its node, which is being started again',
-    happened: isReplaced
-      ? 'One of its nodes was lost for longer than its settings allow. Another comes, with the same data.'
-      : 'Its only node was lost for longer than is usual. Nothing is read or written until it is back.',
+    subject: `had its ${role} started again`,
+    happened:
+      `The server of its ${role} died, and was started again where it was. It did not answer for ${out} at most, ` +
+      `from ${downSince} on. Nothing that was acknowledged is lost.`,
     because: null,
-    advice: isReplaced ? 'There is nothing to do.' : 'To be spared this, give it replicas: another node then takes over.',
+    advice: 'There is nothing to do. Should it happen again, look at its outages, and whether its nodes have memory enough.',
+    mark: `server restarted ${datastoreId} ${nodeId} ${hourOf(at)}`,
+  }
+}
+
+/** A node that was lost for too long gets a successor; undefined for any other job. */
+export const ofRepair = ({ data: { change, at, datastoreId } }: JobQueued): Notice | undefined => {
+  if (change?.kind !== 'repair-node' || change.replacement === null) return undefined
+  return {
+    subject: 'has lost a node, which is being replaced',
+    happened: 'One of its nodes was lost for longer than its settings allow. Another comes, with the same data.',
+    because: null,
+    advice: 'There is nothing to do.',
     // One that fails is tried again and again.
     mark: `repair ${datastoreId} ${change.nodeId} ${dayOf(at)}`,
   }

@@ -1,7 +1,9 @@
 import type { Change } from '../datastore/changes/index.ts'
 import type { DatastoreEvent } from '../datastore/messages.ts'
 import type { JobEvent } from '../job/messages.ts'
-import { ofFailedFailover, ofHold, ofPrimaryChanged, ofPrimaryRecovered, ofRepair } from './lost.ts'
+import {
+  ofFailedFailover, ofHold, ofNodeLost, ofNodeRecovered, ofPrimaryChanged, ofPrimaryRecovered, ofRepair, ofServerRestarted,
+} from './lost.ts'
 
 /** Something of a datastore that its people want to be told by mail. */
 export type Notice = {
@@ -99,6 +101,12 @@ export const noticeOf = (event: DatastoreEvent | JobEvent, about: Circumstances)
       return ofHold(event)
     case 'PrimaryRecovered':
       return ofPrimaryRecovered(event)
+    case 'NodeLost':
+      return ofNodeLost(event)
+    case 'NodeRecovered':
+      return ofNodeRecovered(event)
+    case 'ServerRestarted':
+      return ofServerRestarted(event)
     case 'DatastoreDeployed':
       return isGoing
         ? undefined

@@ -5,7 +5,9 @@ import * as assert from 'uvu/assert'
 import { sendToDatastore } from '../../command-handlers/datastore-tools.ts'
 import type { DatastoreCommand } from '../../domain/datastore/messages.ts'
 import type { DatastoreSpec } from '../../domain/datastore/spec.ts'
+import type { FailoverLearnt } from '../../domain/job/saga.ts'
 import type { Mail } from '../../domain/kernel/mail.ts'
+import { later } from '../../domain/kernel/time.ts'
 import { memoryEventStore } from '../../infra/event-store/memory.ts'
 import { NOTICES, type NoticesDb, noticesMigrations } from '../../infra/notices/migrations.ts'
 import { teller } from '../../infra/notices/teller.ts'
@@ -176,6 +178,68 @@ test('tell once of an upgrade that begins, of each of its jobs that failed, and 
     'shop is up', 'shop is being upgraded', 'shop “upgrade node” failed', 'shop is done with its upgrade',
   ])
   assert.match(of(datastoreId)[1]?.text ?? '', /Why: Its maintenance window is open/)
+  await stop()
+})
+
+test('tell of losses: another primary, none for now, the primary back, a node lost, back and replaced, a server restarted', async () => {
+  const stop = started()
+  const ids = await created(['f@example.com'])
+  await ended(ids, 'finished')
+  const { datastoreId } = ids
+  const at = (seconds: number) => later(noon, seconds * 1_000)
+  const about = (nodeId: string, seconds: number) => {
+    const now = at(seconds)
+    return { datastoreId, jobId: randomUUID(), nodeId, observedAt: now, now }
+  }
+  const unreachable = async (primaryId: string, epoch: number, seconds: number) => {
+    const seen = { primaryId, epoch, lastSeenAt: at(seconds - 2), because: 'it is silent', positionBytes: 5_000 }
+    const { nodeId: _, ...rest } = about(primaryId, seconds)
+    await send({ type: 'ReportPrimaryUnreachable', data: { ...rest, ...seen } })
+    return { datastoreId, jobId: rest.jobId }
+  }
+  const over = (job: typeof ids, seconds: number, failover?: FailoverLearnt) => {
+    const end = failover === undefined ? 'failed' : 'finished'
+    const how = { end, because: 'no fence', nodes: exampleNodes(2), ...(failover === undefined ? {} : { failover }) } as const
+    return send({ type: 'RecordJobEnded', data: { ...job, ...how, now: at(seconds) } })
+  }
+  const well = (nodeId: string, seconds: number) => send({ type: 'ReportNodeWell', data: about(nodeId, seconds) })
+  const silent = async (nodeId: string, seconds: number, since: number) => {
+    const fresh = { nodeId: randomUUID(), name: 'db-new' }
+    const data = { ...about(nodeId, seconds), since: at(since), machineAnswers: false, fresh }
+    await send({ type: 'ReportNodeSilent', data })
+    return { datastoreId, jobId: data.jobId }
+  }
+  const learnt = { fencedBy: 'powered-off', elected: 'nod_2', positions: { nod_2: 4_000 }, writesBackAt: at(13) } as const
+  await over(await unreachable('nod_1', 1, 10), 14, learnt)
+  await well('nod_1', 40)
+  const highAvailability = { prefer: 'consistency', repairAfterSeconds: 30, lagMaxBytes: 1, failoversPerHourMax: 1 } as const
+  await send({ type: 'ChangeSettings', data: { datastoreId, settings: { highAvailability }, now: at(41) } })
+  await unreachable('nod_2', 2, 42)
+  await well('nod_2', 43)
+  await over(await unreachable('nod_2', 2, 60), 65)
+  await well('nod_2', 70)
+  await over(await silent('nod_1', 110, 100), 115)
+  await silent('nod_1', 140, 100)
+  const role = 'primary'
+  await send({
+    type: 'RecordServerRestart', data: { datastoreId, nodeId: 'nod_2', role, downSince: at(150), backAt: at(152), now: at(152) },
+  })
+  await until(() => of(datastoreId).length === 10, { withinMs })
+  assert.equal(subjects(datastoreId).map((subject) => subject.replace('f@example.com: shop ', '')), [
+    'is up', 'has another primary', 'has a lost node back', 'takes no writes, and is left alone for now', 'has its primary back',
+    'has lost its primary, and no replica could take its place', 'has its primary back', 'has lost a node',
+    'has lost a node, which is being replaced', 'had its primary started again',
+  ])
+  const [, primary = '', node = '', hold = '', , vain = '', back = '', lost = '', , restart = ''] =
+    of(datastoreId).map(({ text }) => text)
+  assert.match(primary, `Writes were not taken for 5.0 s at most, from ${at(8)} on. Of what was written last, at most 1000 bytes`)
+  assert.match(primary, 'Why: it is silent')
+  assert.match(node, 'does its part again, after 32.0 s.')
+  assert.match(hold, `no replica takes its place by itself before ${at(44)}.`)
+  assert.match(vain, 'Why: no fence')
+  assert.match(back, `lost at ${at(58)}, answers again. No other node has taken its place`)
+  assert.match(lost, `does not do its part since ${at(100)}`)
+  assert.match(restart, `It did not answer for 2.0 s at most, from ${at(150)} on.`)
   await stop()
 })
 

@@ -99,7 +99,8 @@ const pathsOf = ({ events }: Append): readonly string[] => {
   if (datastoreId === undefined) return [LIST]
   const deployment = `/api/deployment/v2/data-stores/${datastoreId}`
   const job = jobId === undefined ? [] : [`${deployment}/jobs/${jobId}`]
-  return [LIST, `${LIST}/${datastoreId}`, `${deployment}/nodes`, `${deployment}/jobs`, ...job]
+  const outages = `/api/v1/datastores/${datastoreId}/outages`
+  return [LIST, `${LIST}/${datastoreId}`, `${deployment}/nodes`, `${deployment}/jobs`, outages, ...job]
 }
 
 const moments: Moment[] = []
