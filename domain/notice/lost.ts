@@ -61,8 +61,8 @@ export const ofHold = ({ data: { until, because } }: FailoverHeldBack): Notice =
 export const ofNodeLost = ({ data: { datastoreId, nodeId, since, because, at } }: NodeLost): Notice => ({
   subject: 'has lost a node',
   happened:
-    `One of its nodes does not do its part since ${since}, and is being brought back. Where it is the only node, nothing is read ` +
-    'or written until then; where “synchronous” is on and it was the last replica, nothing is written.',
+    `One of its nodes does not do its part since ${since}, and is being brought back. Where it is the only node, nothing is ` +
+    'read or written until then; where “synchronous” is on and it was the last replica, nothing is written.',
   because: `${because}.`,
   advice: 'There is nothing to do. Its outages say when the node is back.',
   mark: `node lost ${datastoreId} ${nodeId} ${hourOf(at)}`,

@@ -181,7 +181,7 @@ test('tell once of an upgrade that begins, of each of its jobs that failed, and 
   await stop()
 })
 
-test('tell of losses: another primary, none for now, the primary back, a node lost, back and replaced, a server restarted', async () => {
+test('tell of another primary or none, of nodes lost, back and replaced, and of a server started again', async () => {
   const stop = started()
   const ids = await created(['f@example.com'])
   await ended(ids, 'finished')
