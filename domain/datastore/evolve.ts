@@ -65,7 +65,10 @@ export const evolve = (state: Datastore, event: DatastoreEvent): Datastore => {
       return { ...state, lost: without(state.lost, event.data.nodeId) }
     case 'ServerRestarted':
       return serverRestarted(state, event)
-    case 'JobCancellationAsked':
+    case 'JobCancellationAsked': {
+      const { jobId } = event.data
+      return { ...state, queue: state.queue.map((job) => (job.jobId === jobId ? { ...job, stopping: true } : job)) }
+    }
     case 'ChangeAbandoned':
       return state
   }

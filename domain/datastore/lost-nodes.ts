@@ -6,6 +6,7 @@ import type { Change } from './changes/index.ts'
 import { isPrimary } from './changes/rule.ts'
 import { highAvailabilityOf } from './high-availability.ts'
 import type { DatastoreEvent, RecordServerRestart, ReportNodeBack, ReportNodeSilent, ReportNodeWell } from './messages.ts'
+import { drop } from './outcome.ts'
 import { type Live, workOf } from './state.ts'
 
 /** Between two attempts to make the same node whole in the same way. */
@@ -59,7 +60,19 @@ export const reportNodeSilent = (seen: ReportNodeSilent['data'], state: Live): r
       ? []
       : [{ type: 'NodeLost', data: { datastoreId, at: now, nodeId, since, because } }]
   const remedy = remedyFor(seen, state)
-  return remedy === undefined ? told : [...told, ...mended(remedy, seen, afterAll(state, told))]
+  if (remedy === undefined) return told
+  const given = remedy.kind === 'repair-node' && !machineAnswers ? givingUp(seen, state) : []
+  return [...told, ...given, ...mended(remedy, seen, afterAll(state, [...told, ...given]))]
+}
+
+/** A machine that has been silent for too long is not waited for any more; what copies data onto one that answers is. */
+const givingUp = ({ datastoreId, nodeId, now }: ReportNodeSilent['data'], state: Live): readonly DatastoreEvent[] => {
+  const job = state.queue.find(({ change: one }) => one?.kind === 'rejoin-node' && one.nodeId === nodeId)
+  if (job === undefined || job.stopping === true) return []
+  const because = 'the machine is silent for too long, and is to be replaced'
+  const about = { datastoreId, at: now }
+  if (state.atWork !== job.jobId) return drop(job, because, about)
+  return [{ type: 'JobCancellationAsked', data: { ...about, jobId: job.jobId, because } }]
 }
 
 /** What follows when the machine of a lost node answers again. */

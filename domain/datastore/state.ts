@@ -12,6 +12,8 @@ export type QueuedJob = {
   readonly change?: Change
   /** Of one that is at work. */
   readonly epoch?: number
+  /** It was asked to stop. */
+  readonly stopping?: true
 }
 
 /** A failover at work, beside whatever else is. */

@@ -63,7 +63,7 @@ test('a silent replica is told of, and brought back at once', () =>
 
 test('it is told of once, and one job at it is enough', () => {
   givenDatastore(...running, lost(10), ...begun(10, rejoining)).when(silent(11, { jobId: 'job_3' })).thenNothing()
-  givenDatastore(...running, lost(10), ...begun(10, rejoining)).when(silent(400, { jobId: 'job_3' })).thenNothing()
+  givenDatastore(...running, lost(10), ...begun(10, rejoining)).when(silent(299, { jobId: 'job_3' })).thenNothing()
 })
 
 test('what came to nothing is tried again after a pause that doubles', () => {
@@ -143,6 +143,17 @@ test('a server that was started again is told of once', () => {
   givenDatastore(...running).when(restarted).then(told)
   givenDatastore(...running, told).when(restarted).thenNothing()
   givenDatastore(...running, lost(6)).when(restarted).then(told, recovered(9, 3_000))
+})
+
+test('a machine that stays silent is replaced although a job still tries to bring it back', () => {
+  const because = 'the machine is silent for too long, and is to be replaced'
+  const silenced = [...running, lost(10), ...begun(10, rejoining)]
+  const stopping: DatastoreEvent = { type: 'JobCancellationAsked', data: { datastoreId, at: at(305), jobId: 'job_2', because } }
+  givenDatastore(...silenced).when(silent(305, { jobId: 'job_3' })).then(stopping)
+  givenDatastore(...silenced, stopping).when(silent(320, { jobId: 'job_3' })).thenNothing()
+  givenDatastore(...silenced).when(silent(305, { jobId: 'job_3', machineAnswers: true })).thenNothing()
+  const cancelled = [...silenced, stopping, ended(330, rejoining, 'cancelled')]
+  givenDatastore(...cancelled).when(silent(335, { jobId: 'job_5' })).then(...begun(335, repairing, 3, 'job_5'))
 })
 
 const well = (seconds: number, nodeId = 'nod_2', jobId = 'job_9'): DatastoreCommand => ({
