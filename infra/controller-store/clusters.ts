@@ -27,7 +27,8 @@ export const clusterTables = (asking: Asking): Tables => ({
   forgetCluster: (datastoreId) =>
     asking('forget a cluster', (db) =>
       db.transaction().execute(async (transaction) => {
-        for (const table of ['alarms', 'hosts', 'clusters'] as const) {
+        // Its own row first: whoever raises an alarm of it is either before, or finds no cluster.
+        for (const table of ['clusters', 'hosts', 'alarms'] as const) {
           await transaction.deleteFrom(table).where('datastore_id', '=', datastoreId).execute()
         }
       }),
@@ -95,7 +96,7 @@ export const clusterTables = (asking: Asking): Tables => ({
 
 const UNSEEN = {
   role: 'unknown', status: 'CmonHostUnknown', lag_bytes: null, last_seen: null, shut_down: 0,
-  fenced_epoch: null, lease_ttl_ms: null, joined: 0, told_lost_at: null,
+  fenced_epoch: null, lease_ttl_ms: null, lease_replicas: null, joined: 0, told_lost_at: null,
 } as const
 
 const register = async (db: Kysely<ControllerDb>, cluster: ClusterRef, at: Instant): Promise<void> => {
@@ -158,6 +159,8 @@ const clusterFrom = (row: ClusterColumns, hosts: readonly ControllerDb['hosts'][
 })
 type ClusterColumns = Omit<ControllerDb['clusters'], 'slot'>
 
+const Names = z.array(z.string())
+
 const hostFrom = (row: ControllerDb['hosts']): HostRow => ({
   nodeId: row.node_id,
   datastoreId: row.datastore_id,
@@ -168,6 +171,7 @@ const hostFrom = (row: ControllerDb['hosts']): HostRow => ({
   shutDown: row.shut_down === 1,
   fencedEpoch: row.fenced_epoch,
   leaseTtlMs: row.lease_ttl_ms,
+  ...(row.lease_replicas === null ? {} : { leaseReplicas: Names.parse(JSON.parse(row.lease_replicas)) }),
   joined: row.joined === 1,
   toldLostAt: row.told_lost_at?.toISOString() ?? null,
 })

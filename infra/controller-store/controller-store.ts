@@ -26,6 +26,8 @@ export type HostRow = Omit<HostSeen, 'lastSeenAt'> & {
   readonly fencedEpoch: number | null
   /** How long the server goes on taking writes, in milliseconds, when its lease is not renewed; null: it has none. */
   readonly leaseTtlMs: number | null
+  /** The names of those without whom it does not go on when its lease is not renewed; absent: nobody has told. */
+  readonly leaseReplicas?: readonly string[]
   /** Whether it has, or may have, taken part in the datastore: only then can an acknowledged write be on it. */
   readonly joined: boolean
   /** When it was last told to be lost; null: never, or it was told since that it does its part again. */
@@ -112,8 +114,11 @@ export type ControllerStore = {
   readonly adoptPrimary: (datastoreId: string, nodeId: string) => Promise<boolean>
   /** Every node that is fenced. To be asked after a node's clock was read and before its lease is renewed by that. */
   readonly fencedNodes: () => Promise<ReadonlySet<string>>
-  /** That a server takes writes no longer than its lease is renewed: told once that is so. Null: it may have none any more. */
-  readonly leased: (nodeId: string, ttlMs: number | null) => Promise<void>
+  /**
+   * That a server takes writes no longer than its lease is renewed, or each of these replicas is heard: told once that is so.
+   * Null: it may have none any more.
+   */
+  readonly leased: (nodeId: string, ttlMs: number | null, replicas?: readonly string[]) => Promise<void>
   /**
    * Renews what this controller owns of the slots, gives up what is more than its share, and takes what is free. Slots that
    * were given up, or whose owner died, are free some seconds later.
@@ -138,6 +143,8 @@ export type ControllerStore = {
   readonly intend: (nodeId: string, what: { readonly shutDown: boolean }) => Promise<void>
   /** Told before a node is made a member that may have an acknowledged write alone. */
   readonly joins: (nodeId: string) => Promise<void>
+  /** Told before what a node has is thrown away. */
+  readonly leaves: (nodeId: string) => Promise<void>
   /** Kept before a node is told to be lost, so that whoever finds it well can tell that as well. */
   readonly toldLost: (nodeId: string, at: Instant) => Promise<void>
   /** It was told to be well; nothing, where it was told to be lost since. */
@@ -149,6 +156,7 @@ export type ControllerStore = {
   readonly end: (orderId: string, entry: JournalEntry, at: Instant) => Promise<void>
   readonly logLine: (orderId: string, line: string, at: Instant) => Promise<void>
   readonly jobLog: (orderId: string) => Promise<readonly { readonly at: Instant; readonly line: string }[]>
+  /** Does nothing when there is no such cluster. */
   readonly raise: (alarm: Alarm, at: Instant) => Promise<void>
   readonly clear: (key: AlarmKey, at: Instant) => Promise<void>
   /** Open alarms and cleared ones, the oldest first. */

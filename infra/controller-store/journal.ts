@@ -87,14 +87,21 @@ const entryOf = (row: {
   return undefined
 }
 
+const ALARM_COLUMNS = [
+  'datastore_id', 'node_id', 'type_name', 'subject', 'component', 'severity', 'title', 'message', 'counter', 'raised_at', 'cleared_at',
+] as const
+
 const alarmTables = (asking: Asking): Pick<ControllerStore, 'raise' | 'clear' | 'alarms'> => ({
   raise: (alarm, at) =>
     asking('raise an alarm', async (db) => {
       const { component, severity, title, message } = alarm
       const words = { component, severity, title, message }
+      const row = { ...columnsOf(alarm), ...words, counter: 1, raised_at: new Date(at), cleared_at: null }
       await db
         .insertInto('alarms')
-        .values({ ...columnsOf(alarm), ...words, counter: 1, raised_at: new Date(at), cleared_at: null })
+        .columns(ALARM_COLUMNS)
+        // Whoever looks at a cluster may be the last to hear that it has been forgotten.
+        .expression(sql`(select ${sql.join(ALARM_COLUMNS.map((name) => row[name]))} from clusters where datastore_id = ${alarm.datastoreId})`)
         .onDuplicateKeyUpdate({
           ...words,
           counter: sql`counter + 1`,

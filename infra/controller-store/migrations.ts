@@ -134,4 +134,8 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0005-told-lost': {
     up: (db) => addColumns(db, 'hosts', { told_lost_at: 'datetime(3) null' }),
   },
+  // A lease that is not renewed goes on while certain replicas are heard: whoever ends it has to silence one of those.
+  '0006-who-is-heard': {
+    up: (db) => addColumns(db, 'hosts', { lease_replicas: 'text null' }),
+  },
 }

@@ -48,6 +48,8 @@ export type ControllerDb = {
     shut_down: number
     fenced_epoch: number | null
     lease_ttl_ms: number | null
+    /** Names, as JSON. */
+    lease_replicas: string | null
     /** 1: it has, or may have, what no other host has. */
     joined: number
     told_lost_at: Date | null

@@ -5,7 +5,7 @@ import type { ControllerDb } from './schema.ts'
 
 type Tables = Pick<
   ControllerStore,
-  'standing' | 'claimPromotion' | 'fence' | 'unfence' | 'rejoined' | 'adoptPrimary' | 'fencedNodes' | 'leased' | 'joins'
+  'standing' | 'claimPromotion' | 'fence' | 'unfence' | 'rejoined' | 'adoptPrimary' | 'fencedNodes' | 'leased' | 'joins' | 'leaves'
 >
 
 /** The part of the store that knows who may take writes. Each decision is one transaction that begins at the cluster's row. */
@@ -62,12 +62,18 @@ export const standingTables = (asking: Asking): Tables => ({
 
   rejoined: (nodeId) =>
     asking('keep that a node has rejoined', (db) =>
-      setHost(db, nodeId, { fenced_epoch: null, lease_ttl_ms: null, joined: 1 }),
+      setHost(db, nodeId, { fenced_epoch: null, lease_ttl_ms: null, lease_replicas: null, joined: 1 }),
     ),
 
-  leased: (nodeId, ttlMs) => asking('keep that a node has a lease', (db) => setHost(db, nodeId, { lease_ttl_ms: ttlMs })),
+  leased: (nodeId, ttlMs, replicas) =>
+    asking('keep that a node has a lease', (db) => {
+      const names = ttlMs === null || replicas === undefined ? null : JSON.stringify(replicas)
+      return setHost(db, nodeId, { lease_ttl_ms: ttlMs, lease_replicas: names })
+    }),
 
   joins: (nodeId) => asking('keep that a node joins', (db) => setHost(db, nodeId, { joined: 1 })),
+
+  leaves: (nodeId) => asking('keep that a node leaves', (db) => setHost(db, nodeId, { joined: 0 })),
 
   fencedNodes: () =>
     asking('list the fenced nodes', async (db) => {
@@ -93,7 +99,7 @@ const setCluster = async (db: Db, datastoreId: string, columns: Partial<Row>): P
   await db.updateTable('clusters').set(columns).where('datastore_id', '=', datastoreId).execute()
 }
 
-type HostColumns = Partial<Pick<ControllerDb['hosts'], 'fenced_epoch' | 'lease_ttl_ms' | 'joined'>>
+type HostColumns = Partial<Pick<ControllerDb['hosts'], 'fenced_epoch' | 'lease_ttl_ms' | 'lease_replicas' | 'joined'>>
 
 const setHost = async (db: Kysely<ControllerDb>, nodeId: string, columns: HostColumns): Promise<void> => {
   await db.updateTable('hosts').set(columns).where('node_id', '=', nodeId).execute()

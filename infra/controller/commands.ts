@@ -8,6 +8,7 @@ import { endLease } from './end-lease.ts'
 import { fence } from './fence.ts'
 import { withLease } from './first-lease.ts'
 import { guarded, replaced } from './guard.ts'
+import { letGo } from './let-go.ts'
 import { type NodeOf, open, trustedBy } from './open.ts'
 import type { Parts } from './parts.ts'
 import { rejoin } from './rejoin.ts'
@@ -167,6 +168,7 @@ const ofFoundNode = async (parts: Parts, { subject, body }: FoundOrder, work: Wo
   }
   // Before it is so: the silence of a host that is silent on purpose is no cause for an alarm.
   await parts.store.intend(nodeId, { shutDown: true })
+  if (subject === 'cmon.erase-node') await letGo(parts, body, work)
   try {
     await (subject === 'cmon.stop-node' ? engine.stop(node) : engine.erase(node.host))
   } catch (cause) {

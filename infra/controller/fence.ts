@@ -98,7 +98,7 @@ const poweredOff: Trying = async ({ nodes }, { cluster, nodeId }, work) => {
 }
 
 /**
- * A primary that is cut off demotes itself, unless all its replicas still reply to it: so one of them has to stop first.
+ * A primary that is cut off demotes itself, unless all that its lease names still reply to it: so one of those has to stop first.
  */
 const ranOut = async (
   parts: Few,
@@ -109,10 +109,12 @@ const ranOut = async (
   const { nodes, store } = parts
   const { name } = nodes.node(cluster, nodeId)
   const hosts = await store.hosts(cluster.datastoreId)
-  const ttlMs = hosts.find((host) => host.nodeId === nodeId)?.leaseTtlMs ?? null
+  const { leaseTtlMs: ttlMs = null, leaseReplicas: named } = hosts.find((host) => host.nodeId === nodeId) ?? {}
   if (ttlMs === null) throw new Error('the node has no lease')
   const fenced = new Set(hosts.flatMap((host) => (host.fencedEpoch === null ? [] : [host.nodeId])))
-  const replicas = cluster.nodes.filter((one) => one.nodeId !== nodeId && !fenced.has(one.nodeId))
+  const replicas = cluster.nodes.filter(
+    (one) => one.nodeId !== nodeId && !fenced.has(one.nodeId) && named?.includes(one.name) !== false,
+  )
   const stoppedAtMs = await Promise.any(replicas.map((one) => stopReceiving(parts, { cluster, nodeId: one.nodeId }, work)))
   const atMs = runsOutAt({ ttlMs }, { fencedAtMs, stoppedAtMs }) ?? Infinity
   const waitMs = Math.ceil(Math.max(atMs - performance.now(), 0))

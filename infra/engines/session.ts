@@ -26,7 +26,9 @@ export type Look = Health & {
 }
 
 /** A lease that a verb which begins a primary gives it, since a server that does not answer yet is not renewed one. */
-export type FirstLease = Lease & {
+export type FirstLease = Omit<Lease, 'ttlMs'> & {
+  /** Null: as long as the machine's last one, where it keeps one; else none is needed. */
+  readonly ttlMs: number | null
   /**
    * Asked after the machine has told its uptime, from which the lease counts: whether the node still is the primary and is not
    * fenced. When not, nothing is given and the verb fails.

@@ -184,13 +184,25 @@ for (const { name, start } of controllerStores) {
     assert.is(await store.standing('kept'), undefined)
   })
 
+  test('a lease is kept with the names of those who are heard, until there is none', async () => {
+    const [a, b] = await registered('heard')
+    const kept = async () => (await store.hosts('heard')).map(({ leaseTtlMs, leaseReplicas }) => [leaseTtlMs, leaseReplicas])
+    await store.leased(a, 6_000, ['db-b'])
+    assert.equal(await kept(), [[6_000, ['db-b']], [null, undefined]])
+    await store.leased(a, null)
+    assert.equal(await kept(), [[null, undefined], [null, undefined]])
+    await store.joins(b)
+    await store.leaves(b)
+    assert.equal((await store.hosts('heard')).map(({ joined }) => joined), [false, false])
+  })
+
   test('a node that has rejoined is a member without a lease', async () => {
     const [a] = await registered('again')
-    await store.leased(a, 6_000)
+    await store.leased(a, 6_000, ['db-b'])
     await store.fence('again', a, 1)
     await store.rejoined(a)
     const [host] = await store.hosts('again')
-    assert.equal([host?.leaseTtlMs, host?.joined, host?.fencedEpoch], [null, true, null])
+    assert.equal([host?.leaseTtlMs, host?.leaseReplicas, host?.joined, host?.fencedEpoch], [null, undefined, true, null])
   })
 
   test('the clusters of some slots are listed with what they stand at, and no others', async () => {

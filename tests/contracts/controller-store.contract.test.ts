@@ -7,7 +7,7 @@ import { clusterOf as cluster, controllerStores } from '../support/controller-st
 const noon = '2026-07-01T12:00:00.000Z'
 const later = '2026-07-01T12:00:01.500Z'
 
-const neverJoined = { fencedEpoch: null, leaseTtlMs: null, joined: false }
+const neverJoined = { fencedEpoch: null, leaseTtlMs: null, toldLostAt: null, joined: false }
 const order = (orderId: string): PlacedOrder => ({
   orderId,
   jobId: 'job_1',
@@ -117,6 +117,20 @@ for (const { name, start } of controllerStores) {
     assert.equal(await store.clusters(), [cluster('dat_2')])
     assert.equal([await store.hosts('dat_1'), await store.alarms('dat_1')], [[], []])
     assert.is((await store.ended('ord_1'))?.status, 'FINISHED')
+  })
+
+  test('an alarm of a cluster that is forgotten meanwhile leaves no row', async () => {
+    const alarm = {
+      datastoreId: 'dat_3', nodeId: 'dat_3-a', typeName: 'DatabaseDown', subject: '',
+      component: 'Node', severity: 'ALARM_CRITICAL', title: 'down', message: 'no answer',
+    } as const
+    for (let round = 0; round < 20; round++) {
+      await store.registerCluster(cluster('dat_3'), later)
+      const raised = Array.from({ length: 4 }, (_, i) => other.raise({ ...alarm, nodeId: `dat_3-${i}` }, later))
+      await Promise.all([...raised, store.forgetCluster('dat_3')])
+      await other.raise(alarm, later)
+      assert.equal(await store.alarms('dat_3'), [])
+    }
   })
 
   test('many clusters at once do not stand in each other’s way', async () => {

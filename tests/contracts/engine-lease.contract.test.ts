@@ -153,6 +153,16 @@ const leases = (engine: Engine): void => {
     assert.ok(await isWritten())
   })
 
+  test('a machine that keeps a lease needs it, also where nobody has written down that it does', async () => {
+    await engine.stop(node(A))
+    const from = await uptimeMs()
+    await until(async () => (await uptimeMs()) > from + lease.ttlMs, { withinMs })
+    await engine.start({ ...node(A), lease: { epoch: 1, ttlMs: null, replicas: [], mayBeGiven: async () => true } })
+    await renew()
+    assert.ok(await isWritten())
+    assert.ok((await look()).guarded)
+  })
+
   test('after the power was cut it waits again, and is back as soon as it has a lease', async () => {
     await renew()
     await cutPower(folder(A))

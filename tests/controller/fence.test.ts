@@ -100,6 +100,15 @@ test('is by the lease where nothing can be reached, once a replica has stopped r
   assert.is(lines.at(-1), 'the lease of db-a has run out')
 })
 
+test('is not by the lease while only a replica has stopped that the lease does not name', async () => {
+  const cluster = await registered('unnamed')
+  await store.leased('unnamed-a', 50, ['db-z'])
+  const standing = async () => ({ positionBytes: 1, timeline: 1 })
+  const nobody = { fence: unreachable }
+  const { by } = await fenced({ cluster, engine: { ...nobody, standing }, provider: nobody, limitMs: 2_500 })
+  assert.instance(by, Failure)
+})
+
 test('is not by a lease that nobody has told of, nor while every replica may still reply', async () => {
   const nobody = { fence: unreachable }
   for (const [datastoreId, ttlMs] of [['without', null], ['replying', 50]] as const) {

@@ -41,6 +41,24 @@ test('a whole datastore is online, has no alarm, and its primary a lease that is
   await scene.finish()
 })
 
+test('a lease names a replica once it follows, and one that leaves no more', async () => {
+  const scene = await begun()
+  const kept = async () => (await scene.store.hosts('dst_1'))[0]?.leaseReplicas
+  scene.change(scene.a, { leaseReplicas: ['db-c'] })
+  scene.the(scene.a).streaming = ['db-c']
+  await scene.pass(5_000)
+  assert.equal([scene.done.at(-1), await kept()], [`renew ${scene.a} db-c`, ['db-c']])
+  scene.the(scene.a).streaming = ['db-b', 'db-c']
+  await scene.pass(5_000)
+  assert.equal([scene.done.at(-1), await kept()], [`renew ${scene.a} db-b+db-c`, ['db-b', 'db-c']])
+  assert.ok(scene.done.includes(`keep ${scene.a} db-b+db-c`))
+  scene.change(scene.b, { joined: false })
+  await scene.pass(5_000)
+  assert.equal([scene.done.at(-1), await kept()], [`renew ${scene.a} db-c`, ['db-c']])
+  assert.ok(scene.done.includes(`keep ${scene.a} db-c`))
+  await scene.finish()
+})
+
 test('hosts are written when they change, and otherwise every five seconds', async () => {
   const scene = await begun()
   const before = scene.written.length

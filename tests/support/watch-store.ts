@@ -41,7 +41,7 @@ export const watchStore = ({ monotonicMs, now }: Clock) => {
     fencedNodes: () =>
       here(() => new Set([...clusters.values()].flatMap(({ hosts }) =>
         hosts.flatMap(({ nodeId, fencedEpoch }) => (fencedEpoch === null ? [] : [nodeId]))))),
-    leased: (nodeId, leaseTtlMs) => here(() => change(nodeId, { leaseTtlMs })),
+    leased: (nodeId, leaseTtlMs, leaseReplicas = []) => here(() => change(nodeId, { leaseTtlMs, leaseReplicas })),
     toldLost: (nodeId, toldLostAt) => here(() => change(nodeId, { toldLostAt })),
     toldWell: (nodeId, lostAt) => here(() => {
       const hosts = [...clusters.values()].flatMap((kept) => kept.hosts)

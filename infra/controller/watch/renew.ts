@@ -1,6 +1,6 @@
 import { LIMITS } from '../../../domain/failover/limits.ts'
 import type { Lease } from '../../../domain/failover/lease.ts'
-import type { WatchedCluster } from '../../controller-store/controller-store.ts'
+import type { HostRow, WatchedCluster } from '../../controller-store/controller-store.ts'
 import type { Eye, Seen } from './eye.ts'
 import type { WatchParts } from './parts.ts'
 import type { View } from './view.ts'
@@ -9,15 +9,33 @@ import { within } from './within.ts'
 /** A session gives up by itself after two seconds. */
 const RENEWAL_TIMEOUT_MS = 2_500
 
-/** The lease of a cluster's primary; it names all that may be promoted in its place. */
-const leaseOf = ({ cluster, standing, hosts }: WatchedCluster, nodeId: string, ttlMs: number): Lease => ({
-  epoch: standing.epoch,
-  ttlMs,
-  replicas: cluster.nodes
-    .filter((node) => node.nodeId !== nodeId && standing.fenced[node.nodeId] === undefined)
-    .filter((node) => hosts.some((host) => host.nodeId === node.nodeId && host.joined))
-    .map(({ name }) => name),
-})
+/**
+ * The lease of a cluster's primary. It names those that may be promoted in its place; one that has yet to copy its first data
+ * only once it follows, for until then nobody could hear of it.
+ */
+const leaseOf = ({ cluster, standing, hosts }: WatchedCluster, nodeId: string, { ttlMs, streaming }: Terms): Lease => {
+  const named = hosts.find((host) => host.nodeId === nodeId)?.leaseReplicas ?? []
+  return {
+    epoch: standing.epoch,
+    ttlMs,
+    replicas: cluster.nodes
+      .filter((node) => node.nodeId !== nodeId && standing.fenced[node.nodeId] === undefined)
+      .filter((node) => hosts.some((host) => host.nodeId === node.nodeId && host.joined))
+      .filter(({ name }) => named.includes(name) || streaming.includes(name))
+      .map(({ name }) => name),
+  }
+}
+type Terms = { readonly ttlMs: number; readonly streaming: readonly string[] }
+
+/** Has a machine keep a lease with other terms. At no time does it wait for fewer than is on record. */
+const changeTerms = async ({ store }: Pick<WatchParts, 'store'>, { host, lease, keep }: Change): Promise<void> => {
+  const { nodeId, leaseReplicas = [] } = host
+  const stay = leaseReplicas.filter((name) => lease.replicas.includes(name))
+  if (stay.length < leaseReplicas.length) await store.leased(nodeId, stay.length === 0 ? null : lease.ttlMs, stay)
+  await keep()
+  await store.leased(nodeId, lease.ttlMs, lease.replicas)
+}
+type Change = { readonly host: HostRow; readonly lease: Lease; readonly keep: () => Promise<void> }
 
 /**
  * Renews the lease of a primary that has just been looked at. That it is not fenced is found out after the look, from which the
@@ -32,7 +50,7 @@ export const renewLease = async (
   const { watched: { hosts }, datastoreId, isOurs, beside: { once } } = view
   const { node: { nodeId }, engine } = eye
   if (look === 'no-contact') return
-  const lease = leaseOf(view.watched, nodeId, leaseTtlMs)
+  const lease = leaseOf(view.watched, nodeId, { ttlMs: leaseTtlMs, streaming: look.streaming })
   // Nobody could take its place yet.
   if (lease.replicas.length === 0 && !look.guarded && look.server === 'answers') return
   try {
@@ -51,8 +69,13 @@ export const renewLease = async (
       await engine.keepLease(reached, lease)
     })
   }
-  if (hosts.find((host) => host.nodeId === nodeId)?.leaseTtlMs === leaseTtlMs) return
-  once(`lease of ${nodeId}`, () => store.leased(nodeId, leaseTtlMs))
+  const host = hosts.find((one) => one.nodeId === nodeId)
+  if (host === undefined || (host.leaseTtlMs === leaseTtlMs && host.leaseReplicas?.join() === lease.replicas.join())) return
+  once(`lease of ${nodeId}`, async () => {
+    const reached = await eye.reached()
+    if (reached === undefined || lease.replicas.length === 0 || !isOurs()) return
+    await changeTerms({ store }, { host, lease, keep: () => engine.keepLease(reached, lease) })
+  })
 }
 
 /** A primary without replicas needs no lease any more. It is told first that the node may have none. */

@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import type { Host, Unit } from '../../host.ts'
 import { type Engine, type Lease, type ReachedNode, leaseUntil } from '../engine.ts'
+import type { FirstLease } from '../session.ts'
 import { conninfo } from './config.ts'
 import { fenceCommand } from './fence-command.ts'
 import { type Layout, gateOf, layoutOf, unitOf } from './layout.ts'
@@ -107,22 +108,34 @@ export const giveLease = async (
   await host.run(['sh', '-c', WRITE, 'give-lease', file, String(until), String(lease.epoch)], { signal, timeoutMs })
 }
 
+/** The terms of the lease that a machine keeps by now; undefined: it keeps none, and lets a primary begin without. */
+const keptTerms = async (host: Host, lease: FirstLease): Promise<Lease | undefined> => {
+  const files = leaseFiles(layoutOf(host))
+  const [record, terms = ''] = await Promise.all([host.read(files.lease), host.read(files.terms)])
+  if (record === undefined) return undefined
+  const ttlMs = lease.ttlMs ?? Number(terms.split(' ')[0]) * 10
+  return Number.isFinite(ttlMs) && ttlMs > 0 ? { ...lease, ttlMs } : undefined
+}
+
 /**
  * Does what makes the node a primary that takes writes, while it is given the lease for it. Where it needs none, or somebody else
- * gives it, just does it.
+ * gives it, just does it. A machine that keeps a lease needs it in any case, for its server waits for it.
  *
  * @throws when the node may not have it
  */
 export const underLease = async <T>(node: ReachedNode, work: () => Promise<T>): Promise<T> => {
-  const { host, lease, signal, note } = node
-  if (lease === undefined || lease.replicas.length === 0) return work()
+  const { host, lease: first, signal, note } = node
+  if (first === undefined) return work()
+  const isTold = first.ttlMs !== null && first.replicas.length > 0
+  const lease = first.ttlMs !== null && isTold ? { ...first, ttlMs: first.ttlMs } : await keptTerms(host, first)
+  if (lease === undefined) return work()
   const give = async (): Promise<boolean> => {
     const uptimeMs = uptimeIn(await host.run(['cat', '/proc/uptime'], { signal }))
-    if (!(await lease.mayBeGiven())) return false
+    if (!(await first.mayBeGiven())) return false
     await giveLease(node, { lease, uptimeMs, timeoutMs: RENEW_EVERY_MS })
     return true
   }
-  await keepLease(node, lease)
+  if (isTold) await keepLease(node, lease)
   if (!(await give())) throw new Error('the node is not the primary any more, or is fenced')
   const done = new AbortController()
   const renewing = renewed(give, note, AbortSignal.any([signal, done.signal]))
