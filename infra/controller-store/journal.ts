@@ -88,7 +88,8 @@ const entryOf = (row: {
 }
 
 const ALARM_COLUMNS = [
-  'datastore_id', 'node_id', 'type_name', 'subject', 'component', 'severity', 'title', 'message', 'counter', 'raised_at', 'cleared_at',
+  'datastore_id', 'node_id', 'type_name', 'subject', 'component', 'severity', 'title', 'message', 'counter',
+  'raised_at', 'cleared_at',
 ] as const
 
 const alarmTables = (asking: Asking): Pick<ControllerStore, 'raise' | 'clear' | 'alarms'> => ({
@@ -97,11 +98,12 @@ const alarmTables = (asking: Asking): Pick<ControllerStore, 'raise' | 'clear' | 
       const { component, severity, title, message } = alarm
       const words = { component, severity, title, message }
       const row = { ...columnsOf(alarm), ...words, counter: 1, raised_at: new Date(at), cleared_at: null }
+      const values = ALARM_COLUMNS.map((name) => row[name])
       await db
         .insertInto('alarms')
         .columns(ALARM_COLUMNS)
         // Whoever looks at a cluster may be the last to hear that it has been forgotten.
-        .expression(sql`(select ${sql.join(ALARM_COLUMNS.map((name) => row[name]))} from clusters where datastore_id = ${alarm.datastoreId})`)
+        .expression(sql`(select ${sql.join(values)} from clusters where datastore_id = ${alarm.datastoreId})`)
         .onDuplicateKeyUpdate({
           ...words,
           counter: sql`counter + 1`,

@@ -1,7 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import type { Host, Unit } from '../../host.ts'
 import { type Engine, type Lease, type ReachedNode, leaseUntil } from '../engine.ts'
-import type { FirstLease } from '../session.ts'
 import { conninfo } from './config.ts'
 import { fenceCommand } from './fence-command.ts'
 import { type Layout, gateOf, layoutOf, unitOf } from './layout.ts'
@@ -109,7 +108,7 @@ export const giveLease = async (
 }
 
 /** The terms of the lease that a machine keeps by now; undefined: it keeps none, and lets a primary begin without. */
-const keptTerms = async (host: Host, lease: FirstLease): Promise<Lease | undefined> => {
+const keptTerms = async (host: Host, lease: NonNullable<ReachedNode['lease']>): Promise<Lease | undefined> => {
   const files = leaseFiles(layoutOf(host))
   const [record, terms = ''] = await Promise.all([host.read(files.lease), host.read(files.terms)])
   if (record === undefined) return undefined
