@@ -80,7 +80,9 @@ const dropLease = async ({ host, signal }: Pick<ReachedNode, 'host' | 'signal'>)
   const layout = layoutOf(host)
   const { lease, terms } = leaseFiles(layout)
   await host.stop(guardOf(layout))
-  await host.run(['rm', '-f', '--', lease, terms], { signal })
+  // A promotion waits for this, so no program is run for nothing.
+  const there = await Promise.all([lease, terms].map((file) => host.read(file)))
+  if (there.some((file) => file !== undefined)) await host.run(['rm', '-f', '--', lease, terms], { signal })
 }
 
 /** How long the machine has been up, in milliseconds. */

@@ -1,10 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import type { Engine, ReachedNode } from '../engine.ts'
+import type { Engine, Member, ReachedNode } from '../engine.ts'
 import { settingsIn } from './config.ts'
 import { layoutOf } from './layout.ts'
 import { keepLease, underLease } from './lease.ts'
-import { probe } from './probe.ts'
-import { psql } from './psql.ts'
+import { psql, unanswered } from './psql.ts'
 import { slots } from './roles.ts'
 import { configOf, eventually, isFenced, isStandby, putSetting, together } from './server.ts'
 
@@ -21,17 +20,26 @@ export const promote: Engine['promote'] = async (node) => {
 const makePrimary: Engine['promote'] = async (node) => {
   const { member, members } = node
   const others = members.filter(({ nodeId }) => nodeId !== member.nodeId)
-  const [fenced, { role }] = await together(isFenced(node), probe(node))
+  const [fenced, begins] = await together(isFenced(node), isStandby(node))
   if (fenced) throw new Error('a node that is fenced is not promoted')
-  if (role === 'down') throw new Error('no server answers that could be promoted')
-  if (role === 'replica') {
-    await haveConfirmed(node)
-    // Slots before it, so that the log is kept from here on: whoever follows later than the next checkpoint needs it.
-    await psql(node, `${slots(others, { reserve: true })}select pg_promote(false)`)
-  } else {
-    await psql(node, slots(others))
+  if (begins) await haveConfirmed(node)
+  await nameTimeline(node, await takesOver(node, await asked(node, begins, others)))
+}
+
+/**
+ * Writes wait meanwhile, so all is asked in one session. Slots come first: the log is kept from here on, and whoever follows
+ * later than the next checkpoint needs it.
+ *
+ * @returns the timeline that it has begun; undefined: not yet
+ */
+const asked = async (node: ReachedNode, begins: boolean, others: readonly Member[]): Promise<string | undefined> => {
+  const orders = begins ? 'select pg_promote(false) where pg_is_in_recovery();\n' : ''
+  try {
+    return timelineIn(await psql(node, `${slots(others, { reserve: begins })}${orders}${FOR_A_WHILE}${TIMELINE}`))
+  } catch (cause) {
+    if (!unanswered(cause)) throw cause
+    throw new Error('no server answers that could be promoted', { cause })
   }
-  await nameTimeline(node, await takesOver(node))
 }
 
 /** Before it is the primary, so that from the first moment on nothing is acknowledged which no replica has. */
@@ -53,19 +61,28 @@ const END_HINDERING = `select count(pg_terminate_backend(pid)) from pg_stat_acti
 const TIMELINE = `select case when pg_is_in_recovery() then '-'
   else substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8) end;`
 
-/**
- * Asked by short sessions, for one that goes on could itself be what the replay waits for.
- *
- * @returns the timeline it has begun, as its files are named
- */
-const takesOver = async (node: ReachedNode): Promise<string> => {
+/** Statements of a moment each, with nothing held in between: a session could itself be what the replay waits for. */
+const FOR_A_WHILE = `
+select pg_is_in_recovery() as waits \\gset
+\\if :waits
+  select pg_sleep(0.01);
+\\endif
+`.repeat(20)
+
+const timelineIn = (told: string): string | undefined => {
+  const last = told.trim().split('\n').at(-1) ?? '-'
+  return last === '-' ? undefined : last
+}
+
+/** @returns the timeline it has begun, as its files are named */
+const takesOver = async (node: ReachedNode, begun: string | undefined): Promise<string> => {
   const patience = AbortSignal.timeout(PATIENCE_MS)
-  let timeline = '-'
+  let timeline = begun
   await eventually(node.signal, async () => {
-    const told = await psql(node, `${patience.aborted ? END_HINDERING : ''}${TIMELINE}`)
-    timeline = told.trim().split('\n').at(-1) ?? '-'
-    return timeline !== '-'
+    timeline ??= timelineIn(await psql(node, `${patience.aborted ? END_HINDERING : ''}${TIMELINE}`))
+    return timeline !== undefined
   })
+  if (timeline === undefined) throw new Error('BUG: it has begun a timeline')
   return timeline
 }
 
