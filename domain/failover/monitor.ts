@@ -113,6 +113,10 @@ const onAnswer = (
     before.silentSinceMs !== undefined && before.restartedAtMs !== undefined && !fenced
       ? [{ type: 'tell-restarted', nodeId, role, downSinceMs: before.silentSinceMs, backAtMs: atMs }]
       : []
+  if (nodeId === known.primaryId && role === 'replica' && !fenced) {
+    const moved = asReplica({ atMs }, nodeId, before, { ...state, apartSinceMs: state.apartSinceMs ?? atMs })
+    return { state: moved.state, actions: [...came, ...moved.actions] }
+  }
   if (nodeId === known.primaryId) {
     const { apartSinceMs: _, ...whole } = state
     const leased: readonly Action[] =
@@ -132,6 +136,16 @@ const onAnswer = (
   const apart = { ...rest, apartSinceMs: apartSinceMs ?? atMs }
   const moved = back({ atMs }, nodeId, apart, fenced ? LIMITS.backAfterMs : LIMITS.apartAfterMs)
   return { ...moved, actions: [...came, ...moved.actions] }
+}
+
+/** A primary that ended itself and was booted since runs as a replica, and nobody else is to lead: it is let begin again. */
+const asReplica = ({ atMs }: Pick<Round, 'atMs'>, nodeId: string, before: NodeState, state: NodeState): NodeMoved => {
+  const { restartedAtMs } = before
+  const isLong = atMs - (state.apartSinceMs ?? atMs) >= LIMITS.backAfterMs
+  if (isLong && (restartedAtMs === undefined || atMs - restartedAtMs >= LIMITS.restartAgainMs)) {
+    return { state: { ...state, restartedAtMs: atMs }, actions: [{ type: 'restart-in-place', nodeId }] }
+  }
+  return { state: restartedAtMs === undefined ? state : { ...state, restartedAtMs }, actions: [] }
 }
 
 type Miss = { readonly state: NodeState; readonly result: LookResult }

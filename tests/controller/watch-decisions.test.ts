@@ -236,6 +236,18 @@ test('a primary that was told to be lost and answers again is told to be well', 
   await scene.finish()
 })
 
+test('a primary that ended itself and runs as a replica since a boot is let begin again, and one about to lead is left alone', async () => {
+  const scene = await begun()
+  scene.the(scene.a).role = 'replica'
+  await scene.pass(5_000)
+  assert.not.ok(scene.done.some((one) => one === `start ${scene.a}` || one === `unfence ${scene.a}`))
+  scene.the(scene.a).fenced = true
+  await scene.pass(12_000)
+  assert.is(scene.done.filter((one) => one === `unfence ${scene.a}`).length, 1)
+  assert.not.ok(scene.done.includes(`start ${scene.a}`))
+  await scene.finish()
+})
+
 test('a single node has no lease, and one that is left from before is taken away', async () => {
   const scene = await begun(['db-a'])
   assert.equal(scene.done, [])

@@ -31,6 +31,8 @@ export const restartInPlace = async (parts: WatchParts, { datastoreId, seen, isO
         const node = { ...reached, signal: limited }
         const look = seen.get(nodeId)?.look
         const marked = typeof look === 'object' && look.fenced
+        // One that is about to be promoted runs as a replica, too.
+        if (typeof look === 'object' && look.role === 'replica' && !marked) return
         log.warn({ datastoreId, nodeId }, 'a server that died is started where it is')
         await within({ clock, ms: RESTART_TIMEOUT_MS, signal: limited }, () =>
           marked && standing.primaryId === nodeId ? engine.unfence(node) : engine.start(node),
