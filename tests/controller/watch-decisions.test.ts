@@ -236,7 +236,7 @@ test('a primary that was told to be lost and answers again is told to be well', 
   await scene.finish()
 })
 
-test('a primary that ended itself and runs as a replica since a boot is let begin again, and one about to lead is left alone', async () => {
+test('a primary that a boot has made a replica is let begin again, and one that is about to lead is left alone', async () => {
   const scene = await begun()
   scene.the(scene.a).role = 'replica'
   await scene.pass(5_000)
