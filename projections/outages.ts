@@ -144,7 +144,7 @@ const succeeded = (entry: OutageEntry, { primaryId, lostBytesMax, fencedBy, writ
   ...ended(entry, 'over', writesBackAt),
   writes_back_at: writesBackAt,
   to_node_id: primaryId,
-  fenced_by: fencedBy,
+  fenced_by: fencedBy ?? null,
   lost_bytes_max: lostBytesMax,
 })
 

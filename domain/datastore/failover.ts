@@ -112,10 +112,21 @@ const givenUp = ({ jobId, change }: Failover, because: string, about: About): re
   { type: 'JobEnded', data: { ...about, jobId, kind: 'fail-over', end: 'failed', because } },
 ]
 
+/** The one that is reported was made the primary by the failover at work, or it would not be looked for as such. */
+const takenOver = ({ jobId, epoch, change }: Failover, { datastoreId, primaryId, lastSeenAt: writesBackAt, now }: Seen): DatastoreEvent => {
+  const { lostId: formerId, lastSeenAt, because } = change
+  const about = { datastoreId, at: now }
+  return {
+    type: 'PrimaryChanged',
+    data: { ...about, jobId, epoch, formerId, primaryId, lostBytesMax: null, lastSeenAt, because, writesBackAt },
+  }
+}
+
 /** Another failover takes the place of the one at work; where the datastore is to go, its deletion does. */
 const superseded = (failover: Failover, seen: Seen, state: Live): readonly DatastoreEvent[] => {
   const about = aboutOf(seen)
-  const abandoned = givenUp(failover, `it can lead to nothing any more: ${seen.because}`, about)
+  const taken = seen.primaryId === failover.change.lostId ? [] : [takenOver(failover, seen)]
+  const abandoned = [...taken, ...givenUp(failover, `it can lead to nothing any more: ${seen.because}`, about)]
   const left = afterAll(state, abandoned)
   if (!mayFailOver(state)) return [...abandoned, ...goOn(left, about)]
   return unlessHeldBack(seen, state, () => [...abandoned, ...admission(seen, left)])

@@ -40,11 +40,12 @@ const replacing = ({ spec: { nodes } }: Live, { nodeId, fresh }: ReportNodeSilen
   return old === undefined || isTaken ? undefined : { kind: 'repair-node', nodeId, replacement: { ...old, ...fresh } }
 }
 
-/** What is done about a silent node; undefined for a primary, whose place a failover gives to another. */
+/** What is done about a silent node. The machine of a primary is booted; whether another takes its place is said otherwise. */
 const remedyFor = (seen: ReportNodeSilent['data'], state: Live): Change | undefined => {
   const { nodeId, since, observedAt } = seen
   if (state.nodes.length === 1) return { kind: 'repair-node', nodeId, replacement: null }
-  if (isPrimary(state, nodeId)) return undefined
+  // Whether the machine of a primary is off cannot be told while nobody answers who could be asked about it.
+  if (isPrimary(state, nodeId)) return { kind: 'rejoin-node', nodeId }
   const isLong = msBetween(since, observedAt) >= 1_000 * highAvailabilityOf(state.spec).repairAfterSeconds
   return isLong ? replacing(state, seen) : { kind: 'rejoin-node', nodeId }
 }
@@ -52,7 +53,7 @@ const remedyFor = (seen: ReportNodeSilent['data'], state: Live): Change | undefi
 /** What follows when a node has been silent for some time. */
 export const reportNodeSilent = (seen: ReportNodeSilent['data'], state: Live): readonly DatastoreEvent[] => {
   const { datastoreId, nodeId, since, machineAnswers, now } = seen
-  if (!isTended(state, seen) || (state.nodes.length > 1 && isPrimary(state, nodeId))) return []
+  if (!isTended(state, seen)) return []
   const known = state.lost[nodeId]
   const because = machineAnswers ? 'its server does not answer, its machine does' : 'neither its server nor its machine answers'
   const told: readonly DatastoreEvent[] =
@@ -101,10 +102,18 @@ export const reportNodeWell = (seen: ReportNodeWell['data'], state: Live): reado
     if (!isBack || !isUnfinished || !isTended(state, seen)) return told
     return [...told, ...mended({ kind: 'rejoin-node', nodeId }, seen, afterAll(state, told))]
   }
-  return lostSince !== null && lostSince < observedAt
-    ? [{ type: 'PrimaryRecovered', data: { ...about, primaryId: nodeId, lastSeenAt: lostSince } }, ...told]
-    : told
+  if (lostSince === null || lostSince >= observedAt) return told
+  const all: readonly DatastoreEvent[] = [
+    { type: 'PrimaryRecovered', data: { ...about, primaryId: nodeId, lastSeenAt: lostSince } }, ...told,
+  ]
+  return isUnnamed(state) && isTended(state, seen)
+    ? [...all, ...mended({ kind: 'rejoin-node', nodeId }, seen, afterAll(state, all))]
+    : all
 }
+
+/** Whether the failover that made the primary what it is was given up before it could lead everyone to it. */
+const isUnnamed = ({ past, primacy: { since } }: Live): boolean =>
+  [...past.values()].some(({ kind, end, endedAt }) => kind === 'fail-over' && end === 'failed' && endedAt === since)
 
 /** A server that was started again where it was is told of once. */
 export const recordServerRestart = (seen: RecordServerRestart['data'], state: Live): readonly DatastoreEvent[] => {

@@ -104,7 +104,8 @@ export type PrimaryChanged = Event<
     readonly primaryId: string
     /** Of what was written on the former primary, at most so much is lost; null: nobody knows. */
     readonly lostBytesMax: number | null
-    readonly fencedBy: FencedBy
+    /** Absent: a newer failover went before, and nobody waited to hear it. */
+    readonly fencedBy?: FencedBy
     /** When the former primary was last seen to take writes. */
     readonly lastSeenAt: Instant
     readonly because: string

@@ -31,7 +31,7 @@ export const looked = (monitor: Monitor, known: Known, atMs: number, looks: read
   for (const node of known.nodes) {
     const look = looks.find(({ nodeId }) => nodeId === node.nodeId)
     const state = nodes.get(node.nodeId)
-    if (look === undefined || state === undefined || node.shutDown || state.lastSeenAtMs === null) continue
+    if (look === undefined || state === undefined || isMeantDown(node) || state.lastSeenAtMs === null) continue
     const before = monitor.nodes[node.nodeId] ?? UNSEEN
     const { result } = look
     const moved = result.kind === 'answered'
@@ -61,27 +61,33 @@ export const heard = (
   if (primary === undefined || before === undefined || before.misses === 0 || askedAtMs < (before.silentSinceMs ?? atMs)) {
     return { monitor, actions: [] }
   }
-  const confirmedAtMs = judged(monitor, answers) === 'lost' ? atMs : undefined
-  const { confirmedAtMs: _, ...rest } = before
+  const judgement = judged(monitor, answers)
+  const confirmedAtMs = judgement === 'lost' ? atMs : undefined
+  const { confirmedAtMs: _, ...silent } = before
+  const rest = judgement === 'alive' ? { ...silent, heardOfAtMs: atMs } : silent
   const state = confirmedAtMs === undefined ? rest : { ...rest, confirmedAtMs }
   const round = { known, atMs, states: new Map(Object.entries(monitor.nodes)) }
   const moved = confirmedAtMs === undefined ? { state, actions: [] } : suspected(round, primary, state)
   const nodes = { ...monitor.nodes, [primary.nodeId]: moved.state }
-  return { monitor: { nodes }, actions: known.owned && !primary.shutDown ? moved.actions : [] }
+  return { monitor: { nodes }, actions: known.owned && !isMeantDown(primary) ? moved.actions : [] }
 }
+
+/** Whoever is fenced was stopped for another reason, and is to come back. */
+const isMeantDown = ({ shutDown, fenced }: KnownNode): boolean => shutDown && !fenced
 
 const statesOf = (monitor: Monitor, known: Known, looks: readonly Looked[], atMs: number): ReadonlyMap<string, NodeState> =>
   new Map(
     known.nodes.map((node) => {
       const before = monitor.nodes[node.nodeId] ?? { ...UNSEEN, lastSeenAtMs: node.lastSeenAtMs }
       const look = looks.find(({ nodeId }) => nodeId === node.nodeId)
-      if (node.shutDown) return [node.nodeId, { ...UNSEEN, lastSeenAtMs: before.lastSeenAtMs, deathsAtMs: before.deathsAtMs }]
+      if (isMeantDown(node)) return [node.nodeId, { ...UNSEEN, lastSeenAtMs: before.lastSeenAtMs,
+        deathsAtMs: before.deathsAtMs }]
       return [node.nodeId, look === undefined ? before : withLook(before, look, atMs)]
     }),
   )
 
 const withLook = (before: NodeState, { result, beganAtMs }: Looked, atMs: number): NodeState => {
-  const { silentSinceMs, confirmedAtMs: _, restartedAtMs: __, ...rest } = before
+  const { silentSinceMs, confirmedAtMs: _, restartedAtMs: __, heardOfAtMs: ___, ...rest } = before
   if (result.kind === 'answered') {
     const { positionBytes, streaming } = result
     return { ...rest, lastSeenAtMs: atMs, misses: 0, machineAnswers: true, positionBytes, streaming }
@@ -172,12 +178,22 @@ const onMiss = (round: Round, node: KnownNode, { state, result }: Miss): NodeMov
   const revived = server === undefined || fenced ? { state, actions: [] } : inPlace(round, node, { state, result })
   if (isPrimary && known.nodes.length > 1) {
     const lost = suspected(round, node, revived.state)
-    return { state: lost.state, actions: [...kept, ...revived.actions, ...lost.actions] }
+    const isTold = lost.actions.some(({ type }) => type === 'tell-unreachable')
+    const unheard = isTold ? { state: lost.state, actions: [] } : off(round, node, lost.state)
+    return { state: unheard.state, actions: [...kept, ...revived.actions, ...lost.actions, ...unheard.actions] }
   }
   const silent = telling(revived.state, 'node-silent', atMs, silentFor(round, revived.state), () => ({
     type: 'tell-silent', nodeId, sinceMs: state.silentSinceMs ?? atMs, machineAnswers: state.machineAnswers,
   }))
   return { state: silent.state, actions: [...revived.actions, ...silent.actions] }
+}
+
+/** A primary whose machine is silent, and of which nobody can be asked, may be off: it is told for its machine to be booted. */
+const off = ({ atMs }: Round, { nodeId }: KnownNode, state: NodeState): NodeMoved => {
+  const sinceMs = state.silentSinceMs ?? atMs
+  const isHeardOf = state.heardOfAtMs !== undefined && atMs - state.heardOfAtMs < LIMITS.silentAfterMs
+  const isSo = !state.machineAnswers && !isHeardOf && atMs - sinceMs >= LIMITS.silentAfterMs
+  return telling(state, 'node-silent', atMs, isSo, () => ({ type: 'tell-silent', nodeId, sinceMs, machineAnswers: false }))
 }
 
 /** Whether a node has been silent for so long that it is told. */
@@ -196,7 +212,10 @@ const inPlace = ({ known, atMs }: Round, { nodeId }: KnownNode, { state, result 
   return { state: { ...state, restartedAtMs: atMs }, actions: [{ type: 'restart-in-place', nodeId }, soon] }
 }
 
-/** What follows while the primary of several nodes does not answer: it is told once it is confirmed, and again while it lasts. */
+/**
+ * What follows while the primary of several nodes does not answer: it is told once it is confirmed, and again while
+ * it lasts.
+ */
 const suspected = (round: Round, node: KnownNode, state: NodeState): NodeMoved => {
   const { atMs } = round
   const sinceMs = state.silentSinceMs ?? atMs

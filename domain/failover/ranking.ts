@@ -23,6 +23,11 @@ export type Election = {
   readonly lagMaxBytes: number
   /** The last position that was seen of the lost primary; null: none was. */
   readonly lastKnownBytes: number | null
+  /**
+   * What the one that was promoted last had when it was elected; null: none was, or nobody knows. All that was acknowledged
+   * before is in so much, and may be on no member besides but one that was lost earlier and is not asked.
+   */
+  readonly neededBytes: number | null
 }
 
 export type Elected = { readonly elected: Candidate } | { readonly because: string }
@@ -55,10 +60,13 @@ export const ranked = (candidates: readonly Candidate[], zone?: string): readonl
  * @returns `because` in words a tenant understands
  */
 export const electedOf = (election: Election): Elected => {
-  const { candidates, silent, zone, synchronous, prefer, lagMaxBytes, lastKnownBytes } = election
+  const { candidates, silent, zone, synchronous, prefer, lagMaxBytes, lastKnownBytes, neededBytes } = election
   const [best] = ranked(candidates, zone)
   if (best === undefined) return { because: 'No replica answers that could be promoted.' }
   if (prefer === 'availability') return { elected: best }
+  if (synchronous && best.positionBytes < (neededBytes ?? 0)) {
+    return { because: `The best replica, ${best.name}, lacks what the lost primary had when it became one.` }
+  }
   if (synchronous) {
     if (silent.length === 0) return { elected: best }
     const missing = `${silent.toSorted().join(', ')} ${silent.length === 1 ? 'does' : 'do'} not answer`

@@ -53,6 +53,8 @@ export type NodeState = {
   readonly silentSinceMs?: number
   /** When the replicas said that it is lost to them as well, since it was last looked at. */
   readonly confirmedAtMs?: number
+  /** When a replica last said that it hears it, since it was last looked at. */
+  readonly heardOfAtMs?: number
   readonly machineAnswers: boolean
   readonly positionBytes: number | null
   readonly streaming: readonly string[]

@@ -85,12 +85,16 @@ export const evolve = (state: Job, event: JobEvent): Job => {
 }
 
 /** Results of a node's order are kept under the node, which is the order's key. */
-const learn = ({ kind, learned }: LiveJob, { data: { key, result, at } }: StepSucceeded): Learned => {
+const learn = ({ kind, input, learned }: LiveJob, { data: { key, result, at } }: StepSucceeded): Learned => {
   const { privateAddress, publicAddress, roles } = result
   const nodes = { ...learned.nodes }
   if (privateAddress !== undefined) nodes[key] = { ...nodes[key], privateAddress }
   if (publicAddress !== undefined) nodes[key] = { ...nodes[key], publicAddress }
-  for (const [nodeId, role] of Object.entries(roles ?? {})) nodes[nodeId] = { ...nodes[nodeId], role }
+  const told = Object.entries(roles ?? {})
+  // Whoever was not asked, being lost, is not the primary beside the one that is.
+  const unasked = told.some(([, role]) => role === 'primary') ? input.nodes.filter(({ nodeId }) => roles?.[nodeId] === undefined) : []
+  for (const { nodeId } of unasked) nodes[nodeId] = { ...nodes[nodeId], role: 'replica' }
+  for (const [nodeId, role] of told) nodes[nodeId] = { ...nodes[nodeId], role }
   if (kind !== 'fail-over') return { nodes }
   const back = key === WRITES_BACK ? { writesBackAt: at } : {}
   return { nodes, failover: { ...learned.failover, ...learntOfFailover(result), ...back } }

@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely'
+import { sql, type Kysely } from 'kysely'
 import { z } from 'zod'
 import type { ClusterRef, NodeRef } from '../../domain/job/orders.ts'
 import type { Instant } from '../../domain/kernel/time.ts'
@@ -84,19 +84,20 @@ export const clusterTables = (asking: Asking): Tables => ({
 
   toldLost: (nodeId, at) =>
     asking('keep that a host was told to be lost', async (db) => {
-      await db.updateTable('hosts').set({ told_lost_at: new Date(at) }).where('node_id', '=', nodeId).execute()
+      const first = sql<Date>`coalesce(lost_since, ${new Date(at)})`
+      await db.updateTable('hosts').set({ told_lost_at: new Date(at), lost_since: first }).where('node_id', '=', nodeId).execute()
     }),
 
   toldWell: (nodeId, lostAt) =>
     asking('keep that a host was told to be well', async (db) => {
-      const lost = db.updateTable('hosts').set({ told_lost_at: null }).where('node_id', '=', nodeId)
+      const lost = db.updateTable('hosts').set({ told_lost_at: null, lost_since: null }).where('node_id', '=', nodeId)
       await lost.where('told_lost_at', '=', new Date(lostAt)).execute()
     }),
 })
 
 const UNSEEN = {
   role: 'unknown', status: 'CmonHostUnknown', lag_bytes: null, last_seen: null, shut_down: 0,
-  fenced_epoch: null, lease_ttl_ms: null, lease_replicas: null, joined: 0, told_lost_at: null,
+  fenced_epoch: null, lease_ttl_ms: null, lease_replicas: null, joined: 0, told_lost_at: null, lost_since: null,
 } as const
 
 const register = async (db: Kysely<ControllerDb>, cluster: ClusterRef, at: Instant): Promise<void> => {
@@ -174,4 +175,5 @@ const hostFrom = (row: ControllerDb['hosts']): HostRow => ({
   ...(row.lease_replicas === null ? {} : { leaseReplicas: Names.parse(JSON.parse(row.lease_replicas)) }),
   joined: row.joined === 1,
   toldLostAt: row.told_lost_at?.toISOString() ?? null,
+  lostSince: row.lost_since?.toISOString() ?? null,
 })

@@ -32,6 +32,8 @@ export type HostRow = Omit<HostSeen, 'lastSeenAt'> & {
   readonly joined: boolean
   /** When it was last told to be lost; null: never, or it was told since that it does its part again. */
   readonly toldLostAt: Instant | null
+  /** Since when it has been told again and again to do no part; null: it does, or has joined again since. */
+  readonly lostSince: Instant | null
 }
 
 /** Who may take writes, as it was last decided. */
@@ -40,6 +42,8 @@ export type Standing = {
   readonly epoch: number
   /** Null: nobody has told yet. */
   readonly primaryId: string | null
+  /** What the one that was promoted last had when it was elected, in bytes; null: nobody knows. */
+  readonly promotedBytes: number | null
   /** The epoch that has fenced each node that is fenced. */
   readonly fenced: Readonly<Record<string, number>>
 }
@@ -98,9 +102,10 @@ export type ControllerStore = {
   /**
    * Makes a node the one that may take writes, in an epoch, before it does; the same may claim it again. Whoever is refused
    * must not promote: a newer epoch has decided, or this one for another node, or the node is fenced. Epoch 0 is of jobs
-   * from before there were epochs: it yields to every other, and to itself only.
+   * from before there were epochs: it yields to every other, and to itself only. What it had when it was elected is kept, where
+   * that is told.
    */
-  readonly claimPromotion: (datastoreId: string, epoch: number, nodeId: string) => Promise<boolean>
+  readonly claimPromotion: (datastoreId: string, epoch: number, nodeId: string, positionBytes?: number) => Promise<boolean>
   /**
    * Writes down that a node is fenced, before it is. Refused when a newer epoch has decided, or this one has promoted already.
    * From then on its lease must not be renewed.

@@ -138,4 +138,12 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0006-who-is-heard': {
     up: (db) => addColumns(db, 'hosts', { lease_replicas: 'text null' }),
   },
+  // Of a failover that another one supersedes nothing else says how much the promoted node had.
+  '0007-promoted-bytes': {
+    up: (db) => addColumns(db, 'clusters', { promoted_bytes: 'bigint null' }),
+  },
+  // What a job need not wait for.
+  '0008-lost-since': {
+    up: (db) => addColumns(db, 'hosts', { lost_since: 'datetime(3) null' }),
+  },
 }

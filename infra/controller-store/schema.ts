@@ -30,6 +30,8 @@ export type ControllerDb = {
     /** The one in which `primary_id` was promoted; 0: before there were epochs. */
     promoted_epoch: number
     primary_id: string | null
+    /** What the one that was promoted last had when it was elected; null: nobody knows. */
+    promoted_bytes: number | null
   }
   hosts: {
     node_id: string
@@ -53,6 +55,8 @@ export type ControllerDb = {
     /** 1: it has, or may have, what no other host has. */
     joined: number
     told_lost_at: Date | null
+    /** Since when it is told again and again to do no part; null: it does. */
+    lost_since: Date | null
   }
   /** Who watches which part of the fleet, and until when if he is not heard of. */
   controller_slots: { slot: number; controller_id: string | null; until: Date | null }

@@ -13,21 +13,23 @@ type Tables = Pick<
 export const standingTables = (asking: Asking): Tables => ({
   standing: (datastoreId) =>
     asking('tell who may take writes', async (db) => {
-      const cluster = db.selectFrom('clusters').select(['epoch', 'primary_id']).where('datastore_id', '=', datastoreId)
+      const cluster = db.selectFrom('clusters').select(['epoch', 'primary_id', 'promoted_bytes'])
+        .where('datastore_id', '=', datastoreId)
       const row = await cluster.executeTakeFirst()
       if (row === undefined) return undefined
       const hosts = db.selectFrom('hosts').select(['node_id', 'fenced_epoch']).where('datastore_id', '=', datastoreId)
       return standingOf(row, await hosts.where('fenced_epoch', 'is not', null).execute())
     }),
 
-  claimPromotion: (datastoreId, epoch, nodeId) =>
+  claimPromotion: (datastoreId, epoch, nodeId, positionBytes) =>
     deciding(asking, 'decide on a promotion', datastoreId, async (db, row) => {
       if (row.epoch > epoch) return false
       const isTaken = row.promoted_epoch === epoch && row.primary_id !== null && row.primary_id !== nodeId
       if (epoch > 0 && isTaken) return false
       const host = await db.selectFrom('hosts').select('fenced_epoch').where('node_id', '=', nodeId).executeTakeFirst()
       if (host !== undefined && host.fenced_epoch !== null) return false
-      await setCluster(db, datastoreId, { epoch, promoted_epoch: epoch, primary_id: nodeId })
+      const had = positionBytes === undefined ? {} : { promoted_bytes: positionBytes }
+      await setCluster(db, datastoreId, { epoch, promoted_epoch: epoch, primary_id: nodeId, ...had })
       return true
     }),
 
@@ -63,7 +65,7 @@ export const standingTables = (asking: Asking): Tables => ({
 
   rejoined: (nodeId) =>
     asking('keep that a node has rejoined', (db) =>
-      setHost(db, nodeId, { fenced_epoch: null, lease_ttl_ms: null, lease_replicas: null, joined: 1 }),
+      setHost(db, nodeId, { fenced_epoch: null, lease_ttl_ms: null, lease_replicas: null, joined: 1, lost_since: null }),
     ),
 
   leased: (nodeId, ttlMs, replicas) =>
@@ -96,11 +98,11 @@ const deciding = (asking: Asking, what: string, datastoreId: string, decide: (db
     }),
   )
 
-const setCluster = async (db: Db, datastoreId: string, columns: Partial<Row>): Promise<void> => {
+const setCluster = async (db: Db, datastoreId: string, columns: Partial<Row & Pick<ControllerDb['clusters'], 'promoted_bytes'>>): Promise<void> => {
   await db.updateTable('clusters').set(columns).where('datastore_id', '=', datastoreId).execute()
 }
 
-type HostColumns = Partial<Pick<ControllerDb['hosts'], 'fenced_epoch' | 'lease_ttl_ms' | 'lease_replicas' | 'joined'>>
+type HostColumns = Partial<Pick<ControllerDb['hosts'], 'fenced_epoch' | 'lease_ttl_ms' | 'lease_replicas' | 'joined' | 'lost_since'>>
 
 const setHost = async (db: Kysely<ControllerDb>, nodeId: string, columns: HostColumns): Promise<void> => {
   await db.updateTable('hosts').set(columns).where('node_id', '=', nodeId).execute()
@@ -108,11 +110,12 @@ const setHost = async (db: Kysely<ControllerDb>, nodeId: string, columns: HostCo
 
 /** @param hosts those of the cluster; others that are not fenced may be among them */
 export const standingOf = (
-  { epoch, primary_id }: Omit<Row, 'promoted_epoch'>,
+  { epoch, primary_id, promoted_bytes }: Pick<ControllerDb['clusters'], 'epoch' | 'primary_id' | 'promoted_bytes'>,
   hosts: readonly Pick<ControllerDb['hosts'], 'node_id' | 'fenced_epoch'>[],
 ): Standing => ({
   epoch,
   primaryId: primary_id,
+  promotedBytes: promoted_bytes,
   fenced: Object.fromEntries(
     hosts.flatMap(({ node_id, fenced_epoch }) => (fenced_epoch === null ? [] : [[node_id, fenced_epoch] as const])),
   ),

@@ -124,10 +124,12 @@ const ofNode = async (parts: Parts, order: NodeOrder, work: Work): Promise<void>
   }
 }
 
+type Promoted = NodeOf & { readonly positionBytes?: number | undefined }
+
 /** Before a node takes writes it is on record that nobody else may. */
-const claim = async ({ store }: Parts, { cluster, nodeId }: NodeOf): Promise<void> => {
+const claim = async ({ store }: Parts, { cluster, nodeId, positionBytes }: Promoted): Promise<void> => {
   await store.joins(nodeId)
-  if (!(await store.claimPromotion(cluster.datastoreId, cluster.epoch ?? 0, nodeId))) throw replaced()
+  if (!(await store.claimPromotion(cluster.datastoreId, cluster.epoch ?? 0, nodeId, positionBytes))) throw replaced()
 }
 
 type SwitchOrder = Extract<
@@ -145,7 +147,14 @@ const switchOver = async (parts: Parts, { subject, body }: SwitchOrder, work: Wo
       return engine.catchUp(await nodes.reach(cluster, nodeId, work), await nodes.reach(cluster, body.formerId, work))
     case 'cmon.promote-replica':
       await claim(parts, body)
-      return engine.promote(await nodes.reach(cluster, nodeId, work))
+      try {
+        return await engine.promote(await nodes.reach(cluster, nodeId, work))
+      } catch (cause) {
+        work.signal.throwIfAborted()
+        // It may have gone off since it was elected. Nobody else may be promoted now: so it has to come up.
+        await nodes.provider(cluster, nodeId).boot(nodeId)
+        throw cause
+      }
     case 'cmon.follow-primary':
       await engine.follow(await open(parts, body, work), nodes.member(cluster, body.primaryId))
       await endLease(parts, body, await nodes.reach(cluster, nodeId, work))
@@ -163,8 +172,10 @@ const ofFoundNode = async (parts: Parts, { subject, body }: FoundOrder, work: Wo
   if (node === undefined) return work.note('the machine is gone already')
   if (subject === 'cmon.set-trusted') return engine.setTrusted({ ...node, trusted: await trustedBy(parts, cluster) })
   if (subject === 'cmon.start-node') {
-    await engine.start(await withLease(parts, body, node))
-    return parts.store.intend(nodeId, { shutDown: false })
+    // From here on it is meant to be up: should it not come, whoever watches is to know that it is lost.
+    await parts.store.intend(nodeId, { shutDown: false })
+    await parts.nodes.provider(cluster, nodeId).boot(nodeId)
+    return engine.start(await withLease(parts, body, node))
   }
   // Before it is so: the silence of a host that is silent on purpose is no cause for an alarm.
   await parts.store.intend(nodeId, { shutDown: true })

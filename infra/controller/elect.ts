@@ -31,6 +31,7 @@ export const elect = async (
   const { cluster, lostId } = body
   const standing = await store.standing(cluster.datastoreId)
   if (standing !== undefined && standing.epoch > (cluster.epoch ?? 0)) throw replaced()
+  const neededBytes = standing?.promotedBytes ?? null
   const asked = await members(parts, body)
   const chosen = new AbortController()
   // One that would still stop receiving after the election would not follow the new primary.
@@ -46,7 +47,7 @@ export const elect = async (
   const choose = () => {
     const candidates = [...answers.values()]
     const silent = asked.filter(({ nodeId }) => !answers.has(nodeId)).map(({ name }) => name)
-    return { candidates, silent, choice: electedOf({ ...body, candidates, silent, zone }) }
+    return { candidates, silent, choice: electedOf({ ...body, candidates, silent, zone, neededBytes }) }
   }
   try {
     await Promise.race([all, setTimeout(momentMs, undefined, { signal })])

@@ -113,7 +113,7 @@ const ranOut = async (
   if (ttlMs === null) throw new Error('the node has no lease')
   const fenced = new Set(hosts.flatMap((host) => (host.fencedEpoch === null ? [] : [host.nodeId])))
   const replicas = cluster.nodes.filter(
-    (one) => one.nodeId !== nodeId && !fenced.has(one.nodeId) && named?.includes(one.name) !== false,
+    (one) => one.nodeId !== nodeId && !fenced.has(one.nodeId) && named?.includes(one.name) === true,
   )
   const stoppedAtMs = await Promise.any(replicas.map((one) => stopReceiving(parts, { cluster, nodeId: one.nodeId }, work)))
   const atMs = runsOutAt({ ttlMs }, { fencedAtMs, stoppedAtMs }) ?? Infinity

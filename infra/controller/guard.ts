@@ -57,6 +57,11 @@ export const guarded = (standing: Standing | undefined, order: Order): Guarded =
       if (isOlder || isAnother || fenced(nodeId) || fenced(formerId)) throw replaced()
       return { order }
     }
+    case 'cmon.promote-replica':
+      // Refused, it would be repeated for ever: its job is past the point where it could be undone.
+      return isOlder
+        ? { left: `${nameOf(order.body.nodeId)} is not promoted, for a newer decision goes before` }
+        : { order }
     case 'cmon.stop-node':
     case 'cmon.erase-node':
       // Its job was decided when the node was a replica, or not yet there.

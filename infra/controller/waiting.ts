@@ -2,6 +2,7 @@ import type { ClusterRef, Order, OrderResult } from '../../domain/job/orders.ts'
 import type { ReachedNode, Role } from '../engines/engine.ts'
 import type { Work } from '../messaging/worker.ts'
 import { withLease } from './first-lease.ts'
+import { withoutLost } from './lost.ts'
 import { type NodeOf, open } from './open.ts'
 import type { Parts } from './parts.ts'
 import { untilWhole } from './whole.ts'
@@ -108,16 +109,19 @@ const untilOneIsWhole = async (
 type CheckBody = { readonly cluster: ClusterRef; readonly primaryId: string }
 
 /**
- * Waits until the cluster is whole: the primary takes writes and all others stream from it.
+ * Waits until the cluster is whole: the primary takes writes and all others stream from it, but those that are lost.
  *
- * @returns every node's role
+ * @returns the role of every node that was waited for
  * @throws Failure, shortly before the order's time is up, that says what is missing
  */
 const check = async (
-  { nodes, now }: Parts,
-  { cluster, primaryId, notAfter }: CheckBody & { readonly notAfter: string },
+  parts: Parts,
+  { cluster: whole, primaryId, notAfter }: CheckBody & { readonly notAfter: string },
   work: Work,
 ): Promise<Readonly<Record<string, Role>>> => {
+  const { nodes, now } = parts
+  const { cluster, lost } = await withoutLost(parts, whole, primaryId)
+  for (const name of lost) work.note(`${name} is lost, and is not waited for`)
   const engine = nodes.engine(cluster)
   const reached = await Promise.all(cluster.nodes.map(({ nodeId }) => nodes.reach(cluster, nodeId, work)))
   await untilWhole({ engine, reached, primaryId, notAfter, now, readOnly: cluster.readOnly === true }, work)

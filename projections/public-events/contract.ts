@@ -108,7 +108,8 @@ export const contract = {
       primaryNodeId: id.describe('The node that is the primary.'),
       fencedBy: z
         .string()
-        .describe('What keeps the former primary from taking writes; `nothing`: it may have. New words may come.'),
+        .exactOptional()
+        .describe('What keeps the former primary from taking writes; `nothing`: it may have. Absent: not known. New words may come.'),
       lastSeenAt: instant.describe('When the former primary was last seen to take writes.'),
       writesBackAt: instant.describe('When the new one was reached under the name of the primary.'),
       writesOutMsMax: z.int().describe('For how long no writes were taken, at most.'),

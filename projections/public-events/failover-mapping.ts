@@ -15,8 +15,8 @@ export const failoverMapping = {
         type: 'dev.ccx.datastore.primary-changed.v1',
         subject: `datastores/${datastoreId}`,
         data: {
-          datastoreId, jobId, epoch, formerNodeId: formerId, primaryNodeId: primaryId, fencedBy, lastSeenAt, writesBackAt,
-          writesOutMsMax, lostBytesMax,
+          datastoreId, jobId, epoch, formerNodeId: formerId, primaryNodeId: primaryId, lastSeenAt, writesBackAt,
+          ...(fencedBy === undefined ? {} : { fencedBy }), writesOutMsMax, lostBytesMax,
         },
       },
     ]

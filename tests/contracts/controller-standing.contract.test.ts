@@ -30,15 +30,15 @@ for (const { name, start } of controllerStores) {
 
   test('nobody is the primary until somebody claims it, and the newest epoch goes before all others', async () => {
     const [a, b] = await registered('claims')
-    assert.equal(await store.standing('claims'), { epoch: 0, primaryId: null, fenced: {} })
+    assert.equal(await store.standing('claims'), { epoch: 0, primaryId: null, promotedBytes: null, fenced: {} })
     assert.is(await store.claimPromotion('claims', 3, a), true)
     assert.is(await store.claimPromotion('claims', 3, a), true)
     assert.is(await store.claimPromotion('claims', 3, b), false)
     assert.is(await store.claimPromotion('claims', 2, b), false)
-    assert.equal(await store.standing('claims'), { epoch: 3, primaryId: a, fenced: {} })
+    assert.equal(await store.standing('claims'), { epoch: 3, primaryId: a, promotedBytes: null, fenced: {} })
     assert.is(await store.claimPromotion('claims', 4, b), true)
     assert.is(await store.claimPromotion('claims', 3, a), false)
-    assert.equal(await store.standing('claims'), { epoch: 4, primaryId: b, fenced: {} })
+    assert.equal(await store.standing('claims'), { epoch: 4, primaryId: b, promotedBytes: null, fenced: {} })
   })
 
   test('jobs from before there were epochs may promote one after the other, until an epoch has decided', async () => {
@@ -78,18 +78,18 @@ for (const { name, start } of controllerStores) {
     const [a, b] = await registered('fences')
     await store.claimPromotion('fences', 1, a)
     assert.equal([await store.fence('fences', a, 2), await store.fence('fences', a, 2)], [true, true])
-    assert.equal(await store.standing('fences'), { epoch: 2, primaryId: a, fenced: { [a]: 2 } })
+    assert.equal(await store.standing('fences'), { epoch: 2, primaryId: a, promotedBytes: null, fenced: { [a]: 2 } })
     assert.ok((await store.fencedNodes()).has(a))
     assert.is(await store.claimPromotion('fences', 2, a), false)
     assert.is(await store.claimPromotion('fences', 3, a), false)
     assert.is(await store.claimPromotion('fences', 2, b), true)
-    assert.equal(await store.standing('fences'), { epoch: 2, primaryId: b, fenced: { [a]: 2 } })
+    assert.equal(await store.standing('fences'), { epoch: 2, primaryId: b, promotedBytes: null, fenced: { [a]: 2 } })
     // Again by the same job, and by one of before.
     assert.equal([await store.fence('fences', a, 2), await store.fence('fences', b, 2), await store.fence('fences', b, 1)], [
       true, false, false,
     ])
     await store.rejoined(a)
-    assert.equal(await store.standing('fences'), { epoch: 2, primaryId: b, fenced: {} })
+    assert.equal(await store.standing('fences'), { epoch: 2, primaryId: b, promotedBytes: null, fenced: {} })
     assert.not((await store.fencedNodes()).has(a))
   })
 
@@ -100,12 +100,12 @@ for (const { name, start } of controllerStores) {
     assert.equal([await store.unfence('back', a, 1), await store.unfence('back', a, 2), await store.unfence('back', a, 2)], [
       false, true, true,
     ])
-    assert.equal(await store.standing('back'), { epoch: 2, primaryId: a, fenced: {} })
+    assert.equal(await store.standing('back'), { epoch: 2, primaryId: a, promotedBytes: null, fenced: {} })
     assert.equal([await store.claimPromotion('back', 2, b), await store.fence('back', a, 2)], [false, false])
     await store.fence('back', a, 3)
     await store.claimPromotion('back', 3, b)
     assert.is(await store.unfence('back', a, 3), false)
-    assert.equal(await store.standing('back'), { epoch: 3, primaryId: b, fenced: { [a]: 3 } })
+    assert.equal(await store.standing('back'), { epoch: 3, primaryId: b, promotedBytes: null, fenced: { [a]: 3 } })
   })
 
   test('of two processes that race for an epoch exactly one promotes', async () => {
@@ -133,7 +133,7 @@ for (const { name, start } of controllerStores) {
       const fenced = promoted === true ? { [a]: 2 * epoch } : {}
       const primaryId = promoted === true ? b : a
       assert.is(unfenced, promoted !== true)
-      assert.equal(await store.standing('undone'), { epoch: 2 * epoch, primaryId, fenced })
+      assert.equal(await store.standing('undone'), { epoch: 2 * epoch, primaryId, promotedBytes: null, fenced })
     }
   })
 
@@ -161,7 +161,7 @@ for (const { name, start } of controllerStores) {
     const [a, b] = await registered('adopted')
     assert.equal([await store.adoptPrimary('adopted', a), await store.adoptPrimary('adopted', a)], [true, true])
     assert.is(await store.adoptPrimary('adopted', b), false)
-    assert.equal(await store.standing('adopted'), { epoch: 0, primaryId: a, fenced: {} })
+    assert.equal(await store.standing('adopted'), { epoch: 0, primaryId: a, promotedBytes: null, fenced: {} })
   })
 
   test('a cluster that is registered anew keeps who may take writes, of the hosts that stay', async () => {
@@ -172,14 +172,14 @@ for (const { name, start } of controllerStores) {
     await store.joins(b)
     const choice = { synchronous: true, repairAfterSeconds: 60 }
     await store.registerCluster({ ...clusterOf('kept'), ...choice, epoch: 9 }, noon)
-    assert.equal(await store.standing('kept'), { epoch: 4, primaryId: b, fenced: { [a]: 4 } })
+    assert.equal(await store.standing('kept'), { epoch: 4, primaryId: b, promotedBytes: null, fenced: { [a]: 4 } })
     const [, host] = await store.hosts('kept')
     assert.equal([host?.leaseTtlMs, host?.joined, host?.fencedEpoch], [6_000, true, null])
     const listed = (await store.clusters()).find(({ datastoreId }) => datastoreId === 'kept')
     assert.equal(listed, { ...clusterOf('kept'), ...choice })
     const without = { ...clusterOf('kept'), nodes: clusterOf('kept').nodes.slice(1) }
     await store.registerCluster(without, noon)
-    assert.equal(await store.standing('kept'), { epoch: 4, primaryId: b, fenced: {} })
+    assert.equal(await store.standing('kept'), { epoch: 4, primaryId: b, promotedBytes: null, fenced: {} })
     await store.forgetCluster('kept')
     assert.is(await store.standing('kept'), undefined)
   })
@@ -212,7 +212,7 @@ for (const { name, start } of controllerStores) {
     assert.equal(all.map(({ cluster }) => cluster.datastoreId), (await store.clusters()).map((it) => it.datastoreId).toSorted())
     const listed = (await store.watched([slotOf('seen')])).find(({ cluster }) => cluster.datastoreId === 'seen')
     assert.equal(listed?.cluster, clusterOf('seen'))
-    assert.equal(listed?.standing, { epoch: 2, primaryId: null, fenced: { [a]: 2 } })
+    assert.equal(listed?.standing, { epoch: 2, primaryId: null, promotedBytes: null, fenced: { [a]: 2 } })
     assert.equal(listed?.hosts.map(({ nodeId }) => nodeId), [a, b])
     const others = Array.from({ length: SLOTS }, (_, slot) => slot).filter((slot) => slot !== slotOf('seen'))
     assert.not((await store.watched(others)).some(({ cluster }) => cluster.datastoreId === 'seen'))

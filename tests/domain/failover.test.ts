@@ -180,9 +180,33 @@ const givenUp = (jobId: string, change: Change, seconds: number): readonly Datas
   ended(jobId, 'fail-over', seconds, 'failed', futile),
 ]
 
-test('a failover whose new primary is lost as well gives way to another', () =>
+/** As far as it is known of a failover to whose end nobody waited. */
+const takenOver = (jobId: string, seconds: number): DatastoreEvent => ({
+  type: 'PrimaryChanged',
+  data: {
+    datastoreId, at: at(seconds), jobId, epoch: 2, formerId: 'nod_1', primaryId: 'nod_2', lostBytesMax: null,
+    lastSeenAt: at(8), because: 'it does not answer', writesBackAt: at(seconds - 2),
+  },
+})
+
+test('a failover whose new primary is lost as well gives way to another, which knows it for the primary', () =>
   givenDatastore(...over).when(report('job_3', 15, { primaryId: 'nod_2', epoch: 2 }))
-    .then(...givenUp('job_2', failOver(10), 15), ...begun('job_3', 15, 'nod_2')))
+    .then(takenOver('job_2', 15), ...givenUp('job_2', failOver(10), 15), ...begun('job_3', 15, 'nod_2')))
+
+test('a primary whose failover gave way is named once it is well, if no other takes its place', () => {
+  const lost = [
+    ...over, takenOver('job_2', 15), ...givenUp('job_2', failOver(10), 15), ...begun('job_3', 15, 'nod_2'),
+    abandoned('job_3', failOver(15, 'nod_2'), 20, 'no luck'), ended('job_3', 'fail-over', 20, 'failed', 'no luck'),
+  ]
+  const well: DatastoreCommand = {
+    type: 'ReportNodeWell', data: { datastoreId, jobId: 'job_4', nodeId: 'nod_2', observedAt: at(25), now: at(25) },
+  }
+  const rejoining: Change = { kind: 'rejoin-node', nodeId: 'nod_2' }
+  givenDatastore(...lost).when(well).then(
+    { type: 'PrimaryRecovered', data: { datastoreId, at: at(25), primaryId: 'nod_2', lastSeenAt: at(13) } },
+    queued('job_4', 'rejoin-node', 25, rejoining), admitted('job_4', 25, rejoining, { known: led('nod_2') }),
+  )
+})
 
 test('a failover that gets nowhere gives way to another', () => {
   givenDatastore(...over).when(report('job_3', 100, { epoch: 2 })).thenNothing()
@@ -291,14 +315,14 @@ test('a datastore can be deleted while it fails over, and goes once that is over
     queued('job_9', 'delete-datastore', 11),
   ]
   givenDatastore(...over).when(remove).then(...going)
-  const goes = (seconds: number): DatastoreEvent => ({
+  const goes = (seconds: number, known = nodes): DatastoreEvent => ({
     type: 'JobAdmitted',
-    data: { datastoreId, at: at(seconds), jobId: 'job_9', kind: 'delete-datastore', input: { datastoreId, spec, nodes } },
+    data: { datastoreId, at: at(seconds), jobId: 'job_9', kind: 'delete-datastore', input: { datastoreId, spec, nodes: known } },
   })
   givenDatastore(...over, ...going).when(end('job_2', 14, 'cancelled'))
     .then(abandoned('job_2', failOver(10), 14, 'no luck'), ended('job_2', 'fail-over', 14, 'cancelled', 'no luck'), goes(14))
   givenDatastore(...over, ...going).when(report('job_3', 15, { primaryId: 'nod_2', epoch: 2 }))
-    .then(...givenUp('job_2', failOver(10), 15), goes(15))
+    .then(takenOver('job_2', 15), ...givenUp('job_2', failOver(10), 15), goes(15, led('nod_2')))
 })
 
 test('a failover is neither asked for, nor stopped, nor tried again by anybody', () => {

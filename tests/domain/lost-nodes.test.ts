@@ -127,8 +127,10 @@ test('the only node that there is is started where it is', () => {
     .then(lost(10, 'nod_1', why), ...begun(10, restart, 1))
 })
 
-test('a silent primary of several nodes is the affair of a failover', () =>
-  givenDatastore(...running).when(silent(400, { nodeId: 'nod_1' })).thenNothing())
+test('the machine of a silent primary is booted, however long it is silent, for only a failover gives its place to another', () =>
+  givenDatastore(...running).when(silent(400, { nodeId: 'nod_1' })).then(
+    lost(400, 'nod_1'), ...begun(400, { kind: 'rejoin-node', nodeId: 'nod_1' }),
+  ))
 
 test('nothing is done about nodes of a datastore that is stopped, or is being stopped', () => {
   const stop: Change = { kind: 'stop-datastore' }

@@ -20,6 +20,7 @@ const election = (change: Partial<Election> = {}): Election => ({
   prefer: 'consistency',
   lagMaxBytes: 100,
   lastKnownBytes: 1_050,
+  neededBytes: null,
   ...change,
 })
 const order = (candidates: readonly Candidate[], zone?: string) => ranked(candidates, zone).map(({ name }) => name)

@@ -19,7 +19,7 @@ export const watchStore = ({ monotonicMs, now }: Clock) => {
   const watchedOf = ({ cluster, epoch, primaryId, hosts }: Kept): WatchedCluster => ({
     cluster, hosts: [...hosts],
     standing: {
-      epoch, primaryId,
+      epoch, primaryId, promotedBytes: null,
       fenced: Object.fromEntries(hosts.flatMap((host) => (host.fencedEpoch === null ? [] : [[host.nodeId, host.fencedEpoch]]))),
     },
   })
@@ -45,7 +45,7 @@ export const watchStore = ({ monotonicMs, now }: Clock) => {
     toldLost: (nodeId, toldLostAt) => here(() => change(nodeId, { toldLostAt })),
     toldWell: (nodeId, lostAt) => here(() => {
       const hosts = [...clusters.values()].flatMap((kept) => kept.hosts)
-      if (hosts.some((host) => host.nodeId === nodeId && host.toldLostAt === lostAt)) change(nodeId, { toldLostAt: null })
+      if (hosts.some((host) => host.nodeId === nodeId && host.toldLostAt === lostAt)) change(nodeId, { toldLostAt: null, lostSince: null })
     }),
     seen: (nodeId, what) => here(() => { written.push(nodeId); change(nodeId, what) }),
     alarms: (id) => here(() => alarms.filter(({ datastoreId }) => datastoreId === id)),
@@ -88,7 +88,7 @@ export const watchStore = ({ monotonicMs, now }: Clock) => {
         cluster, epoch: 1, primaryId,
         hosts: cluster.nodes.map(({ nodeId }) => ({
           nodeId, datastoreId: cluster.datastoreId, role: 'unknown', status: 'CmonHostUnknown', lagBytes: null, lastSeenAt: null,
-          shutDown: false, fencedEpoch: null, leaseTtlMs: null, joined: true, toldLostAt: null, ...change,
+          shutDown: false, fencedEpoch: null, leaseTtlMs: null, joined: true, toldLostAt: null, lostSince: null, ...change,
         })),
       }),
     forget: (datastoreId: string): void => void clusters.delete(datastoreId),

@@ -2,7 +2,7 @@ import { reject } from '../../kernel/decider.ts'
 import type { Instant } from '../../kernel/time.ts'
 import { highAvailabilityOf } from '../high-availability.ts'
 import type { OfNode } from './node-actions.ts'
-import { type Rule, hasNode, isPrimary, unknownNode } from './rule.ts'
+import { type Rule, hasNode, unknownNode } from './rule.ts'
 
 export type FailOver = {
   /** The primary that is lost. */
@@ -24,13 +24,10 @@ export const failOver: Rule<FailOver, 'node-not-found' | 'node-is-primary'> = {
       : unknownNode(lostId),
 }
 
-/** A node that was lost is a replica again, whatever its machine holds. */
-export const rejoinNode: Rule<OfNode, 'node-not-found' | 'node-is-primary'> = {
+/** A node that was lost does its part again, whatever its machine holds: as a replica, or as the primary that it is. */
+export const rejoinNode: Rule<OfNode, 'node-not-found'> = {
   changed: (shape) => shape,
-  refusal: (shape, { nodeId }) => {
-    if (!hasNode(shape, nodeId)) return unknownNode(nodeId)
-    return isPrimary(shape, nodeId) ? reject('node-is-primary', `node ${nodeId} is the primary`) : undefined
-  },
+  refusal: (shape, { nodeId }) => (hasNode(shape, nodeId) ? undefined : unknownNode(nodeId)),
 }
 
 export type SetSynchronous = { readonly synchronous: boolean }

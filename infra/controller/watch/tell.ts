@@ -50,6 +50,7 @@ export const tell = async (parts: WatchParts, { watched: { cluster }, isOurs }: 
         ...about, kind: 'node-silent', nodeId, since: instant(found.sinceMs), machineAnswers: found.machineAnswers,
       })
     case 'tell-back':
+      await store.toldLost(nodeId, at)
       return parts.observe({ ...about, kind: 'node-back', nodeId })
     case 'tell-well': {
       const { toldLostAt, fencedEpoch } = host
