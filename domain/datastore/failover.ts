@@ -113,7 +113,8 @@ const givenUp = ({ jobId, change }: Failover, because: string, about: About): re
 ]
 
 /** The one that is reported was made the primary by the failover at work, or it would not be looked for as such. */
-const takenOver = ({ jobId, epoch, change }: Failover, { datastoreId, primaryId, lastSeenAt: writesBackAt, now }: Seen): DatastoreEvent => {
+const takenOver = ({ jobId, epoch, change }: Failover, seen: Seen): DatastoreEvent => {
+  const { datastoreId, primaryId, lastSeenAt: writesBackAt, now } = seen
   const { lostId: formerId, lastSeenAt, because } = change
   const about = { datastoreId, at: now }
   return {

@@ -92,7 +92,8 @@ const learn = ({ kind, input, learned }: LiveJob, { data: { key, result, at } }:
   if (publicAddress !== undefined) nodes[key] = { ...nodes[key], publicAddress }
   const told = Object.entries(roles ?? {})
   // Whoever was not asked, being lost, is not the primary beside the one that is.
-  const unasked = told.some(([, role]) => role === 'primary') ? input.nodes.filter(({ nodeId }) => roles?.[nodeId] === undefined) : []
+  const isLed = told.some(([, role]) => role === 'primary')
+  const unasked = input.nodes.filter(({ nodeId }) => isLed && roles?.[nodeId] === undefined)
   for (const { nodeId } of unasked) nodes[nodeId] = { ...nodes[nodeId], role: 'replica' }
   for (const [nodeId, role] of told) nodes[nodeId] = { ...nodes[nodeId], role }
   if (kind !== 'fail-over') return { nodes }

@@ -98,11 +98,15 @@ const deciding = (asking: Asking, what: string, datastoreId: string, decide: (db
     }),
   )
 
-const setCluster = async (db: Db, datastoreId: string, columns: Partial<Row & Pick<ControllerDb['clusters'], 'promoted_bytes'>>): Promise<void> => {
+type ClusterColumns = Partial<Row & Pick<ControllerDb['clusters'], 'promoted_bytes'>>
+
+const setCluster = async (db: Db, datastoreId: string, columns: ClusterColumns): Promise<void> => {
   await db.updateTable('clusters').set(columns).where('datastore_id', '=', datastoreId).execute()
 }
 
-type HostColumns = Partial<Pick<ControllerDb['hosts'], 'fenced_epoch' | 'lease_ttl_ms' | 'lease_replicas' | 'joined' | 'lost_since'>>
+type HostColumns = Partial<
+  Pick<ControllerDb['hosts'], 'fenced_epoch' | 'lease_ttl_ms' | 'lease_replicas' | 'joined' | 'lost_since'>
+>
 
 const setHost = async (db: Kysely<ControllerDb>, nodeId: string, columns: HostColumns): Promise<void> => {
   await db.updateTable('hosts').set(columns).where('node_id', '=', nodeId).execute()

@@ -34,7 +34,8 @@ export const takeFenceBack = ({ cluster, hosts }: ControllerDb, epoch: number, n
 
 export const rejoined = ({ hosts }: ControllerDb, nodeId: string): void => {
   const host = hosts.get(nodeId)
-  if (host !== undefined) Object.assign(host, { fencedEpoch: null, leaseTtlMs: null, leaseNames: [], shutDown: false, lostSince: null })
+  const whole = { fencedEpoch: null, leaseTtlMs: null, leaseNames: [], shutDown: false, lostSince: null }
+  if (host !== undefined) Object.assign(host, whole)
 }
 
 /** Whoever is told to do no part: from when on is kept until he is told to be well. */

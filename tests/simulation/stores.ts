@@ -152,13 +152,20 @@ const brief = (data: object): object => Object.fromEntries(Object.entries(data).
 
 type Ended = { readonly result: OrderResult } | { readonly because: string; readonly final: boolean }
 
-export type HostRow = { fencedEpoch: number | null; shutDown: boolean; leaseTtlMs: number | null; leaseNames: readonly string[]; lostSince: number | null }
+export type HostRow = {
+  fencedEpoch: number | null
+  shutDown: boolean
+  leaseTtlMs: number | null
+  leaseNames: readonly string[]
+  lostSince: number | null
+}
+const newHost = (): HostRow => ({ fencedEpoch: null, shutDown: false, leaseTtlMs: null, leaseNames: [], lostSince: null })
 
 /** CMON DB: one after the other, or not at all. */
 export const controllerStore = (world: World, nodes: readonly string[], primary: string, none: number | null = null) => ({
   actor: actor('cmon-db'),
   cluster: { epoch: 0, promotedEpoch: 0, primaryId: primary, promotedBytes: none },
-  hosts: new Map<string, HostRow>(nodes.map((name) => [name, { fencedEpoch: null, shutDown: false, leaseTtlMs: null, leaseNames: [], lostSince: null }])),
+  hosts: new Map<string, HostRow>(nodes.map((name) => [name, newHost()])),
   journal: new Map<string, Ended>(),
   slot: { owner: '', until: 0 },
   locks: new Map<string, { readonly holder: string; readonly until: number }>(),

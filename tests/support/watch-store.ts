@@ -45,7 +45,8 @@ export const watchStore = ({ monotonicMs, now }: Clock) => {
     toldLost: (nodeId, toldLostAt) => here(() => change(nodeId, { toldLostAt })),
     toldWell: (nodeId, lostAt) => here(() => {
       const hosts = [...clusters.values()].flatMap((kept) => kept.hosts)
-      if (hosts.some((host) => host.nodeId === nodeId && host.toldLostAt === lostAt)) change(nodeId, { toldLostAt: null, lostSince: null })
+      const isThat = hosts.some((host) => host.nodeId === nodeId && host.toldLostAt === lostAt)
+      if (isThat) change(nodeId, { toldLostAt: null, lostSince: null })
     }),
     seen: (nodeId, what) => here(() => { written.push(nodeId); change(nodeId, what) }),
     alarms: (id) => here(() => alarms.filter(({ datastoreId }) => datastoreId === id)),
