@@ -130,6 +130,8 @@ type Promoted = NodeOf & { readonly positionBytes?: number | undefined }
 const claim = async ({ store }: Parts, { cluster, nodeId, positionBytes }: Promoted): Promise<void> => {
   await store.joins(nodeId)
   if (!(await store.claimPromotion(cluster.datastoreId, cluster.epoch ?? 0, nodeId, positionBytes))) throw replaced()
+  // The one that it had before is taken off its machine: nobody may count on that it runs out.
+  await store.leased(nodeId, null)
 }
 
 type SwitchOrder = Extract<

@@ -22,6 +22,8 @@ export const unfence = async (
   if (!(await store.unfence(cluster.datastoreId, nodeId, cluster.epoch ?? 0))) {
     return work.note(`${name} stays fenced, for another node is the primary by now`)
   }
+  // A switchover may have stopped it; from here on it is meant to be up.
+  await store.intend(nodeId, { shutDown: false })
   const primary = nodes.member(cluster, nodeId)
   const engine = nodes.engine(cluster)
   await attempted(work, `${name} does not answer; it is the primary as soon as it does`, async (signal) => {

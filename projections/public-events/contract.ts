@@ -109,7 +109,7 @@ export const contract = {
       fencedBy: z
         .string()
         .exactOptional()
-        .describe('What keeps the former primary from taking writes; `nothing`: it may have. Absent: unknown. Words may be added.'),
+        .describe('What keeps the former primary from taking writes; `nothing`: it may have. Absent: unknown. New words come.'),
       lastSeenAt: instant.describe('When the former primary was last seen to take writes.'),
       writesBackAt: instant.describe('When the new one was reached under the name of the primary.'),
       writesOutMsMax: z.int().describe('For how long no writes were taken, at most.'),

@@ -265,12 +265,12 @@ function* ordinary(site: Site, own: Actor, machine: Machine, primaryId: string, 
       return yield* doing(() => void machines.start(machine))
     }
     case 'cmon.restart-node': {
-      yield* intend(true)
+      if ((yield* intend(true)) === undefined) return failed('CMON DB does not answer')
       const came = yield* doing(() => {
         machines.stop(machine, 'it is started anew')
         machines.start(machine)
       })
-      yield* intend(false)
+      if ((yield* intend(false)) === undefined) return failed('CMON DB does not answer')
       return came
     }
     case 'cmon.catch-up': {
@@ -291,7 +291,7 @@ function* ordinary(site: Site, own: Actor, machine: Machine, primaryId: string, 
         if (machine.disk.role === 'replica') machines.follow(machine, primaryId)
         machines.start(machine)
       })
-      if (subject === 'cmon.follow-primary') yield* intend(false)
+      if (subject === 'cmon.follow-primary' && (yield* intend(false)) === undefined) return failed('CMON DB does not answer')
       const isLeft = 'ifItAnswers' in body && body.ifItAnswers && 'because' in came && came.because === NO_CONTACT
       return isLeft ? did() : came
     }

@@ -12,6 +12,8 @@ export const claimPromotion = ({ cluster, hosts }: ControllerDb, epoch: number, 
   if ((hosts.get(nodeId)?.fencedEpoch ?? null) !== null) return false
   const had = positionBytes === undefined ? {} : { promotedBytes: positionBytes }
   Object.assign(cluster, { epoch, promotedEpoch: epoch, primaryId: nodeId, ...had })
+  // The promotion takes the lease off the machine that it may have from before.
+  Object.assign(hosts.get(nodeId) ?? {}, { leaseTtlMs: null, leaseNames: [] })
   return true
 }
 
@@ -29,6 +31,7 @@ export const takeFenceBack = ({ cluster, hosts }: ControllerDb, epoch: number, n
   if (host === undefined || cluster.epoch > epoch || cluster.primaryId !== nodeId) return false
   Object.assign(cluster, { epoch, promotedEpoch: epoch, primaryId: nodeId })
   host.fencedEpoch = null
+  host.shutDown = false
   return true
 }
 

@@ -176,9 +176,17 @@ function* restart(site: Site, own: Actor, name: string, isOwner: () => boolean):
     const host = yield* asked(site, own, () => ({ ...db.hosts.get(name) }))
     if (host === undefined || host.fencedEpoch !== null || host.shutDown === true || !isOwner()) return { result: {} }
     // A primary that ended itself, and that nobody has taken the place of, is let begin again.
-    const isMarked = db.cluster.primaryId === name && machine.disk.mark
-    yield* on<true>(site, own, machine, (answer) => answer((
-      isMarked ? machines.unfence(machine) : void machines.start(machine), true)))
+    const leads = yield* asked(site, own, () => ({ ...db.cluster }))
+    const isLeader = leads?.primaryId === name
+    const others = site.synchronous ? site.names.filter((one) => one !== name) : []
+    yield* on<true>(site, own, machine, (answer) => {
+      if (isLeader && machine.disk.mark) machines.unfence(machine)
+      // Nobody has promoted it who was to.
+      else if (isLeader && machine.server.actor.alive && machine.server.role === 'replica') {
+        machines.promote(machine, others, leads.promotedEpoch)
+      } else machines.start(machine)
+      answer(true)
+    })
     return { result: {} }
   })
 }

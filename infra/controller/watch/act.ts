@@ -13,7 +13,8 @@ const HEARSAY_TIMEOUT_MS = 2_000
 
 /**
  * Starts a server that died where it is, while nobody else works on the node, unless it was stopped on purpose or fenced in the
- * meantime. A primary that ended itself, and that nobody has taken the place of, is let begin again.
+ * meantime. A primary that ended itself, and that nobody has taken the place of, is let begin again; one that was to be
+ * promoted, and that nobody has come to promote for some time, is promoted.
  */
 export const restartInPlace = async (parts: WatchParts, { datastoreId, seen, isOurs }: View, eye: Eye): Promise<void> => {
   const { store, log, clock, signal } = parts
@@ -31,12 +32,14 @@ export const restartInPlace = async (parts: WatchParts, { datastoreId, seen, isO
         const node = { ...reached, signal: limited }
         const look = seen.get(nodeId)?.look
         const marked = typeof look === 'object' && look.fenced
-        // One that is about to be promoted runs as a replica, too.
-        if (typeof look === 'object' && look.role === 'replica' && !marked) return
-        log.warn({ datastoreId, nodeId }, 'a server that died is started where it is')
-        await within({ clock, ms: RESTART_TIMEOUT_MS, signal: limited }, () =>
-          marked && standing.primaryId === nodeId ? engine.unfence(node) : engine.start(node),
-        )
+        const leads = standing.primaryId === nodeId
+        const follows = typeof look === 'object' && look.role === 'replica'
+        log.warn({ datastoreId, nodeId, leads, marked, follows }, 'a server is started where it is, or made what it is to be')
+        await within({ clock, ms: RESTART_TIMEOUT_MS, signal: limited }, () => {
+          if (leads && marked) return engine.unfence(node)
+          // Whoever was to promote it has not come to it, and nobody else may be promoted in its epoch.
+          return leads && follows ? engine.promote(node) : engine.start(node)
+        })
       },
       { waitMs: 0, signal },
     )
