@@ -7,7 +7,7 @@ import { clusterOf as cluster, controllerStores } from '../support/controller-st
 const noon = '2026-07-01T12:00:00.000Z'
 const later = '2026-07-01T12:00:01.500Z'
 
-const neverJoined = { fencedEpoch: null, leaseTtlMs: null, toldLostAt: null, joined: false }
+const neverJoined = { fencedEpoch: null, leaseTtlMs: null, toldLostAt: null, lostSince: null, joined: false }
 const order = (orderId: string): PlacedOrder => ({
   orderId,
   jobId: 'job_1',

@@ -82,7 +82,7 @@ test('is by power where the machine does not answer, or answers too late', async
 
 test('is by the lease where nothing can be reached, once a replica has stopped receiving', async () => {
   const cluster = await registered('leased')
-  await store.leased('leased-a', 200)
+  await store.leased('leased-a', 200, ['db-b'])
   const asked: string[] = []
   const { by, lines } = await fenced({
     cluster,
@@ -113,7 +113,7 @@ test('is not by a lease that nobody has told of, nor while every replica may sti
   const nobody = { fence: unreachable }
   for (const [datastoreId, ttlMs] of [['without', null], ['replying', 50]] as const) {
     const cluster = await registered(datastoreId)
-    await store.leased(`${datastoreId}-a`, ttlMs)
+    await store.leased(`${datastoreId}-a`, ttlMs, ['db-b'])
     const { by } = await fenced({ cluster, engine: { ...nobody, standing: unreachable }, provider: nobody, limitMs: 2_500 })
     assert.instance(by, Failure)
     assert.equal(by instanceof Failure && [by.because, by.final], [

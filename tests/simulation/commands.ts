@@ -291,7 +291,8 @@ function* ordinary(site: Site, own: Actor, machine: Machine, primaryId: string, 
         if (machine.disk.role === 'replica') machines.follow(machine, primaryId)
         machines.start(machine)
       })
-      if (subject === 'cmon.follow-primary' && (yield* intend(false)) === undefined) return failed('CMON DB does not answer')
+      const isUp = subject === 'cmon.follow-primary' && 'result' in came
+      if (isUp && (yield* intend(false)) === undefined) return failed('CMON DB does not answer')
       const isLeft = 'ifItAnswers' in body && body.ifItAnswers && 'because' in came && came.because === NO_CONTACT
       return isLeft ? did() : came
     }
