@@ -107,8 +107,12 @@ export type OrderBodies = {
   'infra.resize-machine': { provider: string; datastoreId: string; nodeId: string; instance: Instance }
   /** Off, and off it stays until it is booted. */
   'infra.halt-machine': { provider: string; datastoreId: string; nodeId: string }
-  'infra.publish-names': { datastoreId: string; names: readonly Names[] }
-  'infra.withdraw-names': { datastoreId: string; names: readonly string[] }
+  /**
+   * `epoch`: of the job that orders, where it is about names that several jobs lead somewhere: the newest one's word counts.
+   * Absent: nobody else says anything of these names, or nobody will any more.
+   */
+  'infra.publish-names': { datastoreId: string; names: readonly Names[]; epoch?: number }
+  'infra.withdraw-names': { datastoreId: string; names: readonly string[]; epoch?: number }
   /** Looks for anything still tagged with the datastore and removes it: the proof that nothing is left. */
   'infra.sweep': { provider: string; datastoreId: string; suffix: string }
   'cmon.register-cluster': { cluster: ClusterRef }
