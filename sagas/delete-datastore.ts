@@ -1,7 +1,9 @@
 import type { JobInput } from '../domain/datastore/messages.ts'
 import type { Facts, Saga } from '../domain/job/saga.ts'
 import { bootAgainStep } from './power.ts'
-import { clusterOf, endpointNames, everyNode, publishEndpoint, wasDeployed, withdrawEndpoint, withdrawNodeNames } from './cluster.ts'
+import {
+  clusterOf, endpointNames, everyNode, publishEndpoint, wasDeployed, withdrawEndpoint, withdrawNodeNames,
+} from './cluster.ts'
 
 const ids = ({ input }: Facts) => ({ provider: input.spec.provider, datastoreId: input.datastoreId })
 

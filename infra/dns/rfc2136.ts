@@ -279,7 +279,8 @@ export const rfc2136 = (given: Rfc2136Options): Dns => {
 
     async list(suffix) {
       const wanted = canonical(suffix)
-      return grouped((await transfer(options)).filter(isOurs)).filter(({ name }) => name === wanted || name.endsWith(`.${wanted}`))
+      const names = grouped((await transfer(options)).filter(isOurs))
+      return names.filter(({ name }) => name === wanted || name.endsWith(`.${wanted}`))
     },
   }
 }

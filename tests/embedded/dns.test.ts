@@ -185,7 +185,8 @@ test('an update that is unsigned, wrongly signed or signed long ago gets NOTAUTH
 test('an update is made only while its prerequisites hold', async (scene) => {
   const server = await serve(scene)
   const attempt = async (prerequisite: Partial<ResourceRecord>): Promise<number> => {
-    const answers = [{ name: address.name, type: TYPE.A, class: CLASS.ANY, ttlSeconds: 0, data: Buffer.alloc(0), ...prerequisite }]
+    const bare = { name: address.name, type: TYPE.A, class: CLASS.ANY, ttlSeconds: 0, data: Buffer.alloc(0) }
+    const answers = [{ ...bare, ...prerequisite }]
     return (await sendUdp(server.port, sign(encodeMessage(updating({ answers })), key, now()).signed)).readUInt8(3) & 0xf
   }
   const { data } = address
