@@ -74,7 +74,11 @@ export const failOver = (input: JobInput): Saga => ({
       title: 'Promote it',
       irreversible: true,
       keys: elected,
-      does: (facts, nodeId) => ({ subject: 'cmon.promote-replica', body: { cluster: clusterOf(facts), nodeId } }),
+      does: (facts, nodeId) => {
+        const positionBytes = facts.learned.failover?.positions?.[nodeId]
+        const held = positionBytes === undefined ? {} : { positionBytes }
+        return { subject: 'cmon.promote-replica', body: { cluster: clusterOf(facts), nodeId, ...held } }
+      },
       timeoutMs: 60_000, attemptsMax: 5, backoffMs: 200,
     },
     {

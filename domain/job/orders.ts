@@ -132,7 +132,8 @@ export type OrderBodies = {
   'cmon.set-trusted': { cluster: ClusterRef; nodeId: string }
   /** Sees that a replica has received all that a primary, stopped cleanly, has written. */
   'cmon.catch-up': { cluster: ClusterRef; nodeId: string; formerId: string }
-  'cmon.promote-replica': { cluster: ClusterRef; nodeId: string }
+  /** `positionBytes`: what it had when it was elected, so that nobody with less takes its place in turn; absent: nobody knows. */
+  'cmon.promote-replica': { cluster: ClusterRef; nodeId: string; positionBytes?: number }
   /** Makes a replica of a primary that was stopped cleanly, with the data it has. */
   'cmon.follow-primary': { cluster: ClusterRef; nodeId: string; primaryId: string }
   /** Stops and starts a node in place, and waits until it does its part again. */

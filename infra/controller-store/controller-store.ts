@@ -42,6 +42,11 @@ export type Standing = {
   readonly primaryId: string | null
   /** The epoch that has fenced each node that is fenced. */
   readonly fenced: Readonly<Record<string, number>>
+  /**
+   * How much the primary had when it was promoted, in bytes of the log: all that was acknowledged before then is in it. Absent:
+   * nobody knows.
+   */
+  readonly neededBytes?: number
 }
 
 /** A cluster as its watch needs it. */
@@ -99,8 +104,12 @@ export type ControllerStore = {
    * Makes a node the one that may take writes, in an epoch, before it does; the same may claim it again. Whoever is refused
    * must not promote: a newer epoch has decided, or this one for another node, or the node is fenced. Epoch 0 is of jobs
    * from before there were epochs: it yields to every other, and to itself only.
+   *
+   * @param heldBytes how much it had when it was elected; absent: whatever was needed of a primary before is still needed
    */
-  readonly claimPromotion: (datastoreId: string, epoch: number, nodeId: string) => Promise<boolean>
+  readonly claimPromotion: (datastoreId: string, epoch: number, nodeId: string, heldBytes?: number) => Promise<boolean>
+  /** A node that had claimed it was promoted, and had so much then. Nothing, once another one has claimed it. */
+  readonly promoted: (datastoreId: string, epoch: number, nodeId: string, heldBytes: number) => Promise<void>
   /**
    * Writes down that a node is fenced, before it is. Refused when a newer epoch has decided, or this one has promoted already.
    * From then on its lease must not be renewed.

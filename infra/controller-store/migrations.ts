@@ -138,4 +138,8 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0006-who-is-heard': {
     up: (db) => addColumns(db, 'hosts', { lease_replicas: 'text null' }),
   },
+  // What the next primary must have, whoever else is lost until then.
+  '0007-needed': {
+    up: (db) => addColumns(db, 'clusters', { needed_bytes: 'bigint null' }),
+  },
 }

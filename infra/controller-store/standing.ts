@@ -5,7 +5,7 @@ import type { ControllerDb } from './schema.ts'
 
 type Tables = Pick<
   ControllerStore,
-  | 'standing' | 'claimPromotion' | 'fence' | 'unfence' | 'rejoined' | 'adoptPrimary' | 'fencedNodes' | 'leased' | 'joins'
+  | 'standing' | 'claimPromotion' | 'promoted' | 'fence' | 'unfence' | 'rejoined' | 'adoptPrimary' | 'fencedNodes' | 'leased' | 'joins'
   | 'leaves'
 >
 
@@ -13,22 +13,31 @@ type Tables = Pick<
 export const standingTables = (asking: Asking): Tables => ({
   standing: (datastoreId) =>
     asking('tell who may take writes', async (db) => {
-      const cluster = db.selectFrom('clusters').select(['epoch', 'primary_id']).where('datastore_id', '=', datastoreId)
-      const row = await cluster.executeTakeFirst()
+      const cluster = db.selectFrom('clusters').select(['epoch', 'primary_id', 'needed_bytes'])
+      const row = await cluster.where('datastore_id', '=', datastoreId).executeTakeFirst()
       if (row === undefined) return undefined
       const hosts = db.selectFrom('hosts').select(['node_id', 'fenced_epoch']).where('datastore_id', '=', datastoreId)
       return standingOf(row, await hosts.where('fenced_epoch', 'is not', null).execute())
     }),
 
-  claimPromotion: (datastoreId, epoch, nodeId) =>
+  claimPromotion: (datastoreId, epoch, nodeId, heldBytes) =>
     deciding(asking, 'decide on a promotion', datastoreId, async (db, row) => {
       if (row.epoch > epoch) return false
       const isTaken = row.promoted_epoch === epoch && row.primary_id !== null && row.primary_id !== nodeId
       if (epoch > 0 && isTaken) return false
       const host = await db.selectFrom('hosts').select('fenced_epoch').where('node_id', '=', nodeId).executeTakeFirst()
       if (host !== undefined && host.fenced_epoch !== null) return false
-      await setCluster(db, datastoreId, { epoch, promoted_epoch: epoch, primary_id: nodeId })
+      // A repetition comes after what was told of the promotion itself.
+      const isRepeated = row.promoted_epoch === epoch && row.primary_id === nodeId && row.needed_bytes !== null
+      const needed = heldBytes === undefined || isRepeated ? {} : { needed_bytes: heldBytes }
+      await setCluster(db, datastoreId, { epoch, promoted_epoch: epoch, primary_id: nodeId, ...needed })
       return true
+    }),
+
+  promoted: (datastoreId, epoch, nodeId, heldBytes) =>
+    asking('keep how much a promoted node had', async (db) => {
+      const cluster = db.updateTable('clusters').set({ needed_bytes: heldBytes }).where('datastore_id', '=', datastoreId)
+      await cluster.where('promoted_epoch', '=', epoch).where('primary_id', '=', nodeId).execute()
     }),
 
   fence: (datastoreId, nodeId, epoch) =>
@@ -83,14 +92,14 @@ export const standingTables = (asking: Asking): Tables => ({
     }),
 })
 
-type Row = Pick<ControllerDb['clusters'], 'epoch' | 'promoted_epoch' | 'primary_id'>
+type Row = Pick<ControllerDb['clusters'], 'epoch' | 'promoted_epoch' | 'primary_id' | 'needed_bytes'>
 type Db = Transaction<ControllerDb>
 
 /** One decision about a cluster, while no other is made. A cluster that is not there lets nothing be decided. */
 const deciding = (asking: Asking, what: string, datastoreId: string, decide: (db: Db, row: Row) => Promise<boolean>) =>
   asking(what, (db) =>
     db.transaction().execute(async (transaction) => {
-      const cluster = transaction.selectFrom('clusters').select(['epoch', 'promoted_epoch', 'primary_id'])
+      const cluster = transaction.selectFrom('clusters').select(['epoch', 'promoted_epoch', 'primary_id', 'needed_bytes'])
       const row = await cluster.where('datastore_id', '=', datastoreId).modifyEnd(sql`for update`).executeTakeFirst()
       return row === undefined ? false : decide(transaction, row)
     }),
@@ -108,11 +117,12 @@ const setHost = async (db: Kysely<ControllerDb>, nodeId: string, columns: HostCo
 
 /** @param hosts those of the cluster; others that are not fenced may be among them */
 export const standingOf = (
-  { epoch, primary_id }: Omit<Row, 'promoted_epoch'>,
+  { epoch, primary_id, needed_bytes }: Omit<Row, 'promoted_epoch'>,
   hosts: readonly Pick<ControllerDb['hosts'], 'node_id' | 'fenced_epoch'>[],
 ): Standing => ({
   epoch,
   primaryId: primary_id,
+  ...(needed_bytes === null ? {} : { neededBytes: needed_bytes }),
   fenced: Object.fromEntries(
     hosts.flatMap(({ node_id, fenced_epoch }) => (fenced_epoch === null ? [] : [[node_id, fenced_epoch] as const])),
   ),

@@ -125,9 +125,19 @@ const ofNode = async (parts: Parts, order: NodeOrder, work: Work): Promise<void>
 }
 
 /** Before a node takes writes it is on record that nobody else may. */
-const claim = async ({ store }: Parts, { cluster, nodeId }: NodeOf): Promise<void> => {
+const claim = async ({ store }: Parts, { cluster, nodeId, positionBytes }: Claimed): Promise<void> => {
   await store.joins(nodeId)
-  if (!(await store.claimPromotion(cluster.datastoreId, cluster.epoch ?? 0, nodeId))) throw replaced()
+  if (!(await store.claimPromotion(cluster.datastoreId, cluster.epoch ?? 0, nodeId, positionBytes))) throw replaced()
+}
+type Claimed = NodeOf & { readonly positionBytes?: number }
+
+/** A node with less than this one has when it begins may lack what was acknowledged before: that is kept, too. */
+const promote = async (parts: Parts, body: Claimed, work: Work): Promise<void> => {
+  const { nodes, store } = parts
+  const { cluster, nodeId } = body
+  await claim(parts, body)
+  const { heldBytes } = await nodes.engine(cluster).promote(await nodes.reach(cluster, nodeId, work))
+  if (heldBytes !== null) await store.promoted(cluster.datastoreId, cluster.epoch ?? 0, nodeId, heldBytes)
 }
 
 type SwitchOrder = Extract<
@@ -144,8 +154,7 @@ const switchOver = async (parts: Parts, { subject, body }: SwitchOrder, work: Wo
     case 'cmon.catch-up':
       return engine.catchUp(await nodes.reach(cluster, nodeId, work), await nodes.reach(cluster, body.formerId, work))
     case 'cmon.promote-replica':
-      await claim(parts, body)
-      return engine.promote(await nodes.reach(cluster, nodeId, work))
+      return promote(parts, body, work)
     case 'cmon.follow-primary':
       await engine.follow(await open(parts, body, work), nodes.member(cluster, body.primaryId))
       await endLease(parts, body, await nodes.reach(cluster, nodeId, work))

@@ -198,8 +198,12 @@ export type Engine = {
    * @throws CannotServe when it never will, or `former` was not stopped cleanly
    */
   readonly catchUp: (node: ReachedNode, former: ReachedNode) => Promise<void>
-  /** Makes a replica the primary and waits until it takes writes. */
-  readonly promote: (node: ReachedNode) => Promise<void>
+  /**
+   * Makes a replica the primary and waits until it takes writes.
+   *
+   * @returns how much log it had when it became one, last, in bytes; null: it has always been one
+   */
+  readonly promote: (node: ReachedNode) => Promise<{ readonly heldBytes: number | null }>
   /**
    * Makes a replica of `primary` of a member that was the primary and was stopped cleanly, with the data it has; waits
    * until it streams.

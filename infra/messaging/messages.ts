@@ -84,7 +84,7 @@ const bodies = {
   'cmon.configure-node': atNode.extend({ primaryId: id, ifItAnswers: z.literal(true).exactOptional() }),
   'cmon.set-trusted': atNode,
   'cmon.catch-up': atNode.extend({ formerId: id }),
-  'cmon.promote-replica': atNode,
+  'cmon.promote-replica': atNode.extend({ positionBytes: count.exactOptional() }),
   'cmon.follow-primary': atNode.extend({ primaryId: id }),
   'cmon.restart-node': atNode.extend({ primaryId: id }),
   'cmon.resume-node': atNode.extend({ primaryId: id }),

@@ -41,6 +41,28 @@ for (const { name, start } of controllerStores) {
     assert.equal(await store.standing('claims'), { epoch: 4, primaryId: b, fenced: {} })
   })
 
+  test('what a promoted node had is known until another is promoted, and better once it has been', async () => {
+    const [a, b] = await registered('needed')
+    const needed = async () => (await store.standing('needed'))?.neededBytes
+    await store.claimPromotion('needed', 3, a)
+    assert.is(await needed(), undefined)
+    await store.claimPromotion('needed', 4, b, 2 ** 40)
+    assert.is(await needed(), 2 ** 40)
+    await store.promoted('needed', 4, b, 2 ** 40 - 8)
+    await store.claimPromotion('needed', 4, b, 2 ** 40)
+    assert.is(await needed(), 2 ** 40 - 8)
+    await store.registerCluster(clusterOf('needed'), noon)
+    await store.fence('needed', b, 5)
+    await store.claimPromotion('needed', 3, a, 1)
+    await store.promoted('needed', 3, a, 1)
+    assert.is(await needed(), 2 ** 40 - 8)
+    await store.claimPromotion('needed', 5, a)
+    assert.is(await needed(), 2 ** 40 - 8)
+    await store.promoted('needed', 4, b, 1)
+    await store.promoted('needed', 5, a, 7)
+    assert.is(await needed(), 7)
+  })
+
   test('jobs from before there were epochs may promote one after the other, until an epoch has decided', async () => {
     const [a, b] = await registered('ancient')
     assert.equal([await store.claimPromotion('ancient', 0, a), await store.claimPromotion('ancient', 0, b)], [true, true])

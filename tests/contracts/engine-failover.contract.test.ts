@@ -105,10 +105,17 @@ for (const engine of engines.filter(({ capabilities }) => capabilities.has('stre
   })
 
   test('the replica that is promoted takes writes, and the other follows it with what it has', async () => {
-    for (const _ of ['once', 'twice']) await engine.promote(node(B))
+    const { positionBytes } = await engine.standing(node(B))
+    const behind = await engine.standing(node(C))
+    const first = await engine.promote(node(B))
+    assert.equal(await engine.promote(node(B)), first)
+    const { heldBytes } = first
+    assert.ok(heldBytes !== null && heldBytes <= positionBytes && heldBytes > positionBytes - 16_384)
+    assert.ok(behind.positionBytes <= positionBytes)
     await write(B, 4)
     await engine.configure(node(C), member(B))
     await reads(C, 1, 2, 3, 4)
+    assert.ok((await engine.standing(node(C))).positionBytes > heldBytes)
     assert.is(await engine.rejoin(node(C), node(B)), 'as-it-was')
   })
 

@@ -287,6 +287,14 @@ test('the name of the replicas goes with the last of them', () => {
   ])
 })
 
+test('a failover tells how much the promoted replica had, and of which decision the names are', () => {
+  for (const { about, orders } of played('fail-over')) {
+    const promoted = orders.flatMap((order) => (order.subject === 'cmon.promote-replica' ? [order.body.positionBytes] : []))
+    const named = orders.flatMap((order) => (order.subject === 'infra.publish-names' ? [order.body.epoch] : []))
+    assert.equal([promoted, named], [[1_000], [7]], about)
+  }
+})
+
 test('a switchover stops the primary, compares, promotes, and only then leads anyone to the new one', () => {
   const { saga, input } = fullestPlan('promote-replica')
   const orders = ordersOf(playSaga({ saga, input, before: deployedThings(shapeBefore(input)) }).events)
