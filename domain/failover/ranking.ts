@@ -55,9 +55,10 @@ export const ranked = (candidates: readonly Candidate[], zone?: string): readonl
 
 /**
  * Whom to promote, or why nobody may be. In synchronous mode an acknowledged transaction is on one replica at least, and it
- * may be on one alone: nobody is promoted before all have been asked. Nobody at all who lacks what the lost primary had when it was
- * promoted: that may be on it and on those alone that were lost before. What it wrote since, and no replica has, was acknowledged to
- * nobody. Otherwise nobody who lacks more than `lagMaxBytes`. Who prefers availability takes the best there is.
+ * may be on one alone: nobody is promoted before all have been asked, and nobody at all who lacks what the lost primary had
+ * when it was promoted, for that may be on it alone, and on those that were lost before. What it wrote since and no replica has
+ * was acknowledged to nobody. Otherwise nobody who lacks more than `lagMaxBytes`. Who prefers availability takes the best there
+ * is.
  *
  * @returns `because` in words a tenant understands
  */

@@ -5,8 +5,8 @@ import type { ControllerDb } from './schema.ts'
 
 type Tables = Pick<
   ControllerStore,
-  | 'standing' | 'claimPromotion' | 'promoted' | 'fence' | 'unfence' | 'rejoined' | 'adoptPrimary' | 'fencedNodes' | 'leased' | 'joins'
-  | 'leaves'
+  | 'standing' | 'claimPromotion' | 'promoted' | 'fence' | 'unfence' | 'rejoined' | 'adoptPrimary' | 'fencedNodes'
+  | 'leased' | 'joins' | 'leaves'
 >
 
 /** The part of the store that knows who may take writes. Each decision is one transaction that begins at the cluster's row. */

@@ -236,7 +236,7 @@ test('a datastore that was never deployed is deleted by the same steps', () => {
   assert.equal(subjects(false), subjects(true))
 })
 
-const played = (kind: 'add-nodes' | 'remove-nodes') =>
+const played = (kind: 'add-nodes' | 'remove-nodes' | 'fail-over') =>
   inputsOf[kind].map(([about, input]) => {
     const { events } = playSaga({ saga: sagas[kind](input), input, before: deployedThings(shapeBefore(input)) })
     const { change } = input
