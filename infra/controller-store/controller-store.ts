@@ -117,8 +117,13 @@ export type ControllerStore = {
   readonly fence: (datastoreId: string, nodeId: string, epoch: number) => Promise<boolean>
   /** Takes a fence back and makes the node the primary of this epoch; refused when another has been promoted, or fenced since. */
   readonly unfence: (datastoreId: string, nodeId: string, epoch: number) => Promise<boolean>
-  /** A fenced node has become a replica. */
-  readonly rejoined: (nodeId: string) => Promise<void>
+  /**
+   * A node has become a replica, and has no lease any more. Refused when it is the primary by now, or was fenced again: whoever
+   * says so late does not lift a newer fence.
+   *
+   * @param fencedEpoch the one that had fenced it when it began to rejoin; null: none had
+   */
+  readonly rejoined: (datastoreId: string, nodeId: string, fencedEpoch: number | null) => Promise<boolean>
   /** Who the primary is, where nobody has told yet; otherwise refused. */
   readonly adoptPrimary: (datastoreId: string, nodeId: string) => Promise<boolean>
   /** Every node that is fenced. To be asked after a node's clock was read and before its lease is renewed by that. */

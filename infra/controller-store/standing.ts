@@ -70,10 +70,15 @@ export const standingTables = (asking: Asking): Tables => ({
       return true
     }),
 
-  rejoined: (nodeId) =>
-    asking('keep that a node has rejoined', (db) =>
-      setHost(db, nodeId, { fenced_epoch: null, lease_ttl_ms: null, lease_replicas: null, joined: 1 }),
-    ),
+  rejoined: (datastoreId, nodeId, fencedEpoch) =>
+    deciding(asking, 'keep that a node has rejoined', datastoreId, async (db, row) => {
+      const host = await db.selectFrom('hosts').select('fenced_epoch').where('node_id', '=', nodeId).executeTakeFirst()
+      // Repeated, it finds itself done.
+      const isSo = host !== undefined && (host.fenced_epoch === fencedEpoch || host.fenced_epoch === null)
+      if (!isSo || row.primary_id === nodeId) return false
+      await setHost(db, nodeId, { fenced_epoch: null, lease_ttl_ms: null, lease_replicas: null, joined: 1 })
+      return true
+    }),
 
   leased: (nodeId, ttlMs, replicas) =>
     asking('keep that a node has a lease', (db) => {

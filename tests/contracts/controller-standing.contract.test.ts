@@ -28,6 +28,10 @@ for (const { name, start } of controllerStores) {
     return [`${datastoreId}-a`, `${datastoreId}-b`]
   }
 
+  /** As one says who began to rejoin just now. */
+  const rejoined = async (datastoreId: string, nodeId: string): Promise<boolean> =>
+    store.rejoined(datastoreId, nodeId, (await store.standing(datastoreId))?.fenced[nodeId] ?? null)
+
   test('nobody is the primary until somebody claims it, and the newest epoch goes before all others', async () => {
     const [a, b] = await registered('claims')
     assert.equal(await store.standing('claims'), { epoch: 0, primaryId: null, fenced: {} })
@@ -110,7 +114,7 @@ for (const { name, start } of controllerStores) {
     assert.equal([await store.fence('fences', a, 2), await store.fence('fences', b, 2), await store.fence('fences', b, 1)], [
       true, false, false,
     ])
-    await store.rejoined(a)
+    await rejoined('fences', a)
     assert.equal(await store.standing('fences'), { epoch: 2, primaryId: b, fenced: {} })
     assert.not((await store.fencedNodes()).has(a))
   })
@@ -145,7 +149,7 @@ for (const { name, start } of controllerStores) {
   test('of two processes, one that promotes and one that takes the fence back, exactly one does', async () => {
     const [a, b] = await registered('undone')
     for (let epoch = 1; epoch <= 25; epoch++) {
-      await store.rejoined(a)
+      await rejoined('undone', a)
       await store.claimPromotion('undone', 2 * epoch - 1, a)
       assert.is(await store.fence('undone', a, 2 * epoch), true)
       const [promoted, unfenced] = await Promise.all([
@@ -162,7 +166,7 @@ for (const { name, start } of controllerStores) {
   test('a process with an older epoch neither fences nor promotes beside one with a newer', async () => {
     const [a, b] = await registered('older')
     for (let epoch = 2; epoch <= 40; epoch += 2) {
-      await store.rejoined(a)
+      await rejoined('older', a)
       await Promise.all([
         one.ask({ ask: 'fence', datastoreId: 'older', epoch: epoch - 1, nodeId: b }),
         another.ask({ ask: 'claim', datastoreId: 'older', epoch, nodeId: a }),
@@ -175,7 +179,7 @@ for (const { name, start } of controllerStores) {
         [false, false],
       )
       assert.is((await store.standing('older'))?.primaryId, a)
-      await store.rejoined(b)
+      await rejoined('older', b)
     }
   })
 
@@ -222,9 +226,28 @@ for (const { name, start } of controllerStores) {
     const [a] = await registered('again')
     await store.leased(a, 6_000, ['db-b'])
     await store.fence('again', a, 1)
-    await store.rejoined(a)
+    await rejoined('again', a)
     const [host] = await store.hosts('again')
     assert.equal([host?.leaseTtlMs, host?.leaseReplicas, host?.joined, host?.fencedEpoch], [null, undefined, true, null])
+  })
+
+  test('whoever says late that a node has rejoined lifts no newer fence, and takes no lease from a primary', async () => {
+    const [a, b] = await registered('tardy')
+    await store.claimPromotion('tardy', 1, a)
+    await store.fence('tardy', a, 2)
+    await store.claimPromotion('tardy', 2, b)
+    assert.equal([await store.rejoined('tardy', a, 2), await store.rejoined('tardy', a, 2)], [true, true])
+    await store.fence('tardy', b, 3)
+    await store.claimPromotion('tardy', 3, a)
+    await store.leased(a, 6_000, ['db-b'])
+    assert.is(await store.rejoined('tardy', a, 2), false)
+    assert.is((await store.hosts('tardy'))[0]?.leaseTtlMs, 6_000)
+    await rejoined('tardy', b)
+    await store.fence('tardy', a, 4)
+    await store.claimPromotion('tardy', 4, b)
+    assert.equal([await store.rejoined('tardy', a, 2), await store.rejoined('tardy', a, null)], [false, false])
+    assert.equal((await store.standing('tardy'))?.fenced, { [a]: 4 })
+    assert.is(await store.rejoined('tardy', a, 4), true)
   })
 
   test('the clusters of some slots are listed with what they stand at, and no others', async () => {

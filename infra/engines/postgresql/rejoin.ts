@@ -21,7 +21,17 @@ const CHECKPOINT_TIMEOUT_MS = 120_000
  * taken back, or is of another history, gives way to a copy. At no point do the data lie where a server would begin as a primary
  * with them, so the fence is lifted before the first start.
  */
-export const rejoin: Engine['rejoin'] = async (node, primary) => {
+export const rejoin: Engine['rejoin'] = async (node, primary, known) => {
+  if (known === undefined) return following(node, primary)
+  const how = await following({ ...node, unconfirming: true }, primary)
+  await known()
+  await configure(node, primary.member)
+  await start(node, RECEIVES)
+  await eventually(node.signal, () => streams(node, primary.member))
+  return how
+}
+
+const following = async (node: NodeContext, primary: ReachedNode): Promise<'as-it-was' | 'rewound' | 'copied'> => {
   const { note } = node
   const theirs = await lineageOfPrimary(primary)
   if (!(await hasCluster(node))) return copied(node, primary)
@@ -60,7 +70,8 @@ select system_identifier, ('x' || substr(pg_walfile_name(pg_current_wal_insert_l
   return { system, timeline: Number(timeline), history }
 }
 
-const streamsAlready = async (node: NodeContext, primary: ReachedNode): Promise<boolean> => {
+/** One that may confirm already goes on to. */
+const streamsAlready = async ({ unconfirming: _, ...node }: NodeContext, primary: ReachedNode): Promise<boolean> => {
   if (!(await runs(node)) || !(await streams(node, primary.member))) return false
   await configure(node, primary.member)
   await start(node)
