@@ -84,19 +84,29 @@ export const endpointNames = (facts: Facts): readonly Names[] => {
   ])
 }
 
+/** Every job of a datastore leads these names somewhere; the newest decision about them goes before older ones. */
+const decided = ({ datastoreId, epoch = 0 }: Facts['input']) => ({ datastoreId, epoch })
+
 export const publishEndpoint = (facts: Facts): Order => ({
   subject: 'infra.publish-names',
-  body: { datastoreId: facts.input.datastoreId, names: endpointNames(facts) },
+  body: { ...decided(facts.input), names: endpointNames(facts) },
 })
 
-export const withdrawEndpoint = ({ input: { datastoreId, spec } }: Facts): Order => {
-  const names = [primaryName(datastoreId, spec.domain), replicaName(datastoreId, spec.domain)]
-  return { subject: 'infra.withdraw-names', body: { datastoreId, names } }
+export const withdrawEndpoint = ({ input }: Facts): Extract<Order, { subject: 'infra.withdraw-names' }> => {
+  const { datastoreId, spec: { domain } } = input
+  const names = [primaryName(datastoreId, domain), replicaName(datastoreId, domain)]
+  return { subject: 'infra.withdraw-names', body: { ...decided(input), names } }
 }
 
-export const withdrawReplicaName = ({ input: { datastoreId, spec } }: Facts): Order => ({
+/** Of a datastore that never came to be: nothing is kept of who spoke last of its names. */
+export const withdrawForGood = (facts: Facts): Order => {
+  const { subject, body: { datastoreId, names } } = withdrawEndpoint(facts)
+  return { subject, body: { datastoreId, names } }
+}
+
+export const withdrawReplicaName = ({ input }: Facts): Order => ({
   subject: 'infra.withdraw-names',
-  body: { datastoreId, names: [replicaName(datastoreId, spec.domain)] },
+  body: { ...decided(input), names: [replicaName(input.datastoreId, input.spec.domain)] },
 })
 
 export const withdrawNames = ({ input: { datastoreId, spec } }: Facts, nodeIds: readonly string[]): Order => {

@@ -1,7 +1,9 @@
 import type { JobInput } from '../domain/datastore/messages.ts'
 import type { Facts, Saga } from '../domain/job/saga.ts'
 import { bootAgainStep } from './power.ts'
-import { clusterOf, endpointNames, everyNode, wasDeployed, withdrawEndpoint, withdrawNodeNames } from './cluster.ts'
+import {
+  clusterOf, endpointNames, everyNode, publishEndpoint, wasDeployed, withdrawEndpoint, withdrawNodeNames,
+} from './cluster.ts'
 
 const ids = ({ input }: Facts) => ({ provider: input.spec.provider, datastoreId: input.datastoreId })
 
@@ -20,11 +22,7 @@ export const deleteDatastore = ({ spec: { stopped = false } }: JobInput): Saga =
       name: 'endpoint',
       title: 'Withdraw the addresses to connect to',
       does: withdrawEndpoint,
-      undo: (facts) => {
-        const names = endpointNames(facts)
-        const { datastoreId } = facts.input
-        return names.length === 0 ? undefined : { subject: 'infra.publish-names', body: { datastoreId, names } }
-      },
+      undo: (facts) => (endpointNames(facts).length === 0 ? undefined : publishEndpoint(facts)),
       timeoutMs: 60_000, attemptsMax: 8, backoffMs: 1_000,
     },
     {

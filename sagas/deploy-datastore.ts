@@ -8,7 +8,7 @@ import {
   nodeNames,
   otherNodes,
   publishEndpoint,
-  withdrawEndpoint,
+  withdrawForGood,
   withdrawNodeNames,
 } from './cluster.ts'
 import { bootStep, checkStep, eraseNode, ids, machineSteps, replicaStep, softwareStep } from './nodes.ts'
@@ -85,7 +85,7 @@ export const deployDatastore = ({ spec }: JobInput): Saga => ({
       name: 'endpoint',
       title: 'Publish the addresses to connect to',
       does: publishEndpoint,
-      undo: withdrawEndpoint,
+      undo: withdrawForGood,
       timeoutMs: 60_000, attemptsMax: 8, backoffMs: 1_000,
     },
   ],

@@ -76,8 +76,8 @@ export const failOver = (input: JobInput): Saga => ({
       keys: elected,
       does: (facts, nodeId) => {
         const positionBytes = facts.learned.failover?.positions?.[nodeId]
-        const had = positionBytes === undefined ? {} : { positionBytes }
-        return { subject: 'cmon.promote-replica', body: { cluster: clusterOf(facts), nodeId, ...had } }
+        const held = positionBytes === undefined ? {} : { positionBytes }
+        return { subject: 'cmon.promote-replica', body: { cluster: clusterOf(facts), nodeId, ...held } }
       },
       timeoutMs: 60_000, attemptsMax: 5, backoffMs: 200,
     },

@@ -24,13 +24,14 @@ export type Election = {
   /** The last position that was seen of the lost primary; null: none was. */
   readonly lastKnownBytes: number | null
   /**
-   * What the one that was promoted last had when it was elected; null: none was, or nobody knows. All that was acknowledged
-   * before is in so much, and may be on no member besides but one that was lost earlier and is not asked.
+   * What the lost primary had when it was promoted itself; null: it never was, or nobody knows. All that was acknowledged before
+   * is in so much, and may be on no member besides but one that was lost earlier and is not asked.
    */
-  readonly neededBytes: number | null
+  readonly neededBytes?: number | null | undefined
 }
 
-export type Elected = { readonly elected: Candidate } | { readonly because: string }
+/** `final`: whoever is asked again says the same. */
+export type Elected = { readonly elected: Candidate } | { readonly because: string; readonly final?: true }
 
 /**
  * Whom to promote, the best first: whoever has received the most, for each byte less is a byte lost; of those that have the
@@ -54,8 +55,10 @@ export const ranked = (candidates: readonly Candidate[], zone?: string): readonl
 
 /**
  * Whom to promote, or why nobody may be. In synchronous mode an acknowledged transaction is on one replica at least, and it
- * may be on one alone: nobody is promoted before all have been asked. Otherwise nobody who lacks more than `lagMaxBytes`. Who
- * prefers availability takes the best there is.
+ * may be on one alone: nobody is promoted before all have been asked, and nobody at all who lacks what the lost primary had
+ * when it was promoted, for that may be on it alone, and on those that were lost before. What it wrote since and no replica has
+ * was acknowledged to nobody. Otherwise nobody who lacks more than `lagMaxBytes`. Who prefers availability takes the best there
+ * is.
  *
  * @returns `because` in words a tenant understands
  */
@@ -64,11 +67,13 @@ export const electedOf = (election: Election): Elected => {
   const [best] = ranked(candidates, zone)
   if (best === undefined) return { because: 'No replica answers that could be promoted.' }
   if (prefer === 'availability') return { elected: best }
-  if (synchronous && best.positionBytes < (neededBytes ?? 0)) {
-    return { because: `The best replica, ${best.name}, lacks what the lost primary had when it became one.` }
-  }
   if (synchronous) {
-    if (silent.length === 0) return { elected: best }
+    const lacksBytes = (neededBytes ?? 0) - best.positionBytes
+    if (silent.length === 0 && lacksBytes <= 0) return { elected: best }
+    if (silent.length === 0) {
+      const because = `lacks ${lacksBytes} bytes of what the lost primary had when it was promoted.`
+      return { because: `The best replica, ${best.name}, ${because}`, final: true }
+    }
     const missing = `${silent.toSorted().join(', ')} ${silent.length === 1 ? 'does' : 'do'} not answer`
     return { because: `${missing}, and may hold a transaction that no other replica has.` }
   }

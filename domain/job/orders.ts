@@ -107,8 +107,12 @@ export type OrderBodies = {
   'infra.resize-machine': { provider: string; datastoreId: string; nodeId: string; instance: Instance }
   /** Off, and off it stays until it is booted. */
   'infra.halt-machine': { provider: string; datastoreId: string; nodeId: string }
-  'infra.publish-names': { datastoreId: string; names: readonly Names[] }
-  'infra.withdraw-names': { datastoreId: string; names: readonly string[] }
+  /**
+   * `epoch`: of the job that orders, where it is about names that several jobs lead somewhere: the newest one's word counts.
+   * Absent: nobody else says anything of these names, or nobody will any more.
+   */
+  'infra.publish-names': { datastoreId: string; names: readonly Names[]; epoch?: number }
+  'infra.withdraw-names': { datastoreId: string; names: readonly string[]; epoch?: number }
   /** Looks for anything still tagged with the datastore and removes it: the proof that nothing is left. */
   'infra.sweep': { provider: string; datastoreId: string; suffix: string }
   'cmon.register-cluster': { cluster: ClusterRef }
@@ -128,8 +132,8 @@ export type OrderBodies = {
   'cmon.set-trusted': { cluster: ClusterRef; nodeId: string }
   /** Sees that a replica has received all that a primary, stopped cleanly, has written. */
   'cmon.catch-up': { cluster: ClusterRef; nodeId: string; formerId: string }
-  /** `positionBytes`: what it had when it was elected; absent: it has all that the former primary had. */
-  'cmon.promote-replica': { cluster: ClusterRef; nodeId: string; positionBytes?: number | undefined }
+  /** `positionBytes`: what it had when it was elected, so that nobody with less takes its place in turn; absent: nobody knows. */
+  'cmon.promote-replica': { cluster: ClusterRef; nodeId: string; positionBytes?: number }
   /** Makes a replica of a primary that was stopped cleanly, with the data it has. */
   'cmon.follow-primary': { cluster: ClusterRef; nodeId: string; primaryId: string }
   /** Stops and starts a node in place, and waits until it does its part again. */

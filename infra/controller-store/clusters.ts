@@ -112,7 +112,8 @@ const register = async (db: Kysely<ControllerDb>, cluster: ClusterRef, at: Insta
   }
   await db
     .insertInto('clusters')
-    .values({ datastore_id: datastoreId, ...row, registered_at: new Date(at), epoch: 0, promoted_epoch: 0, primary_id: null })
+    .values({ datastore_id: datastoreId, ...row, registered_at: new Date(at), epoch: 0, promoted_epoch: 0, primary_id: null,
+      needed_bytes: null })
     .onDuplicateKeyUpdate(row)
     .execute()
   for (const node of nodes) {

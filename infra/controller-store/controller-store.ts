@@ -42,10 +42,13 @@ export type Standing = {
   readonly epoch: number
   /** Null: nobody has told yet. */
   readonly primaryId: string | null
-  /** What the one that was promoted last had when it was elected, in bytes; null: nobody knows. */
-  readonly promotedBytes: number | null
   /** The epoch that has fenced each node that is fenced. */
   readonly fenced: Readonly<Record<string, number>>
+  /**
+   * How much the primary had when it was promoted, in bytes of the log: all that was acknowledged before then is in it. Absent:
+   * nobody knows.
+   */
+  readonly neededBytes?: number
 }
 
 /** A cluster as its watch needs it. */
@@ -102,10 +105,13 @@ export type ControllerStore = {
   /**
    * Makes a node the one that may take writes, in an epoch, before it does; the same may claim it again. Whoever is refused
    * must not promote: a newer epoch has decided, or this one for another node, or the node is fenced. Epoch 0 is of jobs
-   * from before there were epochs: it yields to every other, and to itself only. What it had when it was elected is kept, where
-   * that is told.
+   * from before there were epochs: it yields to every other, and to itself only.
+   *
+   * @param heldBytes how much it had when it was elected; absent: whatever was needed of a primary before is still needed
    */
-  readonly claimPromotion: (datastoreId: string, epoch: number, nodeId: string, positionBytes?: number) => Promise<boolean>
+  readonly claimPromotion: (datastoreId: string, epoch: number, nodeId: string, heldBytes?: number) => Promise<boolean>
+  /** A node that had claimed it was promoted, and had so much then. Nothing, once another one has claimed it. */
+  readonly promoted: (datastoreId: string, epoch: number, nodeId: string, heldBytes: number) => Promise<void>
   /**
    * Writes down that a node is fenced, before it is. Refused when a newer epoch has decided, or this one has promoted already.
    * From then on its lease must not be renewed.
@@ -113,8 +119,13 @@ export type ControllerStore = {
   readonly fence: (datastoreId: string, nodeId: string, epoch: number) => Promise<boolean>
   /** Takes a fence back and makes the node the primary of this epoch; refused when another has been promoted, or fenced since. */
   readonly unfence: (datastoreId: string, nodeId: string, epoch: number) => Promise<boolean>
-  /** A fenced node has become a replica. */
-  readonly rejoined: (nodeId: string) => Promise<void>
+  /**
+   * A node has become a replica, and has no lease any more. Refused when it is the primary by now, or was fenced again: whoever
+   * says so late does not lift a newer fence.
+   *
+   * @param fencedEpoch the one that had fenced it when it began to rejoin; null: none had
+   */
+  readonly rejoined: (datastoreId: string, nodeId: string, fencedEpoch: number | null) => Promise<boolean>
   /** Who the primary is, where nobody has told yet; otherwise refused. */
   readonly adoptPrimary: (datastoreId: string, nodeId: string) => Promise<boolean>
   /** Every node that is fenced. To be asked after a node's clock was read and before its lease is renewed by that. */

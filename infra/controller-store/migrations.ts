@@ -138,9 +138,9 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0006-who-is-heard': {
     up: (db) => addColumns(db, 'hosts', { lease_replicas: 'text null' }),
   },
-  // Of a failover that another one supersedes nothing else says how much the promoted node had.
-  '0007-promoted-bytes': {
-    up: (db) => addColumns(db, 'clusters', { promoted_bytes: 'bigint null' }),
+  // What the next primary must have, whoever else is lost until then.
+  '0007-needed': {
+    up: (db) => addColumns(db, 'clusters', { needed_bytes: 'bigint null' }),
   },
   // What a job need not wait for.
   '0008-lost-since': {

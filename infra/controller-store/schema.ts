@@ -30,8 +30,8 @@ export type ControllerDb = {
     /** The one in which `primary_id` was promoted; 0: before there were epochs. */
     promoted_epoch: number
     primary_id: string | null
-    /** What the one that was promoted last had when it was elected; null: nobody knows. */
-    promoted_bytes: number | null
+    /** What that node had when it was promoted; null: nobody knows. */
+    needed_bytes: number | null
   }
   hosts: {
     node_id: string

@@ -5,32 +5,39 @@ import type { ControllerDb } from './schema.ts'
 
 type Tables = Pick<
   ControllerStore,
-  | 'standing' | 'claimPromotion' | 'fence' | 'unfence' | 'rejoined' | 'adoptPrimary' | 'fencedNodes' | 'leased' | 'joins'
-  | 'leaves'
+  | 'standing' | 'claimPromotion' | 'promoted' | 'fence' | 'unfence' | 'rejoined' | 'adoptPrimary' | 'fencedNodes'
+  | 'leased' | 'joins' | 'leaves'
 >
 
 /** The part of the store that knows who may take writes. Each decision is one transaction that begins at the cluster's row. */
 export const standingTables = (asking: Asking): Tables => ({
   standing: (datastoreId) =>
     asking('tell who may take writes', async (db) => {
-      const cluster = db.selectFrom('clusters').select(['epoch', 'primary_id', 'promoted_bytes'])
-        .where('datastore_id', '=', datastoreId)
-      const row = await cluster.executeTakeFirst()
+      const cluster = db.selectFrom('clusters').select(['epoch', 'primary_id', 'needed_bytes'])
+      const row = await cluster.where('datastore_id', '=', datastoreId).executeTakeFirst()
       if (row === undefined) return undefined
       const hosts = db.selectFrom('hosts').select(['node_id', 'fenced_epoch']).where('datastore_id', '=', datastoreId)
       return standingOf(row, await hosts.where('fenced_epoch', 'is not', null).execute())
     }),
 
-  claimPromotion: (datastoreId, epoch, nodeId, positionBytes) =>
+  claimPromotion: (datastoreId, epoch, nodeId, heldBytes) =>
     deciding(asking, 'decide on a promotion', datastoreId, async (db, row) => {
       if (row.epoch > epoch) return false
       const isTaken = row.promoted_epoch === epoch && row.primary_id !== null && row.primary_id !== nodeId
       if (epoch > 0 && isTaken) return false
       const host = await db.selectFrom('hosts').select('fenced_epoch').where('node_id', '=', nodeId).executeTakeFirst()
       if (host !== undefined && host.fenced_epoch !== null) return false
-      const had = positionBytes === undefined ? {} : { promoted_bytes: positionBytes }
-      await setCluster(db, datastoreId, { epoch, promoted_epoch: epoch, primary_id: nodeId, ...had })
+      // A repetition comes after what was told of the promotion itself.
+      const isRepeated = row.promoted_epoch === epoch && row.primary_id === nodeId && row.needed_bytes !== null
+      const needed = heldBytes === undefined || isRepeated ? {} : { needed_bytes: heldBytes }
+      await setCluster(db, datastoreId, { epoch, promoted_epoch: epoch, primary_id: nodeId, ...needed })
       return true
+    }),
+
+  promoted: (datastoreId, epoch, nodeId, heldBytes) =>
+    asking('keep how much a promoted node had', async (db) => {
+      const cluster = db.updateTable('clusters').set({ needed_bytes: heldBytes }).where('datastore_id', '=', datastoreId)
+      await cluster.where('promoted_epoch', '=', epoch).where('primary_id', '=', nodeId).execute()
     }),
 
   fence: (datastoreId, nodeId, epoch) =>
@@ -63,10 +70,15 @@ export const standingTables = (asking: Asking): Tables => ({
       return true
     }),
 
-  rejoined: (nodeId) =>
-    asking('keep that a node has rejoined', (db) =>
-      setHost(db, nodeId, { fenced_epoch: null, lease_ttl_ms: null, lease_replicas: null, joined: 1, lost_since: null }),
-    ),
+  rejoined: (datastoreId, nodeId, fencedEpoch) =>
+    deciding(asking, 'keep that a node has rejoined', datastoreId, async (db, row) => {
+      const host = await db.selectFrom('hosts').select('fenced_epoch').where('node_id', '=', nodeId).executeTakeFirst()
+      // Repeated, it finds itself done.
+      const isSo = host !== undefined && (host.fenced_epoch === fencedEpoch || host.fenced_epoch === null)
+      if (!isSo || row.primary_id === nodeId) return false
+      await setHost(db, nodeId, { fenced_epoch: null, lease_ttl_ms: null, lease_replicas: null, joined: 1, lost_since: null })
+      return true
+    }),
 
   leased: (nodeId, ttlMs, replicas) =>
     asking('keep that a node has a lease', (db) => {
@@ -85,20 +97,20 @@ export const standingTables = (asking: Asking): Tables => ({
     }),
 })
 
-type Row = Pick<ControllerDb['clusters'], 'epoch' | 'promoted_epoch' | 'primary_id'>
+type Row = Pick<ControllerDb['clusters'], 'epoch' | 'promoted_epoch' | 'primary_id' | 'needed_bytes'>
 type Db = Transaction<ControllerDb>
 
 /** One decision about a cluster, while no other is made. A cluster that is not there lets nothing be decided. */
 const deciding = (asking: Asking, what: string, datastoreId: string, decide: (db: Db, row: Row) => Promise<boolean>) =>
   asking(what, (db) =>
     db.transaction().execute(async (transaction) => {
-      const cluster = transaction.selectFrom('clusters').select(['epoch', 'promoted_epoch', 'primary_id'])
+      const cluster = transaction.selectFrom('clusters').select(['epoch', 'promoted_epoch', 'primary_id', 'needed_bytes'])
       const row = await cluster.where('datastore_id', '=', datastoreId).modifyEnd(sql`for update`).executeTakeFirst()
       return row === undefined ? false : decide(transaction, row)
     }),
   )
 
-type ClusterColumns = Partial<Row & Pick<ControllerDb['clusters'], 'promoted_bytes'>>
+type ClusterColumns = Partial<Row>
 
 const setCluster = async (db: Db, datastoreId: string, columns: ClusterColumns): Promise<void> => {
   await db.updateTable('clusters').set(columns).where('datastore_id', '=', datastoreId).execute()
@@ -114,12 +126,12 @@ const setHost = async (db: Kysely<ControllerDb>, nodeId: string, columns: HostCo
 
 /** @param hosts those of the cluster; others that are not fenced may be among them */
 export const standingOf = (
-  { epoch, primary_id, promoted_bytes }: Pick<ControllerDb['clusters'], 'epoch' | 'primary_id' | 'promoted_bytes'>,
+  { epoch, primary_id, needed_bytes }: Omit<Row, 'promoted_epoch'>,
   hosts: readonly Pick<ControllerDb['hosts'], 'node_id' | 'fenced_epoch'>[],
 ): Standing => ({
   epoch,
   primaryId: primary_id,
-  promotedBytes: promoted_bytes,
+  ...(needed_bytes === null ? {} : { neededBytes: needed_bytes }),
   fenced: Object.fromEntries(
     hosts.flatMap(({ node_id, fenced_epoch }) => (fenced_epoch === null ? [] : [[node_id, fenced_epoch] as const])),
   ),

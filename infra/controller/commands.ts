@@ -124,7 +124,7 @@ const ofNode = async (parts: Parts, order: NodeOrder, work: Work): Promise<void>
   }
 }
 
-type Promoted = NodeOf & { readonly positionBytes?: number | undefined }
+type Promoted = NodeOf & { readonly positionBytes?: number }
 
 /** Before a node takes writes it is on record that nobody else may. */
 const claim = async ({ store }: Parts, { cluster, nodeId, positionBytes }: Promoted): Promise<void> => {
@@ -132,6 +132,22 @@ const claim = async ({ store }: Parts, { cluster, nodeId, positionBytes }: Promo
   if (!(await store.claimPromotion(cluster.datastoreId, cluster.epoch ?? 0, nodeId, positionBytes))) throw replaced()
   // The one that it had before is taken off its machine: nobody may count on that it runs out.
   await store.leased(nodeId, null)
+}
+
+/** A node with less than this one has when it begins may lack what was acknowledged before: that is kept, too. */
+const promote = async (parts: Parts, body: Promoted, work: Work): Promise<void> => {
+  const { nodes, store } = parts
+  const { cluster, nodeId } = body
+  await claim(parts, body)
+  try {
+    const { heldBytes } = await nodes.engine(cluster).promote(await nodes.reach(cluster, nodeId, work))
+    if (heldBytes !== null) await store.promoted(cluster.datastoreId, cluster.epoch ?? 0, nodeId, heldBytes)
+  } catch (cause) {
+    work.signal.throwIfAborted()
+    // It may have gone off since it was elected. Nobody else may be promoted now: so it has to come up.
+    await nodes.provider(cluster, nodeId).boot(nodeId)
+    throw cause
+  }
 }
 
 type SwitchOrder = Extract<
@@ -148,15 +164,7 @@ const switchOver = async (parts: Parts, { subject, body }: SwitchOrder, work: Wo
     case 'cmon.catch-up':
       return engine.catchUp(await nodes.reach(cluster, nodeId, work), await nodes.reach(cluster, body.formerId, work))
     case 'cmon.promote-replica':
-      await claim(parts, body)
-      try {
-        return await engine.promote(await nodes.reach(cluster, nodeId, work))
-      } catch (cause) {
-        work.signal.throwIfAborted()
-        // It may have gone off since it was elected. Nobody else may be promoted now: so it has to come up.
-        await nodes.provider(cluster, nodeId).boot(nodeId)
-        throw cause
-      }
+      return promote(parts, body, work)
     case 'cmon.follow-primary':
       await engine.follow(await open(parts, body, work), nodes.member(cluster, body.primaryId))
       await endLease(parts, body, await nodes.reach(cluster, nodeId, work))

@@ -31,7 +31,7 @@ export const elect = async (
   const { cluster, lostId } = body
   const standing = await store.standing(cluster.datastoreId)
   if (standing !== undefined && standing.epoch > (cluster.epoch ?? 0)) throw replaced()
-  const neededBytes = standing?.promotedBytes ?? null
+  const { neededBytes } = standing ?? {}
   const asked = await members(parts, body)
   const chosen = new AbortController()
   // One that would still stop receiving after the election would not follow the new primary.
@@ -47,7 +47,7 @@ export const elect = async (
   const choose = () => {
     const candidates = [...answers.values()]
     const silent = asked.filter(({ nodeId }) => !answers.has(nodeId)).map(({ name }) => name)
-    return { candidates, silent, choice: electedOf({ ...body, candidates, silent, zone, neededBytes }) }
+    return { candidates, silent, choice: electedOf({ ...body, neededBytes, candidates, silent, zone }) }
   }
   try {
     await Promise.race([all, setTimeout(momentMs, undefined, { signal })])
@@ -64,7 +64,7 @@ type Choice = { readonly candidates: readonly Candidate[]; readonly silent: read
 const told = ({ candidates, silent, choice }: Choice, work: Work): OrderResult => {
   for (const { name, positionBytes } of candidates) work.note(`${name} has received ${positionBytes} bytes`)
   for (const name of silent) work.note(`${name} does not answer`)
-  if (!('elected' in choice)) throw new Failure(choice.because)
+  if (!('elected' in choice)) throw new Failure(choice.because, { final: choice.final === true })
   work.note(`${choice.elected.name} is to be the primary`)
   return {
     elected: choice.elected.nodeId,

@@ -15,7 +15,7 @@ import { changeVolume, checkVolume, createVolume, deleteVolume, growVolume } fro
  */
 export const deployer =
   (means: Means): Handle =>
-  ({ order }, work) => {
+  ({ order, course }, work) => {
     switch (order.subject) {
       case 'infra.create-network':
         return createNetwork(means, order.body, work)
@@ -48,9 +48,9 @@ export const deployer =
       case 'infra.resize-machine':
         return resizeMachine(means, order.body, work)
       case 'infra.publish-names':
-        return publishNames(means, order.body, work)
+        return publishNames(means, order.body, work, { course })
       case 'infra.withdraw-names':
-        return withdrawNames(means, order.body, work)
+        return withdrawNames(means, order.body, work, { course })
       case 'infra.sweep':
         return sweep(means, order.body, work)
       default:

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto'
-import type { Dns, NameRecord } from './dns.ts'
+import type { Claim, Dns, NameRecord, Spoken } from './dns.ts'
 import { exchange } from './exchange.ts'
 import { sign, verify, type TsigKey } from './tsig.ts'
 import {
@@ -11,8 +11,10 @@ import {
   canonical,
   decodeAddress,
   decodeMessage,
+  decodeText,
   encodeAddress,
   encodeMessage,
+  encodeText,
   type Decoded,
   type Message,
   type Question,
@@ -36,9 +38,17 @@ export class DnsFailed extends Error {
   override readonly name = 'DnsFailed'
 }
 
+/** What a change was to go by is not so any more. */
+class Unmet extends Error {
+  override readonly name = 'Unmet'
+}
+
 /** One message holds no more changes than this, so that it stays well below what TCP can carry. */
 const NAMES_PER_UPDATE_MAX = 50
 const NOTHING = Buffer.alloc(0)
+/** How often a change is begun anew because another came in between. */
+const ATTEMPTS_MAX = 20
+const CLAIM_TTL_SECONDS = 5
 
 const rcodeName = (rcode: number): string =>
   Object.entries(RCODE).find(([, code]) => code === rcode)?.[0] ?? `code ${rcode}`
@@ -60,9 +70,9 @@ const asking = (question: Question, rest: Partial<Message> = {}): Message => ({
 
 const seconds = (): number => Math.floor(Date.now() / 1000)
 
-/** RFC 2136, 2.5.2: takes all addresses of the name away. */
-const removal = (name: string): ResourceRecord =>
-  ({ name, type: TYPE.A, class: CLASS.ANY, ttlSeconds: 0, data: NOTHING })
+/** RFC 2136, 2.5.2 and 2.5.3: takes all records of the name and the type away. */
+const removal = (name: string, type: number): ResourceRecord =>
+  ({ name, type, class: CLASS.ANY, ttlSeconds: 0, data: NOTHING })
 
 const addresses = ({ name, addresses: all, ttlSeconds }: NameRecord): readonly ResourceRecord[] =>
   all.map((address) => ({ name, type: TYPE.A, class: CLASS.IN, ttlSeconds, data: encodeAddress(address) }))
@@ -74,6 +84,7 @@ const inParts = <T>(items: readonly T[]): readonly (readonly T[])[] =>
 
 const check = (answer: Decoded, request: Message): void => {
   if (answer.id !== request.id || !answer.response) throw new DnsFailed('the answer belongs to another question')
+  if (answer.rcode === RCODE.NXRRSET || answer.rcode === RCODE.YXRRSET) throw new Unmet('a prerequisite does not hold')
   if (answer.rcode !== RCODE.NOERROR) throw new DnsFailed(`the DNS server answered ${rcodeName(answer.rcode)}`)
 }
 
@@ -98,42 +109,97 @@ const signedExchange = async (
   })
 }
 
+type Changes = () => readonly ResourceRecord[]
+
 const update = async (
   options: Required<Rfc2136Options>,
-  changes: () => readonly ResourceRecord[],
-): Promise<void> => {
+  changes: Changes,
+  prerequisites: readonly ResourceRecord[] = [],
+): Promise<'done' | 'unmet'> => {
   const zone = { name: options.zone, type: TYPE.SOA, class: CLASS.IN }
   try {
-    const request = asking(zone, { opcode: OPCODE.UPDATE, authorities: changes() })
+    const request = asking(zone, { opcode: OPCODE.UPDATE, answers: prerequisites, authorities: changes() })
     await signedExchange(options, request, () => 'done')
+    return 'done'
   } catch (cause) {
+    if (cause instanceof Unmet) return 'unmet'
     if (cause instanceof DnsFailed) throw cause
     if (cause instanceof MalformedMessage) throw new DnsFailed('a name or an address is none', { cause })
     throw new DnsFailed('the DNS server could not be updated', { cause })
   }
 }
 
-/** What an asker is told, in order; nothing when there is no such name. */
-const lookUp = async (options: Required<Rfc2136Options>, name: string): Promise<readonly string[]> => {
-  const request = asking({ name, type: TYPE.A, class: CLASS.IN })
-  let found: readonly string[] = []
-  await exchange(options, encodeMessage(request), (bytes) => {
-    const answer = decodeMessage(bytes)
-    if (answer.rcode !== RCODE.NXDOMAIN) check(answer, request)
-    found = answer.answers.filter(({ type }) => type === TYPE.A).map(({ data }) => decodeAddress(data)).toSorted()
-    return 'done'
-  })
+/** What an asker is told; nothing when there is no such name. */
+const lookUp = async (options: Required<Rfc2136Options>, name: string, type: number): Promise<readonly Buffer[]> => {
+  const request = asking({ name, type, class: CLASS.IN })
+  let found: readonly Buffer[] = []
+  try {
+    await exchange(options, encodeMessage(request), (bytes) => {
+      const answer = decodeMessage(bytes)
+      if (answer.rcode !== RCODE.NXDOMAIN) check(answer, request)
+      found = answer.answers.filter((one) => one.type === type).map(({ data }) => data)
+      return 'done'
+    })
+  } catch (cause) {
+    throw new DnsFailed('the DNS server could not be asked', { cause })
+  }
   return found
 }
 
-const visible = async (options: Required<Rfc2136Options>, name: string, wanted: readonly string[]): Promise<void> => {
+const CLAIM = /^rank=(\d{1,15})$/
+
+const rankIn = (data: Buffer): number | undefined => {
+  try {
+    const told = CLAIM.exec(decodeText(data))?.[1]
+    return told === undefined ? undefined : Number(told)
+  } catch {
+    return undefined
+  }
+}
+
+const highest = (texts: readonly Buffer[]): number | undefined =>
+  texts.map(rankIn).filter((rank) => rank !== undefined).toSorted((a, b) => b - a)[0]
+
+const isOutranked = async (options: Required<Rfc2136Options>, { name, rank }: Claim): Promise<boolean> =>
+  (highest(await lookUp(options, name, TYPE.TXT)) ?? rank) > rank
+
+/** RFC 2136, 2.4.2 and 2.4.3: the records of the name are still these, or there are still none. */
+const unchanged = (name: string, texts: readonly Buffer[]): readonly ResourceRecord[] =>
+  texts.length === 0
+    ? [{ name, type: TYPE.TXT, class: CLASS.NONE, ttlSeconds: 0, data: NOTHING }]
+    : texts.map((data) => ({ name, type: TYPE.TXT, class: CLASS.IN, ttlSeconds: 0, data }))
+
+/**
+ * Makes changes unless somebody of a higher rank has. The server itself makes them only if the highest rank still is what it was
+ * when it was asked for: so one who stood still in between changes nothing, however late he goes on.
+ */
+const underClaim = async (options: Required<Rfc2136Options>, { name, rank }: Claim, changes: Changes): Promise<Spoken> => {
+  for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
+    const texts = await lookUp(options, name, TYPE.TXT)
+    const kept = highest(texts)
+    if (kept !== undefined && kept > rank) return 'outranked'
+    const claimed = (): readonly ResourceRecord[] =>
+      kept === rank
+        ? []
+        : [
+            removal(name, TYPE.TXT),
+            { name, type: TYPE.TXT, class: CLASS.IN, ttlSeconds: CLAIM_TTL_SECONDS, data: encodeText(`rank=${rank}`) },
+          ]
+    if ((await update(options, () => [...changes(), ...claimed()], unchanged(name, texts))) === 'done') return 'done'
+  }
+  throw new DnsFailed('others change the same names all the time')
+}
+
+type Wanted = { readonly name: string; readonly addresses: readonly string[] }
+
+/** Waits until the server answers with it, or with what one of a higher rank has said since. */
+const visible = async (options: Required<Rfc2136Options>, { name, addresses: wanted }: Wanted, claim?: Claim): Promise<void> => {
   const expected = [...new Set(wanted)].toSorted().join()
   const deadline = performance.now() + options.visibleWithinMs
   for (let pauseMs = 2; ; pauseMs = Math.min(pauseMs * 2, 200)) {
-    const actual = await lookUp(options, name).catch((cause: unknown) => {
-      throw new DnsFailed('the DNS server could not be asked', { cause })
-    })
+    const actual = (await lookUp(options, name, TYPE.A)).map(decodeAddress).toSorted()
     if (actual.join() === expected) return
+    if (claim !== undefined && (await isOutranked(options, claim))) return
     if (performance.now() > deadline) throw new DnsFailed('the DNS server took a change and does not answer with it')
     await new Promise((resolve) => setTimeout(resolve, pauseMs))
   }
@@ -158,13 +224,17 @@ const transfer = async (options: Required<Rfc2136Options>): Promise<readonly Res
 
 const grouped = (records: readonly ResourceRecord[]): readonly NameRecord[] => {
   const names = new Map<string, { ttlSeconds: number; addresses: string[] }>()
-  for (const { name, ttlSeconds, data } of records) {
+  for (const { name, type, ttlSeconds, data } of records) {
     const entry = names.get(canonical(name)) ?? { ttlSeconds, addresses: [] }
-    entry.addresses.push(decodeAddress(data))
+    if (type === TYPE.A) entry.addresses.push(decodeAddress(data))
     names.set(canonical(name), entry)
   }
   return [...names].map(([name, entry]) => ({ name, ...entry, addresses: entry.addresses.toSorted() }))
 }
+
+/** Addresses, and who spoke last; other texts are nobody's here. */
+const isOurs = ({ type, data }: ResourceRecord): boolean =>
+  type === TYPE.A || (type === TYPE.TXT && rankIn(data) !== undefined)
 
 /**
  * Names in a zone of any server that takes RFC 2136 updates and AXFR signed with TSIG (hmac-sha256), our own
@@ -179,27 +249,38 @@ export const rfc2136 = (given: Rfc2136Options): Dns => {
     return own
   }
 
+  /** Changes names in parts, and waits until that is to be seen. */
+  const speak = async (
+    wanted: readonly NameRecord[],
+    claim: Claim | undefined,
+    changesOf: (record: NameRecord) => readonly ResourceRecord[],
+  ): Promise<Spoken> => {
+    for (const part of inParts(wanted)) {
+      const changes: Changes = () => part.flatMap(changesOf)
+      if (claim === undefined) await update(options, changes)
+      else if ((await underClaim(options, claim, changes)) === 'outranked') return 'outranked'
+      await Promise.all(part.map((record) => visible(options, record, claim)))
+    }
+    return 'done'
+  }
+  const own = (claim: Claim | undefined): Claim | undefined => claim && { ...claim, name: inZone(claim.name) }
+
   return {
-    async publish(records) {
+    async publish(records, claim) {
       const named = records.map((record) => ({ ...record, name: inZone(record.name) }))
       if (named.some(({ addresses: all }) => all.length === 0)) throw new DnsFailed('a name must have an address')
-      for (const part of inParts(named)) {
-        await update(options, () => part.flatMap((record) => [removal(record.name), ...addresses(record)]))
-        await Promise.all(part.map(({ name, addresses: all }) => visible(options, name, all)))
-      }
+      return speak(named, own(claim), (record) => [removal(record.name, TYPE.A), ...addresses(record)])
     },
 
-    async withdraw(names) {
-      for (const part of inParts(names.map(inZone))) {
-        await update(options, () => part.map(removal))
-        await Promise.all(part.map((name) => visible(options, name, [])))
-      }
+    async withdraw(names, claim) {
+      const gone = names.map((name) => ({ name: inZone(name), addresses: [], ttlSeconds: 0 }))
+      return speak(gone, own(claim), ({ name }) => [removal(name, claim === undefined ? TYPE.ANY : TYPE.A)])
     },
 
     async list(suffix) {
       const wanted = canonical(suffix)
-      const records = (await transfer(options)).filter(({ type }) => type === TYPE.A)
-      return grouped(records).filter(({ name }) => name === wanted || name.endsWith(`.${wanted}`))
+      const names = grouped((await transfer(options)).filter(isOurs))
+      return names.filter(({ name }) => name === wanted || name.endsWith(`.${wanted}`))
     },
   }
 }

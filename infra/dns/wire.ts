@@ -1,6 +1,6 @@
 /** DNS messages as bytes (RFC 1035, section 4): as much of them as queries, updates, transfers and signatures need. */
 
-export const TYPE = { A: 1, NS: 2, SOA: 6, OPT: 41, TSIG: 250, IXFR: 251, AXFR: 252, ANY: 255 } as const
+export const TYPE = { A: 1, NS: 2, SOA: 6, TXT: 16, OPT: 41, TSIG: 250, IXFR: 251, AXFR: 252, ANY: 255 } as const
 export const CLASS = { IN: 1, NONE: 254, ANY: 255 } as const
 export const OPCODE = { QUERY: 0, UPDATE: 5 } as const
 export const RCODE = {
@@ -10,6 +10,9 @@ export const RCODE = {
   NXDOMAIN: 3,
   NOTIMP: 4,
   REFUSED: 5,
+  YXDOMAIN: 6,
+  YXRRSET: 7,
+  NXRRSET: 8,
   NOTAUTH: 9,
   NOTZONE: 10,
 } as const
@@ -195,6 +198,24 @@ export const encodeAddress = (address: string): Buffer => {
 export const decodeAddress = (data: Buffer): string => {
   if (data.length !== 4) throw new MalformedMessage('not the data of an A record')
   return [...data].join('.')
+}
+
+const TEXT_BYTES_MAX = 255
+
+/** The data of a TXT record of one string. @throws MalformedMessage when it is too long for one */
+export const encodeText = (text: string): Buffer => {
+  const bytes = Buffer.from(text)
+  if (bytes.length > TEXT_BYTES_MAX) throw new MalformedMessage('a text is too long')
+  return Buffer.concat([Buffer.from([bytes.length]), bytes])
+}
+
+/** The data of a TXT record, its strings put together. @throws MalformedMessage when the data is not that of one */
+export const decodeText = (data: Buffer): string => {
+  const cursor: Cursor = { bytes: data, at: 0 }
+  const parts: Buffer[] = []
+  do parts.push(take(cursor, take(cursor, 1).readUInt8()))
+  while (cursor.at < data.length)
+  return Buffer.concat(parts).toString()
 }
 
 /** The data of an SOA record (RFC 1035, 3.3.13); all times in seconds. */

@@ -53,6 +53,11 @@ export type NodeContext = {
    * needs none, or is given one by somebody else.
    */
   readonly lease?: FirstLease
+  /**
+   * A replica that follows, and is not yet known to whoever elects: what is acknowledged must not count on it. Absent: it may
+   * confirm what the primary waits for.
+   */
+  readonly unconfirming?: true
   /** Whether nothing is acknowledged before one of the other members has it on its disk, too. */
   readonly synchronous?: boolean
   /** What the tenant has chosen of the server's parameters. What the engine sets itself goes before it. */
@@ -198,8 +203,12 @@ export type Engine = {
    * @throws CannotServe when it never will, or `former` was not stopped cleanly
    */
   readonly catchUp: (node: ReachedNode, former: ReachedNode) => Promise<void>
-  /** Makes a replica the primary and waits until it takes writes. */
-  readonly promote: (node: ReachedNode) => Promise<void>
+  /**
+   * Makes a replica the primary and waits until it takes writes.
+   *
+   * @returns how much log it had when it became one, last, in bytes; null: it has always been one
+   */
+  readonly promote: (node: ReachedNode) => Promise<{ readonly heldBytes: number | null }>
   /**
    * Makes a replica of `primary` of a member that was the primary and was stopped cleanly, with the data it has; waits
    * until it streams.
@@ -227,9 +236,14 @@ export type Engine = {
    * Makes a replica of `primary` of whatever the machine holds, running and streaming: nothing, a replica, a former primary that
    * was fenced or ended anyhow. What it has that the primary has not is gone. A fence is lifted.
    *
+   * @param known resolves once everybody who elects knows of the replica; until then it follows, but confirms nothing
    * @returns what became of its data: kept, taken back to where they parted, or copied from the primary
    */
-  readonly rejoin: (node: NodeContext, primary: ReachedNode) => Promise<'as-it-was' | 'rewound' | 'copied'>
+  readonly rejoin: (
+    node: NodeContext,
+    primary: ReachedNode,
+    known?: () => Promise<void>,
+  ) => Promise<'as-it-was' | 'rewound' | 'copied'>
   /**
    * Opens a way of looking at the node often. It is made good by itself when it breaks, and must be closed; it goes on for as
    * long as the node's signal.

@@ -28,17 +28,43 @@ for (const { name, start } of controllerStores) {
     return [`${datastoreId}-a`, `${datastoreId}-b`]
   }
 
+  /** As one says who began to rejoin just now. */
+  const rejoined = async (datastoreId: string, nodeId: string): Promise<boolean> =>
+    store.rejoined(datastoreId, nodeId, (await store.standing(datastoreId))?.fenced[nodeId] ?? null)
+
   test('nobody is the primary until somebody claims it, and the newest epoch goes before all others', async () => {
     const [a, b] = await registered('claims')
-    assert.equal(await store.standing('claims'), { epoch: 0, primaryId: null, promotedBytes: null, fenced: {} })
+    assert.equal(await store.standing('claims'), { epoch: 0, primaryId: null, fenced: {} })
     assert.is(await store.claimPromotion('claims', 3, a), true)
     assert.is(await store.claimPromotion('claims', 3, a), true)
     assert.is(await store.claimPromotion('claims', 3, b), false)
     assert.is(await store.claimPromotion('claims', 2, b), false)
-    assert.equal(await store.standing('claims'), { epoch: 3, primaryId: a, promotedBytes: null, fenced: {} })
+    assert.equal(await store.standing('claims'), { epoch: 3, primaryId: a, fenced: {} })
     assert.is(await store.claimPromotion('claims', 4, b), true)
     assert.is(await store.claimPromotion('claims', 3, a), false)
-    assert.equal(await store.standing('claims'), { epoch: 4, primaryId: b, promotedBytes: null, fenced: {} })
+    assert.equal(await store.standing('claims'), { epoch: 4, primaryId: b, fenced: {} })
+  })
+
+  test('what a promoted node had is known until another is promoted, and better once it has been', async () => {
+    const [a, b] = await registered('needed')
+    const needed = async () => (await store.standing('needed'))?.neededBytes
+    await store.claimPromotion('needed', 3, a)
+    assert.is(await needed(), undefined)
+    await store.claimPromotion('needed', 4, b, 2 ** 40)
+    assert.is(await needed(), 2 ** 40)
+    await store.promoted('needed', 4, b, 2 ** 40 - 8)
+    await store.claimPromotion('needed', 4, b, 2 ** 40)
+    assert.is(await needed(), 2 ** 40 - 8)
+    await store.registerCluster(clusterOf('needed'), noon)
+    await store.fence('needed', b, 5)
+    await store.claimPromotion('needed', 3, a, 1)
+    await store.promoted('needed', 3, a, 1)
+    assert.is(await needed(), 2 ** 40 - 8)
+    await store.claimPromotion('needed', 5, a)
+    assert.is(await needed(), 2 ** 40 - 8)
+    await store.promoted('needed', 4, b, 1)
+    await store.promoted('needed', 5, a, 7)
+    assert.is(await needed(), 7)
   })
 
   test('jobs from before there were epochs may promote one after the other, until an epoch has decided', async () => {
@@ -78,18 +104,18 @@ for (const { name, start } of controllerStores) {
     const [a, b] = await registered('fences')
     await store.claimPromotion('fences', 1, a)
     assert.equal([await store.fence('fences', a, 2), await store.fence('fences', a, 2)], [true, true])
-    assert.equal(await store.standing('fences'), { epoch: 2, primaryId: a, promotedBytes: null, fenced: { [a]: 2 } })
+    assert.equal(await store.standing('fences'), { epoch: 2, primaryId: a, fenced: { [a]: 2 } })
     assert.ok((await store.fencedNodes()).has(a))
     assert.is(await store.claimPromotion('fences', 2, a), false)
     assert.is(await store.claimPromotion('fences', 3, a), false)
     assert.is(await store.claimPromotion('fences', 2, b), true)
-    assert.equal(await store.standing('fences'), { epoch: 2, primaryId: b, promotedBytes: null, fenced: { [a]: 2 } })
+    assert.equal(await store.standing('fences'), { epoch: 2, primaryId: b, fenced: { [a]: 2 } })
     // Again by the same job, and by one of before.
     assert.equal([await store.fence('fences', a, 2), await store.fence('fences', b, 2), await store.fence('fences', b, 1)], [
       true, false, false,
     ])
-    await store.rejoined(a)
-    assert.equal(await store.standing('fences'), { epoch: 2, primaryId: b, promotedBytes: null, fenced: {} })
+    await rejoined('fences', a)
+    assert.equal(await store.standing('fences'), { epoch: 2, primaryId: b, fenced: {} })
     assert.not((await store.fencedNodes()).has(a))
   })
 
@@ -100,12 +126,12 @@ for (const { name, start } of controllerStores) {
     assert.equal([await store.unfence('back', a, 1), await store.unfence('back', a, 2), await store.unfence('back', a, 2)], [
       false, true, true,
     ])
-    assert.equal(await store.standing('back'), { epoch: 2, primaryId: a, promotedBytes: null, fenced: {} })
+    assert.equal(await store.standing('back'), { epoch: 2, primaryId: a, fenced: {} })
     assert.equal([await store.claimPromotion('back', 2, b), await store.fence('back', a, 2)], [false, false])
     await store.fence('back', a, 3)
     await store.claimPromotion('back', 3, b)
     assert.is(await store.unfence('back', a, 3), false)
-    assert.equal(await store.standing('back'), { epoch: 3, primaryId: b, promotedBytes: null, fenced: { [a]: 3 } })
+    assert.equal(await store.standing('back'), { epoch: 3, primaryId: b, fenced: { [a]: 3 } })
   })
 
   test('of two processes that race for an epoch exactly one promotes', async () => {
@@ -123,7 +149,7 @@ for (const { name, start } of controllerStores) {
   test('of two processes, one that promotes and one that takes the fence back, exactly one does', async () => {
     const [a, b] = await registered('undone')
     for (let epoch = 1; epoch <= 25; epoch++) {
-      await store.rejoined(a)
+      await rejoined('undone', a)
       await store.claimPromotion('undone', 2 * epoch - 1, a)
       assert.is(await store.fence('undone', a, 2 * epoch), true)
       const [promoted, unfenced] = await Promise.all([
@@ -133,14 +159,14 @@ for (const { name, start } of controllerStores) {
       const fenced = promoted === true ? { [a]: 2 * epoch } : {}
       const primaryId = promoted === true ? b : a
       assert.is(unfenced, promoted !== true)
-      assert.equal(await store.standing('undone'), { epoch: 2 * epoch, primaryId, promotedBytes: null, fenced })
+      assert.equal(await store.standing('undone'), { epoch: 2 * epoch, primaryId, fenced })
     }
   })
 
   test('a process with an older epoch neither fences nor promotes beside one with a newer', async () => {
     const [a, b] = await registered('older')
     for (let epoch = 2; epoch <= 40; epoch += 2) {
-      await store.rejoined(a)
+      await rejoined('older', a)
       await Promise.all([
         one.ask({ ask: 'fence', datastoreId: 'older', epoch: epoch - 1, nodeId: b }),
         another.ask({ ask: 'claim', datastoreId: 'older', epoch, nodeId: a }),
@@ -153,7 +179,7 @@ for (const { name, start } of controllerStores) {
         [false, false],
       )
       assert.is((await store.standing('older'))?.primaryId, a)
-      await store.rejoined(b)
+      await rejoined('older', b)
     }
   })
 
@@ -161,7 +187,7 @@ for (const { name, start } of controllerStores) {
     const [a, b] = await registered('adopted')
     assert.equal([await store.adoptPrimary('adopted', a), await store.adoptPrimary('adopted', a)], [true, true])
     assert.is(await store.adoptPrimary('adopted', b), false)
-    assert.equal(await store.standing('adopted'), { epoch: 0, primaryId: a, promotedBytes: null, fenced: {} })
+    assert.equal(await store.standing('adopted'), { epoch: 0, primaryId: a, fenced: {} })
   })
 
   test('a cluster that is registered anew keeps who may take writes, of the hosts that stay', async () => {
@@ -172,14 +198,14 @@ for (const { name, start } of controllerStores) {
     await store.joins(b)
     const choice = { synchronous: true, repairAfterSeconds: 60 }
     await store.registerCluster({ ...clusterOf('kept'), ...choice, epoch: 9 }, noon)
-    assert.equal(await store.standing('kept'), { epoch: 4, primaryId: b, promotedBytes: null, fenced: { [a]: 4 } })
+    assert.equal(await store.standing('kept'), { epoch: 4, primaryId: b, fenced: { [a]: 4 } })
     const [, host] = await store.hosts('kept')
     assert.equal([host?.leaseTtlMs, host?.joined, host?.fencedEpoch], [6_000, true, null])
     const listed = (await store.clusters()).find(({ datastoreId }) => datastoreId === 'kept')
     assert.equal(listed, { ...clusterOf('kept'), ...choice })
     const without = { ...clusterOf('kept'), nodes: clusterOf('kept').nodes.slice(1) }
     await store.registerCluster(without, noon)
-    assert.equal(await store.standing('kept'), { epoch: 4, primaryId: b, promotedBytes: null, fenced: {} })
+    assert.equal(await store.standing('kept'), { epoch: 4, primaryId: b, fenced: {} })
     await store.forgetCluster('kept')
     assert.is(await store.standing('kept'), undefined)
   })
@@ -200,9 +226,28 @@ for (const { name, start } of controllerStores) {
     const [a] = await registered('again')
     await store.leased(a, 6_000, ['db-b'])
     await store.fence('again', a, 1)
-    await store.rejoined(a)
+    await rejoined('again', a)
     const [host] = await store.hosts('again')
     assert.equal([host?.leaseTtlMs, host?.leaseReplicas, host?.joined, host?.fencedEpoch], [null, undefined, true, null])
+  })
+
+  test('whoever says late that a node has rejoined lifts no newer fence, and takes no lease from a primary', async () => {
+    const [a, b] = await registered('tardy')
+    await store.claimPromotion('tardy', 1, a)
+    await store.fence('tardy', a, 2)
+    await store.claimPromotion('tardy', 2, b)
+    assert.equal([await store.rejoined('tardy', a, 2), await store.rejoined('tardy', a, 2)], [true, true])
+    await store.fence('tardy', b, 3)
+    await store.claimPromotion('tardy', 3, a)
+    await store.leased(a, 6_000, ['db-b'])
+    assert.is(await store.rejoined('tardy', a, 2), false)
+    assert.is((await store.hosts('tardy'))[0]?.leaseTtlMs, 6_000)
+    await rejoined('tardy', b)
+    await store.fence('tardy', a, 4)
+    await store.claimPromotion('tardy', 4, b)
+    assert.equal([await store.rejoined('tardy', a, 2), await store.rejoined('tardy', a, null)], [false, false])
+    assert.equal((await store.standing('tardy'))?.fenced, { [a]: 4 })
+    assert.is(await store.rejoined('tardy', a, 4), true)
   })
 
   test('the clusters of some slots are listed with what they stand at, and no others', async () => {
@@ -212,7 +257,7 @@ for (const { name, start } of controllerStores) {
     assert.equal(all.map(({ cluster }) => cluster.datastoreId), (await store.clusters()).map((it) => it.datastoreId).toSorted())
     const listed = (await store.watched([slotOf('seen')])).find(({ cluster }) => cluster.datastoreId === 'seen')
     assert.equal(listed?.cluster, clusterOf('seen'))
-    assert.equal(listed?.standing, { epoch: 2, primaryId: null, promotedBytes: null, fenced: { [a]: 2 } })
+    assert.equal(listed?.standing, { epoch: 2, primaryId: null, fenced: { [a]: 2 } })
     assert.equal(listed?.hosts.map(({ nodeId }) => nodeId), [a, b])
     const others = Array.from({ length: SLOTS }, (_, slot) => slot).filter((slot) => slot !== slotOf('seen'))
     assert.not((await store.watched(others)).some(({ cluster }) => cluster.datastoreId === 'seen'))

@@ -75,6 +75,31 @@ const contract = (kind: string, server: TestDns): void => {
     }
   })
 
+  test('of several who claim names the one of the highest rank is heard, and of the same rank the last', async () => {
+    const claimed = (rank: number) => ({ name: name('_decided.claimed'), rank })
+    const says = (address: string, rank: number) =>
+      dns.publish([{ name: name('claimed'), addresses: [address], ttlSeconds: 15 }], claimed(rank))
+    assert.is(await says('10.4.0.1', 3), 'done')
+    assert.is(await says('10.4.0.2', 3), 'done')
+    assert.is(await says('10.4.0.3', 2), 'outranked')
+    assert.equal(await addressesOf(server, name('claimed')), ['10.4.0.2'])
+    assert.is(await dns.withdraw([name('claimed')], claimed(2)), 'outranked')
+    assert.is(await dns.withdraw([name('claimed')], claimed(4)), 'done')
+    assert.is(await says('10.4.0.4', 3), 'outranked')
+    assert.equal(await addressesOf(server, name('claimed')), [])
+    assert.equal((await dns.list(name('claimed'))).map((one) => [one.name, one.addresses]), [[name('_decided.claimed'), []]])
+    await dns.withdraw([name('_decided.claimed')])
+    assert.equal(await dns.list(name('claimed')), [])
+    assert.is(await says('10.4.0.5', 1), 'done')
+  })
+
+  test('of many who speak at once the one of the highest rank is heard', async () => {
+    const ranks = Array.from({ length: 12 }, (_, i) => i)
+    const record = (rank: number) => [{ name: name('rush'), addresses: [`10.5.0.${rank}`], ttlSeconds: 15 }]
+    await Promise.all(ranks.map((rank) => rfc2136(server).publish(record(rank), { name: name('_decided.rush'), rank })))
+    assert.equal(await addressesOf(server, name('rush')), ['10.5.0.11'])
+  })
+
   test('names are the same in upper and lower case', async () => {
     await dns.publish([{ name: name('MiXeD').toUpperCase(), addresses: ['10.0.0.7'], ttlSeconds: 15 }])
     assert.equal(await addressesOf(server, name('mixed')), ['10.0.0.7'])

@@ -105,10 +105,17 @@ for (const engine of engines.filter(({ capabilities }) => capabilities.has('stre
   })
 
   test('the replica that is promoted takes writes, and the other follows it with what it has', async () => {
-    for (const _ of ['once', 'twice']) await engine.promote(node(B))
+    const { positionBytes } = await engine.standing(node(B))
+    const behind = await engine.standing(node(C))
+    const first = await engine.promote(node(B))
+    assert.equal(await engine.promote(node(B)), first)
+    const { heldBytes } = first
+    assert.ok(heldBytes !== null && heldBytes <= positionBytes && heldBytes > positionBytes - 16_384)
+    assert.ok(behind.positionBytes <= positionBytes)
     await write(B, 4)
     await engine.configure(node(C), member(B))
     await reads(C, 1, 2, 3, 4)
+    assert.ok((await engine.standing(node(C))).positionBytes > heldBytes)
     assert.is(await engine.rejoin(node(C), node(B)), 'as-it-was')
   })
 
@@ -180,6 +187,28 @@ for (const engine of engines.filter(({ capabilities }) => capabilities.has('stre
       await writing
       for (const i of [A, C]) await engine.rejoin(node(i), node(B))
       for (const i of [A, C]) await reads(i, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10)
+    })
+
+    test('a replica that rejoins follows, and confirms nothing before everybody knows of it', async () => {
+      const synchronous = { synchronous: true }
+      await engine.configure(node(B, synchronous), member(B))
+      await engine.fence(node(A))
+      await engine.fence(node(C))
+      let isAcknowledged = false
+      const writing = write(B, 11).then(() => (isAcknowledged = true))
+      await engine.rejoin(node(A, synchronous), node(B), async () => {
+        await reads(A, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)
+        assert.equal((await engine.probe(node(B))).streaming, [])
+        assert.not.ok(isAcknowledged)
+      })
+      await writing
+      await streamed(B, 'db-a')
+      const stopped = await failed(engine.rejoin(node(C), node(B), () => Promise.reject(new Error('it is fenced anew'))))
+      assert.ok(stopped)
+      assert.equal((await engine.probe(node(B))).streaming, ['db-a'])
+      assert.is(await engine.rejoin(node(C), node(B), async () => undefined), 'as-it-was')
+      await streamed(B, 'db-a', 'db-c')
+      await engine.configure(node(B), member(B))
     })
   }
 

@@ -20,7 +20,7 @@ for (const engine of engines) {
   const connection = (i: number, change: Partial<Connection> = {}): Connection => ({ ...built().connection(i), ...change })
   const refused = async (change: Partial<Connection>): Promise<string> =>
     client().read(connection(0, change)).then(() => 'let in', (error: unknown) => String(error))
-  const twice = async (verb: () => Promise<void>): Promise<void> => {
+  const twice = async (verb: () => Promise<unknown>): Promise<void> => {
     await verb()
     await verb()
   }

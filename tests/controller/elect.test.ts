@@ -115,6 +115,22 @@ test('needs all replicas in synchronous mode, but those that are fenced or have 
   assert.equal((await elected(bigger, { 'db-b': 999, 'db-c': 1_000 }, synchronous)).asked, ['db-b', 'db-c'])
 })
 
+test('in synchronous mode takes nobody who lacks what a primary had that was promoted and is lost, too', async () => {
+  const cluster = await lost('twice')
+  await store.claimPromotion('twice', 2, 'twice-b', 1_000)
+  await store.fence('twice', 'twice-b', 3)
+  const again = { ...cluster, epoch: 3 }
+  const strict = { synchronous: true, lostId: 'twice-b' }
+  const { result, asked } = await elected(again, { 'db-c': 990, 'db-d': 999 }, strict)
+  assert.equal([because(result), asked], [
+    ['The best replica, db-d, lacks 1 bytes of what the lost primary had when it was promoted.', true], ['db-c', 'db-d'],
+  ])
+  const { result: found } = await elected(again, { 'db-c': 990, 'db-d': 1_000 }, strict)
+  assert.equal(found, { elected: 'twice-d', positions: { 'twice-c': 990, 'twice-d': 1_000 } })
+  const { result: dear } = await elected(again, { 'db-c': 990, 'db-d': 999 }, { ...strict, prefer: 'availability' })
+  assert.equal(dear, { elected: 'twice-d', positions: { 'twice-c': 990, 'twice-d': 999 } })
+})
+
 test('prefers the zone of the lost primary among those that have the same', async () => {
   const cluster = await lost('zones')
   const zoneOf: Readonly<Record<string, string>> = { 'db-a': 'x', 'db-b': 'y', 'db-c': 'x', 'db-d': 'y' }

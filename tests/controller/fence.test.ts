@@ -70,7 +70,7 @@ test('is on record before anything is done', async () => {
   const cluster = await registered('recorded', 7)
   const seen: unknown[] = []
   await fenced({ cluster, engine: { fence: async () => void seen.push(await store.standing('recorded')) } })
-  assert.equal(seen, [{ epoch: 7, primaryId: null, promotedBytes: null, fenced: { 'recorded-a': 7 } }])
+  assert.equal(seen, [{ epoch: 7, primaryId: null, fenced: { 'recorded-a': 7 } }])
 })
 
 test('is by power where the machine does not answer, or answers too late', async () => {

@@ -18,8 +18,8 @@ const cluster: ClusterRef = {
   datastoreId: 'dat_1', ownerId: 'own_1', engine: 'e', version: '15', nodes: ['a', 'b', 'c'].map(node), epoch: 4,
 }
 /** In epoch 5 `a` was fenced and `b` promoted. */
-const failedOver: Standing = { epoch: 5, primaryId: 'b', promotedBytes: null, fenced: { a: 5 } }
-const unchanged: Standing = { epoch: 3, primaryId: 'a', promotedBytes: null, fenced: {} }
+const failedOver: Standing = { epoch: 5, primaryId: 'b', fenced: { a: 5 } }
+const unchanged: Standing = { epoch: 3, primaryId: 'a', fenced: {} }
 
 const every = Object.values(everyOrder)
 const isOf = (order: Order, ...subjects: readonly Order['subject'][]): boolean => subjects.includes(order.subject)
@@ -42,7 +42,7 @@ const after = (order: Order, standing: Standing | undefined): unknown => {
 
 test('is carried out as it is while nothing was decided since, whatever it is', () => {
   for (const order of every) {
-    for (const standing of [undefined, unchanged, { epoch: 0, primaryId: null, promotedBytes: null, fenced: {} }]) {
+    for (const standing of [undefined, unchanged, { epoch: 0, primaryId: null, fenced: {} }]) {
       // A follower of the primary is another than the primary.
       const late = about(order, isOf(order, ...ABOUT_FOLLOWERS) ? 'c' : 'a')
       if (!isOf(order, 'cmon.catch-up')) assert.equal(after(late, standing), late, order.subject)
@@ -128,7 +128,7 @@ test('of a switchover whose primary is another by now fails for good', () => {
 
 test('is left with the primary it knows when it does not know the one there is', () => {
   const order: Order = { subject: 'cmon.configure-node', body: { cluster, nodeId: 'c', primaryId: 'a' } }
-  assert.equal(after(order, { epoch: 9, primaryId: 'z', promotedBytes: null, fenced: {} }), order)
+  assert.equal(after(order, { epoch: 9, primaryId: 'z', fenced: {} }), order)
 })
 
 test.run()

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { Order, OrderResult } from '../../domain/job/orders.ts'
+import type { Order, OrderResult, PlacedOrder } from '../../domain/job/orders.ts'
 import { bootEveryMachine } from '../../infra/deployer/boot-all.ts'
 import { deployer } from '../../infra/deployer/index.ts'
 import type { Dns } from '../../infra/dns/dns.ts'
@@ -38,10 +38,13 @@ const begin = async (): Promise<World> => {
   return { bench: own, server, dns, handle: deployer({ providers: own.providers, dns, personal: openPersonalData, log }) }
 }
 
-const carriedOut = async (handle: Handle, order: Order): Promise<{ result: OrderResult; notes: readonly string[] }> => {
+type Course = PlacedOrder['course']
+type Carried = { readonly result: OrderResult; readonly notes: readonly string[] }
+
+const carriedOut = async (handle: Handle, order: Order, course: Course = 'forward'): Promise<Carried> => {
   const notes: string[] = []
   const work = { signal: new AbortController().signal, note: (line: string) => void notes.push(line), progress: () => undefined }
-  return { result: await handle(placed('ord_1', { order }), work), notes }
+  return { result: await handle(placed('ord_1', { order, course }), work), notes }
 }
 
 const failureOf = async (handle: Handle, order: Order): Promise<{ because: string; final: boolean }> => {
@@ -255,6 +258,77 @@ rest('a sweep that cannot remove everything says so', async () => {
     because: 'Something of the datastore is still there.',
     final: false,
   })
+})
+
+const STAYS = ['the names stay where they lead, for a newer decision goes before']
+
+/** As a job of that epoch would lead the name of the primary. */
+const leading = (datastoreId: string, address: string, epoch: number | undefined): Order => ({
+  subject: 'infra.publish-names',
+  body: {
+    datastoreId,
+    names: [{ name: `${datastoreId}.${zone}`, addresses: [address], ttlSeconds: 15 }],
+    ...(epoch === undefined ? {} : { epoch }),
+  },
+})
+const led = async (datastoreId: string) =>
+  (await world.dns.list(datastoreId + `.${zone}`)).filter(({ name }) => name === `${datastoreId}.${zone}`)
+    .flatMap(({ addresses }) => addresses)
+
+rest('a name stays where the newest decision has led it, whichever deployer hears of an older one later', async () => {
+  const datastoreId = randomUUID()
+  const fresh = (): Handle => differing({})
+  await carriedOut(fresh(), leading(datastoreId, '10.9.0.1', 4))
+  await carriedOut(fresh(), leading(datastoreId, '10.9.0.2', 5))
+  assert.equal((await carriedOut(fresh(), leading(datastoreId, '10.9.0.1', 4))).notes, STAYS)
+  assert.equal(await led(datastoreId), ['10.9.0.2'])
+  const replica: Order = {
+    subject: 'infra.withdraw-names', body: { datastoreId, names: [`replica.${datastoreId}.${zone}`], epoch: 4 },
+  }
+  assert.equal((await carriedOut(fresh(), replica)).notes, STAYS)
+  await carriedOut(fresh(), leading(datastoreId, '10.9.0.3', 5))
+  assert.equal(await led(datastoreId), ['10.9.0.3'])
+})
+
+rest('names of jobs from before there were epochs yield to all others', async () => {
+  const datastoreId = randomUUID()
+  await carriedOut(world.handle, leading(datastoreId, '10.9.1.1', 0))
+  await carriedOut(world.handle, leading(datastoreId, '10.9.1.2', 1))
+  assert.equal((await carriedOut(world.handle, leading(datastoreId, '10.9.1.1', 0))).notes, STAYS)
+  assert.equal(await led(datastoreId), ['10.9.1.2'])
+})
+
+rest('names that nobody else speaks of are published whatever was decided since', async () => {
+  const datastoreId = randomUUID()
+  await carriedOut(world.handle, leading(datastoreId, '10.9.2.1', 5))
+  const names = [{ name: `db-9.${datastoreId}.${zone}`, addresses: ['10.9.2.9'], ttlSeconds: 15 }]
+  await carriedOut(world.handle, { subject: 'infra.publish-names', body: { datastoreId, names } })
+  assert.ok((await world.dns.list(`${datastoreId}.${zone}`)).some(({ name }) => name.startsWith('db-9.')))
+})
+
+rest('of names that are withdrawn for good nothing is kept', async () => {
+  const datastoreId = randomUUID()
+  const names = [`${datastoreId}.${zone}`, `replica.${datastoreId}.${zone}`]
+  await carriedOut(world.handle, leading(datastoreId, '10.9.4.1', 1))
+  await carriedOut(world.handle, { subject: 'infra.withdraw-names', body: { datastoreId, names } }, 'back')
+  assert.equal(await world.dns.list(`${datastoreId}.${zone}`), [])
+})
+
+rest('what a job ordered before it unwound does not come back, and nothing of it outlives a sweep', async () => {
+  const datastoreId = randomUUID()
+  const withdraw: Order = {
+    subject: 'infra.withdraw-names', body: { datastoreId, names: [`${datastoreId}.${zone}`], epoch: 1 },
+  }
+  await carriedOut(world.handle, leading(datastoreId, '10.9.3.1', 1))
+  await carriedOut(world.handle, withdraw, 'back')
+  assert.equal((await carriedOut(world.handle, leading(datastoreId, '10.9.3.1', 1))).notes, STAYS)
+  assert.equal(await led(datastoreId), [])
+  await carriedOut(world.handle, leading(datastoreId, '10.9.3.2', 2))
+  assert.equal(await led(datastoreId), ['10.9.3.2'])
+  const suffix = `${datastoreId}.${zone}`
+  const empty = differing({ list: async () => [] })
+  await carriedOut(empty, { subject: 'infra.sweep', body: { provider: 'odd', datastoreId, suffix } })
+  assert.equal(await world.dns.list(suffix), [])
 })
 
 rest('an order whose time is up is not begun', async () => {

@@ -86,4 +86,15 @@ test('in synchronous mode nobody is promoted before all replicas were asked, exc
   assert.is(outcome({ synchronous: true, silent: ['db-c'], prefer: 'availability' }), 'db-a')
 })
 
+test('in synchronous mode nobody is promoted who lacks what the lost primary had when it was promoted itself', () => {
+  assert.is(outcome({ synchronous: true, neededBytes: 1_000 }), 'db-a')
+  const lacking = { synchronous: true, neededBytes: 1_001 } as const
+  assert.is(outcome(lacking), 'The best replica, db-a, lacks 1 bytes of what the lost primary had when it was promoted.')
+  assert.is(outcome({ ...lacking, prefer: 'availability' }), 'db-a')
+  assert.is(
+    outcome({ ...lacking, silent: ['db-c'] }),
+    'db-c does not answer, and may hold a transaction that no other replica has.',
+  )
+})
+
 test.run()

@@ -182,15 +182,41 @@ test('an update that is unsigned, wrongly signed or signed long ago gets NOTAUTH
   assert.equal(await addressesOf(server, 'n1.ccx.test'), [])
 })
 
+test('an update is made only while its prerequisites hold', async (scene) => {
+  const server = await serve(scene)
+  const attempt = async (prerequisite: Partial<ResourceRecord>): Promise<number> => {
+    const bare = { name: address.name, type: TYPE.A, class: CLASS.ANY, ttlSeconds: 0, data: Buffer.alloc(0) }
+    const answers = [{ ...bare, ...prerequisite }]
+    return (await sendUdp(server.port, sign(encodeMessage(updating({ answers })), key, now()).signed)).readUInt8(3) & 0xf
+  }
+  const { data } = address
+  const codes = async (): Promise<readonly number[]> => [
+    await attempt({}), await attempt({ type: TYPE.ANY }), await attempt({ type: TYPE.TXT }),
+    await attempt({ class: CLASS.NONE }), await attempt({ class: CLASS.NONE, type: TYPE.ANY }),
+    await attempt({ class: CLASS.IN, data }), await attempt({ class: CLASS.IN, data: Buffer.from([10, 0, 0, 9]) }),
+    await attempt({ name: 'example.com' }), await attempt({ ttlSeconds: 1 }), await attempt({ class: CLASS.IN, type: TYPE.ANY }),
+  ]
+  const { NOERROR, NXDOMAIN, NXRRSET, YXRRSET, YXDOMAIN, NOTZONE, FORMERR } = RCODE
+  assert.equal(await codes(), [
+    NXRRSET, NXDOMAIN, NXRRSET, NOERROR, NOERROR, NXRRSET, NXRRSET, NOTZONE, FORMERR, FORMERR,
+  ])
+  await sendUdp(server.port, sign(encodeMessage(updating({ authorities: [address] })), key, now()).signed)
+  assert.equal(await codes(), [
+    NOERROR, NOERROR, NXRRSET, YXRRSET, YXDOMAIN, NOERROR, NXRRSET, NOTZONE, FORMERR, FORMERR,
+  ])
+})
+
 test('an update that it cannot carry out whole changes nothing', async (scene) => {
   const server = await serve(scene)
   const attempt = async (change: Partial<Message>): Promise<number> =>
     (await sendUdp(server.port, sign(encodeMessage(updating(change)), key, now()).signed)).readUInt8(3) & 0xf
-  const text = { ...address, type: 16, data: Buffer.from([1, 65]) }
+  const unknown = { ...address, type: 28, data: Buffer.alloc(16) }
+  const text = { ...address, type: TYPE.TXT, data: Buffer.from([2, 65]) }
   assert.is(await attempt({ authorities: [address, { ...address, name: 'a.example.com' }] }), RCODE.NOTZONE)
-  assert.is(await attempt({ authorities: [address, text] }), RCODE.REFUSED)
+  assert.is(await attempt({ authorities: [address, unknown] }), RCODE.REFUSED)
+  assert.is(await attempt({ authorities: [address, text] }), RCODE.FORMERR)
   assert.is(await attempt({ authorities: [address, { ...address, data: Buffer.alloc(3) }] }), RCODE.FORMERR)
-  assert.is(await attempt({ authorities: [address], answers: [address] }), RCODE.NOTIMP)
+  assert.is(await attempt({ authorities: [address], answers: [address] }), RCODE.FORMERR)
   const other = [{ name: 'example.com', type: TYPE.SOA, class: CLASS.IN }]
   assert.is(await attempt({ authorities: [address], questions: other }), RCODE.NOTAUTH)
   assert.equal(await addressesOf(server, 'n1.ccx.test'), [])

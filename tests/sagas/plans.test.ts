@@ -236,7 +236,7 @@ test('a datastore that was never deployed is deleted by the same steps', () => {
   assert.equal(subjects(false), subjects(true))
 })
 
-const played = (kind: 'add-nodes' | 'remove-nodes') =>
+const played = (kind: 'add-nodes' | 'remove-nodes' | 'fail-over') =>
   inputsOf[kind].map(([about, input]) => {
     const { events } = playSaga({ saga: sagas[kind](input), input, before: deployedThings(shapeBefore(input)) })
     const { change } = input
@@ -285,6 +285,14 @@ test('the name of the replicas goes with the last of them', () => {
   assert.equal(withdrawn, [
     ['1 of 2', true], ['the first of 2 after a promotion', true], ['1 of 3', false], ['2 of 3, one of them named twice', true],
   ])
+})
+
+test('a failover tells how much the promoted replica had, and of which decision the names are', () => {
+  for (const { about, orders } of played('fail-over')) {
+    const promoted = orders.flatMap((order) => (order.subject === 'cmon.promote-replica' ? [order.body.positionBytes] : []))
+    const named = orders.flatMap((order) => (order.subject === 'infra.publish-names' ? [order.body.epoch] : []))
+    assert.equal([promoted, named], [[1_000], [7]], about)
+  }
 })
 
 test('a switchover stops the primary, compares, promotes, and only then leads anyone to the new one', () => {

@@ -61,7 +61,6 @@ export function* carryOut(site: Site, own: Actor, placed: PlacedOrder): Doing<Ca
   const standing = yield* asked<Standing>(site, own, () => ({
     epoch: site.db.cluster.epoch,
     primaryId: site.db.cluster.primaryId,
-    promotedBytes: site.db.cluster.promotedBytes,
     fenced: Object.fromEntries([...site.db.hosts].flatMap(([name, { fencedEpoch }]) =>
       (fencedEpoch === null ? [] : [[name, fencedEpoch]]))),
   }))

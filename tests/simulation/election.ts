@@ -16,7 +16,7 @@ export function* elect(site: Site, own: Actor, body: OrderBodies['cmon.elect-pri
   const { net, db, machines, mistakes } = site
   const known = yield* asked(site, own, () => ({
     members: site.names.filter((name) => name !== body.lostId && db.hosts.get(name)?.fencedEpoch === null),
-    neededBytes: db.cluster.promotedBytes,
+    neededBytes: db.cluster.neededBytes,
   }))
   if (known === undefined) return { because: 'CMON DB does not answer', final: false }
   const { members, neededBytes } = known

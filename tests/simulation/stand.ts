@@ -10,7 +10,7 @@ export const claimPromotion = ({ cluster, hosts }: ControllerDb, epoch: number, 
   if (cluster.epoch > epoch) return false
   if (epoch > 0 && cluster.promotedEpoch === epoch && cluster.primaryId !== nodeId) return false
   if ((hosts.get(nodeId)?.fencedEpoch ?? null) !== null) return false
-  const had = positionBytes === undefined ? {} : { promotedBytes: positionBytes }
+  const had = positionBytes === undefined ? {} : { neededBytes: positionBytes }
   Object.assign(cluster, { epoch, promotedEpoch: epoch, primaryId: nodeId, ...had })
   // The promotion takes the lease off the machine that it may have from before.
   Object.assign(hosts.get(nodeId) ?? {}, { leaseTtlMs: null, leaseNames: [] })

@@ -164,7 +164,7 @@ const newHost = (): HostRow => ({ fencedEpoch: null, shutDown: false, leaseTtlMs
 /** CMON DB: one after the other, or not at all. */
 export const controllerStore = (world: World, nodes: readonly string[], primary: string, none: number | null = null) => ({
   actor: actor('cmon-db'),
-  cluster: { epoch: 0, promotedEpoch: 0, primaryId: primary, promotedBytes: none },
+  cluster: { epoch: 0, promotedEpoch: 0, primaryId: primary, neededBytes: none },
   hosts: new Map<string, HostRow>(nodes.map((name) => [name, newHost()])),
   journal: new Map<string, Ended>(),
   slot: { owner: '', until: 0 },

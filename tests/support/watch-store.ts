@@ -19,7 +19,7 @@ export const watchStore = ({ monotonicMs, now }: Clock) => {
   const watchedOf = ({ cluster, epoch, primaryId, hosts }: Kept): WatchedCluster => ({
     cluster, hosts: [...hosts],
     standing: {
-      epoch, primaryId, promotedBytes: null,
+      epoch, primaryId,
       fenced: Object.fromEntries(hosts.flatMap((host) => (host.fencedEpoch === null ? [] : [[host.nodeId, host.fencedEpoch]]))),
     },
   })

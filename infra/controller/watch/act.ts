@@ -35,10 +35,11 @@ export const restartInPlace = async (parts: WatchParts, { datastoreId, seen, isO
         const leads = standing.primaryId === nodeId
         const follows = typeof look === 'object' && look.role === 'replica'
         log.warn({ datastoreId, nodeId, leads, marked, follows }, 'a server is started where it is, or made what it is to be')
-        await within({ clock, ms: RESTART_TIMEOUT_MS, signal: limited }, () => {
+        await within({ clock, ms: RESTART_TIMEOUT_MS, signal: limited }, async () => {
           if (leads && marked) return engine.unfence(node)
+          if (!leads || !follows) return engine.start(node)
           // Whoever was to promote it has not come to it, and nobody else may be promoted in its epoch.
-          return leads && follows ? engine.promote(node) : engine.start(node)
+          await engine.promote(node)
         })
       },
       { waitMs: 0, signal },

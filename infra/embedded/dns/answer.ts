@@ -1,5 +1,5 @@
 import { CLASS, RCODE, TYPE, canonical, type Message, type Question, type ResourceRecord } from '../../dns/wire.ts'
-import { addressRecords, type Zone } from './zone.ts'
+import { addressRecords, textRecords, type Zone } from './zone.ts'
 
 const RECORDS_PER_MESSAGE = 200
 
@@ -15,7 +15,8 @@ export const bare = (request: Message, rcode: number): Message => ({
   additionals: [],
 })
 
-const recordsAt = (zone: Zone, { name, type }: Question): readonly ResourceRecord[] => {
+/** What the zone has of a name, of one type or of all. */
+export const recordsAt = (zone: Zone, { name, type }: Pick<Question, 'name' | 'type'>): readonly ResourceRecord[] => {
   const own = canonical(name)
   const entry = zone.entry(own)
   const wants = (one: number): boolean => type === one || type === TYPE.ANY
@@ -24,6 +25,7 @@ const recordsAt = (zone: Zone, { name, type }: Question): readonly ResourceRecor
     ...(own === zone.name && wants(TYPE.NS) ? [{ ...zone.nameServer(), name }] : []),
     // The owner's name is given back as it was asked, case and all: some resolvers check that.
     ...(entry !== undefined && wants(TYPE.A) ? addressRecords(name, entry) : []),
+    ...(entry !== undefined && wants(TYPE.TXT) ? textRecords(name, entry) : []),
   ]
 }
 
@@ -46,7 +48,7 @@ export const answer = (zone: Zone, request: Message): Message => {
 export const transfer = (zone: Zone, request: Message): readonly Message[] => {
   const [question] = request.questions
   if (question === undefined || canonical(question.name) !== zone.name) return [bare(request, RCODE.NOTAUTH)]
-  const inside = [...zone.entries()].flatMap((entry) => addressRecords(entry.name, entry))
+  const inside = [...zone.entries()].flatMap((entry) => [...addressRecords(entry.name, entry), ...textRecords(entry.name, entry)])
   const records = [zone.authority(), zone.nameServer(), ...inside, zone.authority()]
   return Array.from({ length: Math.ceil(records.length / RECORDS_PER_MESSAGE) }, (_, i) => ({
     ...bare(request, RCODE.NOERROR),

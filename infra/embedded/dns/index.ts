@@ -121,7 +121,7 @@ const listenSomewhere = async (responder: Responder, host: string, port: number)
 }
 
 /**
- * Starts an authoritative server for one zone, over UDP and TCP. It answers A, NS and SOA, takes signed updates
+ * Starts an authoritative server for one zone, over UDP and TCP. It answers A, TXT, NS and SOA, takes signed updates
  * (RFC 2136) and transfers (AXFR), and keeps the zone in a file that survives whatever ends the process.
  *
  * @throws when the port is in use, or the file is damaged

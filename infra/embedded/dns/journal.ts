@@ -9,7 +9,12 @@ export type Step = { readonly serial: number; readonly changes: readonly Entry[]
 const StepLine = z.object({
   serial: z.number().int().nonnegative(),
   changes: z.array(
-    z.object({ name: z.string(), ttlSeconds: z.number().int(), addresses: z.array(z.ipv4()) }),
+    z.object({
+      name: z.string(),
+      ttlSeconds: z.number().int(),
+      addresses: z.array(z.ipv4()),
+      texts: z.object({ ttlSeconds: z.number().int(), data: z.array(z.base64()) }).exactOptional(),
+    }),
   ),
 })
 

@@ -8,8 +8,14 @@ import {
   type ResourceRecord,
 } from '../../dns/wire.ts'
 
-/** The addresses of one name; none: the name is not there. */
-export type Entry = { readonly name: string; readonly ttlSeconds: number; readonly addresses: readonly string[] }
+/** What is kept of one name: its addresses, and its texts; with neither, the name is not there. */
+export type Entry = {
+  readonly name: string
+  readonly ttlSeconds: number
+  readonly addresses: readonly string[]
+  /** The data of TXT records, in base64. */
+  readonly texts?: { readonly ttlSeconds: number; readonly data: readonly string[] }
+}
 
 /** A zone as it is at the moment. Names are in canonical form. */
 export type Zone = {
@@ -32,6 +38,11 @@ export const NEGATIVE_TTL_SECONDS = 5
 
 export const addressRecords = (name: string, { ttlSeconds, addresses }: Entry): readonly ResourceRecord[] =>
   addresses.map((address) => ({ name, type: TYPE.A, class: CLASS.IN, ttlSeconds, data: encodeAddress(address) }))
+
+export const textRecords = (name: string, { texts }: Entry): readonly ResourceRecord[] =>
+  (texts?.data ?? []).map((data) => ({
+    name, type: TYPE.TXT, class: CLASS.IN, ttlSeconds: texts?.ttlSeconds ?? 0, data: Buffer.from(data, 'base64'),
+  }))
 
 /**
  * An empty zone.
@@ -60,7 +71,8 @@ export const emptyZone = (apex: string, address: string): Zone => {
 
   const set = (entry: Entry): void => {
     const was = entries.has(entry.name)
-    if (entry.addresses.length > 0) entries.set(entry.name, entry)
+    const isThere = entry.addresses.length > 0 || (entry.texts?.data.length ?? 0) > 0
+    if (isThere) entries.set(entry.name, entry)
     else entries.delete(entry.name)
     if (was !== entries.has(entry.name)) count(entry.name, was ? -1 : 1)
   }

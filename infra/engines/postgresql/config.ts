@@ -1,4 +1,4 @@
-import type { Member } from '../engine.ts'
+import type { Member, ReachedNode } from '../engine.ts'
 import type { Layout } from './layout.ts'
 import type { Settings } from './settings.ts'
 import { REPLICATION_ROLE, SUPERUSER, slotOf } from './layout.ts'
@@ -19,6 +19,10 @@ export const conninfo = (parts: Readonly<Record<string, string | number>>): stri
     .map(([keyword, value]) => `${keyword}='${String(value).replaceAll(/[\\']/g, (it) => `\\${it}`)}'`)
     .join(' ')
 
+/** Under what a replica follows. One that is to confirm nothing has a name that is no member's. */
+export const followsAs = ({ member: { name }, unconfirming }: Pick<ReachedNode, 'member' | 'unconfirming'>): string =>
+  unconfirming === true ? `${name} (unconfirming)` : name
+
 /** How a member reaches another over the network: by address, its certificate checked against its name. */
 export const memberConninfo = (layout: Layout, self: Pick<Member, 'name'>, other: Member): string =>
   conninfo({
@@ -33,7 +37,7 @@ export const memberConninfo = (layout: Layout, self: Pick<Member, 'name'>, other
     connect_timeout: 5,
   })
 
-export type ServerConfig = {
+export type ServerConfig = Pick<ReachedNode, 'unconfirming'> & {
   readonly layout: Layout
   readonly settings: Settings
   /** What the tenant has chosen; what we set goes before it. */
@@ -105,7 +109,7 @@ export const settingsIn = (config: ServerConfig): Settings => {
   const streaming: Settings =
     upstream === undefined
       ? {}
-      : { primary_conninfo: memberConninfo(layout, member, upstream), primary_slot_name: slotOf(member) }
+      : { primary_conninfo: memberConninfo(layout, { name: followsAs(config) }, upstream), primary_slot_name: slotOf(member) }
   const guard: Settings = readOnly ? { default_transaction_read_only: 'on' } : {}
   return { ...fixed, ...settings, ...chosen(parameters, { ...fixed, ...settings }), ...streaming, ...guard }
 }

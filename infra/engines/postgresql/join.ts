@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { CommandFailed } from '../../host.ts'
 import type { Engine, Member, NodeContext, ReachedNode } from '../engine.ts'
-import { memberConninfo } from './config.ts'
+import { followsAs, memberConninfo } from './config.ts'
 import { layoutOf, slotOf } from './layout.ts'
 import { literal, psqlAt, unanswered } from './psql.ts'
 import { slots } from './roles.ts'
@@ -123,7 +123,7 @@ select count(*) ${ours} and active_pid is null;`,
 export const streams = async (node: NodeContext, primary: Member): Promise<boolean> => {
   const sql = `select count(*) from pg_stat_replication where state = 'streaming' and application_name = `
   try {
-    return (await psqlAt(node, primary, sql + literal(node.member.name))).trim() !== '0'
+    return (await psqlAt(node, primary, sql + literal(followsAs(node)))).trim() !== '0'
   } catch (error) {
     if (unanswered(error)) return false
     throw error

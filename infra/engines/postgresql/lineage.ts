@@ -60,8 +60,16 @@ export const descends = (other: Lineage, from: Lineage): boolean => {
   return rest.startsWith(`${from.timeline}\t`)
 }
 
+const bytesOf = (high: string, low: string): number => Number.parseInt(high, 16) * 2 ** 32 + Number.parseInt(low, 16)
+
 /** Where a timeline ended for those of a later one, in bytes; undefined: it has not. */
 export const endIn = ({ history }: Lineage, timeline: number): number | undefined => {
   const [, high, low] = new RegExp(`^${timeline}\\t([0-9A-F]+)/([0-9A-F]+)\\t`, 'm').exec(history) ?? []
-  return high === undefined || low === undefined ? undefined : Number.parseInt(high, 16) * 2 ** 32 + Number.parseInt(low, 16)
+  return high === undefined || low === undefined ? undefined : bytesOf(high, low)
+}
+
+/** Where the timeline of a history began, in bytes: the end of the one before, which is named last. Null: it is the first. */
+export const beginningIn = (history: string): number | null => {
+  const [, high, low] = [...history.matchAll(/^\d+\t([0-9A-F]+)\/([0-9A-F]+)\t/gm)].at(-1) ?? []
+  return high === undefined || low === undefined ? null : bytesOf(high, low)
 }

@@ -3,6 +3,7 @@ import type { Engine, Member, ReachedNode } from '../engine.ts'
 import { settingsIn } from './config.ts'
 import { layoutOf } from './layout.ts'
 import { keepLease, underLease } from './lease.ts'
+import { beginningIn } from './lineage.ts'
 import { psql, unanswered } from './psql.ts'
 import { slots } from './roles.ts'
 import { configOf, eventually, isFenced, isStandby, putSetting, together } from './server.ts'
@@ -13,7 +14,7 @@ const PATIENCE_MS = 300
 /** A lease from when it was a primary the last time would end it at once, so it is given another, or is made to need none. */
 export const promote: Engine['promote'] = async (node) => {
   if (node.lease === undefined && (await isStandby(node))) await keepLease(node, null)
-  await underLease(node, () => makePrimary(node))
+  return underLease(node, () => makePrimary(node))
 }
 
 /** Nothing waits for a checkpoint here: who needs one asks for it before a rewind. */
@@ -23,7 +24,7 @@ const makePrimary: Engine['promote'] = async (node) => {
   const [fenced, begins] = await together(isFenced(node), isStandby(node))
   if (fenced) throw new Error('a node that is fenced is not promoted')
   if (begins) await haveConfirmed(node)
-  await nameTimeline(node, await takesOver(node, await asked(node, begins, others)))
+  return { heldBytes: await nameTimeline(node, await takesOver(node, await asked(node, begins, others))) }
 }
 
 /**
@@ -89,15 +90,19 @@ const takesOver = async (node: ReachedNode, begun: string | undefined): Promise<
 /**
  * Two replicas that were promoted one after the other, neither having heard of the other, have timelines of the same number. So
  * each gets a name of its own, in a comment of its history, which replicas and later timelines take along. $1 is the history, $2
- * the name; a repetition finds it there.
+ * the name; a repetition finds it there. All of it is told.
  */
 const NAME = `
 [ -e "$1" ] || exit 0
-case $(tail -n 1 -- "$1") in '# promotion '*) exit 0;; esac
-printf '\\n# promotion %s\\n' "$2" >> "$1" && sync -- "$1"
+case $(tail -n 1 -- "$1") in
+  '# promotion '*) ;;
+  *) printf '\\n# promotion %s\\n' "$2" >> "$1" && sync -- "$1" || exit 1;;
+esac
+cat -- "$1"
 `
 
-const nameTimeline = async ({ host, signal }: ReachedNode, timeline: string): Promise<void> => {
+/** @returns where the timeline began, in bytes; null: it is the first */
+const nameTimeline = async ({ host, signal }: ReachedNode, timeline: string): Promise<number | null> => {
   const history = `${layoutOf(host).data}/pg_wal/${timeline}.history`
-  await host.run(['sh', '-c', NAME, 'name', history, randomUUID()], { signal })
+  return beginningIn(await host.run(['sh', '-c', NAME, 'name', history, randomUUID()], { signal }))
 }

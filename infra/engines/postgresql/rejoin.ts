@@ -21,12 +21,25 @@ const CHECKPOINT_TIMEOUT_MS = 120_000
  * taken back, or is of another history, gives way to a copy. At no point do the data lie where a server would begin as a primary
  * with them, so the fence is lifted before the first start.
  */
-export const rejoin: Engine['rejoin'] = async (node, primary) => {
+export const rejoin: Engine['rejoin'] = async (node, primary, known) => {
+  if (known === undefined) return following(node, primary)
+  const how = await following({ ...node, unconfirming: true }, primary, node)
+  await known()
+  await configure(node, primary.member)
+  await start(node, RECEIVES)
+  await eventually(node.signal, () => streams(node, primary.member))
+  return how
+}
+
+type Rejoined = ReturnType<Engine['rejoin']>
+
+/** @param asWas how it follows if it does so already: one that may confirm goes on to */
+const following = async (node: NodeContext, primary: ReachedNode, asWas = node): Rejoined => {
   const { note } = node
   const theirs = await lineageOfPrimary(primary)
   if (!(await hasCluster(node))) return copied(node, primary)
   if ((await isFenced(node)) || !(await isStandby(node))) await fence(node)
-  else if (await streamsAlready(node, primary)) return 'as-it-was'
+  else if (await streamsAlready(asWas, primary)) return 'as-it-was'
   const ours = await lineageOf(node)
   if (ours === undefined || !descends(theirs, ours)) {
     note('its data are of another history')

@@ -92,12 +92,13 @@ export const makeCluster = async (
 }
 
 export const configOf = (
-  { host, member, members, instance, common, parameters, readOnly = false, synchronous = false }: ReachedNode,
+  { host, member, members, instance, common, parameters, unconfirming, readOnly = false, synchronous = false }: ReachedNode,
   upstream: Member | undefined,
 ): ServerConfig => {
   const settings = settingsFor(instance, common)
   const confirming = synchronous ? members.filter(({ nodeId }) => nodeId !== member.nodeId) : []
-  return { layout: layoutOf(host), settings, parameters, member, address: host.address, upstream, readOnly, confirming }
+  const own = { layout: layoutOf(host), settings, parameters, member, address: host.address, upstream, readOnly, confirming }
+  return unconfirming === undefined ? own : { ...own, unconfirming }
 }
 
 /** What a replica keeps although it would be given less, for its primary has, or had, as much. */
