@@ -76,7 +76,7 @@ max_slot_wal_keep_size = '16384MB'
 max_wal_size = '512MB'
 primary_conninfo = 'host=''db-a.0198.ccx.test'' hostaddr=''10.0.0.1'' port=''5432'' user=''ccx_replication'' ` +
       `passfile=''/data/etc/replication.pgpass'' sslmode=''verify-full'' sslrootcert=''/data/tls/ca.crt'' ` +
-      `application_name=''db-b'' connect_timeout=''5'''
+      `application_name=''db-b'' connect_timeout=''5'' tcp_user_timeout=''5000'''
 primary_slot_name = 'db_b'
 `,
   )

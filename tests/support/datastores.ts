@@ -55,7 +55,11 @@ export const order = ({ name, size, cloud = 'local', highAvailability }: {
   readonly name: string
   readonly size: number
   readonly cloud?: string
-  readonly highAvailability?: { readonly synchronous?: boolean; readonly repair_after_seconds?: number }
+  readonly highAvailability?: {
+    readonly synchronous?: boolean
+    readonly repair_after_seconds?: number
+    readonly max_failovers_per_hour?: number
+  }
 }) => ({
   ...(highAvailability === undefined ? {} : { high_availability: { ...highAvailability } }),
   general: { cluster_name: name, cluster_size: size, db_vendor: 'postgres', tags: [] },

@@ -121,11 +121,12 @@ const chooseAvailability = (own: World, { datastoreId, state: { spec: { maintena
   sendStore(own, { type: 'ChangeSettings', data: { datastoreId, settings: { maintenance, highAvailability }, now: clock.now } })
 }
 
-/** Loses a node of one that runs, or whoever takes the place of one that is lost. */
+/** Loses a node of one that runs, or whoever takes the place of one that is lost; or what is missed is found well. */
 export const lose = (own: World): void => {
-  const isLikely = ({ nodes }: Living['state']): boolean => nodes.length > 1 || own.roll() < 0.1
+  const isMissed = ({ failover, primacy }: Living['state']): boolean => failover !== null || primacy.lostSince !== null
+  const isLikely = (state: Living['state']): boolean => state.nodes.length > 1 || isMissed(state) || own.roll() < 0.1
   const running = known(own).filter(({ state }) => state.status === 'running' && isLikely(state))
-  const found = own.pick(running.filter(({ state: { failover } }) => failover !== null && own.roll() < 0.7))
+  const found = own.pick(running.filter(({ state }) => isMissed(state) && own.roll() < 0.7))
     ?? (own.roll() < 0.6 ? running[0] : own.pick(running))
   if (found !== undefined) loseSomething(own, found.datastoreId, found.state)
 }

@@ -15,7 +15,7 @@ export const loseSomething = (own: World, datastoreId: string, state: Live): voi
   const about = { datastoreId, jobId: `job_${seed}_${count}`, observedAt: later(now, -Math.floor(roll() * 1_000)), now }
   const since = later(now, -Math.floor(roll() * 10 * MINUTE_MS))
   const primary = state.nodes.find((one) => one.role === 'primary')
-  if (primary !== undefined && state.primacy.lostSince !== null && state.failover === null && roll() < 0.5) {
+  if (primary !== undefined && state.primacy.lostSince !== null && state.failover === null) {
     return sendStore(own, { type: 'ReportNodeWell', data: { ...about, nodeId: primary.nodeId } })
   }
   const chance = roll()

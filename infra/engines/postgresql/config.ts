@@ -23,7 +23,11 @@ export const conninfo = (parts: Readonly<Record<string, string | number>>): stri
 export const followsAs = ({ member: { name }, unconfirming }: Pick<ReachedNode, 'member' | 'unconfirming'>): string =>
   unconfirming === true ? `${name} (unconfirming)` : name
 
-/** How a member reaches another over the network: by address, its certificate checked against its name. */
+/**
+ * How a member reaches another over the network: by address, its certificate checked against its name. A WAL receiver heeds
+ * no `connect_timeout` (libpq, PQconnectStartParams), and a kernel that calls a machine which is off waits longer each time;
+ * `tcp_user_timeout` (ms) ends that wait, so that a primary which is back is followed within seconds.
+ */
 export const memberConninfo = (layout: Layout, self: Pick<Member, 'name'>, other: Member): string =>
   conninfo({
     host: other.hostname,
@@ -35,6 +39,7 @@ export const memberConninfo = (layout: Layout, self: Pick<Member, 'name'>, other
     sslrootcert: layout.authority,
     application_name: self.name,
     connect_timeout: 5,
+    tcp_user_timeout: 5_000,
   })
 
 export type ServerConfig = Pick<ReachedNode, 'unconfirming'> & {
