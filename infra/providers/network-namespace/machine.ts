@@ -38,6 +38,10 @@ export const enter = (nodeId: string): readonly string[] => [
   '--',
 ]
 
+/** The same at every boot, as a machine's is: its neighbours would call the former one for up to half a minute. */
+const hardwareOf = (privateAddress: string): string =>
+  ['02', '00', ...privateAddress.split('.').map((part) => Number(part).toString(16).padStart(2, '0'))].join(':')
+
 /**
  * Makes the machine's namespace and plugs it into its network's bridge. The link goes up as it is made and is then left
  * alone, so that a repetition heals no link that was cut on purpose.
@@ -50,7 +54,7 @@ export const plug = async (
   const link = linkOf(nodeId)
   await makeNamespace(namespace)
   const inside = async () => (await links(namespace)).find(({ name }) => name === 'eth0')
-  const pair = ['type', 'veth', 'peer', 'name', 'eth0', 'netns', namespace]
+  const pair = ['type', 'veth', 'peer', 'name', 'eth0', 'address', hardwareOf(privateAddress), 'netns', namespace]
   await ensure(
     async () => (await inside()) !== undefined,
     async () => {
