@@ -78,7 +78,10 @@ const isMeantDown = ({ shutDown, fenced }: KnownNode): boolean => shutDown && !f
 const statesOf = (monitor: Monitor, known: Known, looks: readonly Looked[], atMs: number): ReadonlyMap<string, NodeState> =>
   new Map(
     known.nodes.map((node) => {
-      const before = monitor.nodes[node.nodeId] ?? { ...UNSEEN, lastSeenAtMs: node.lastSeenAtMs }
+      const { lastSeenAtMs } = node
+      // Of a replica only what we have seen ourselves tells whether it has received anything since.
+      const positionBytes = node.nodeId === known.primaryId ? node.positionBytes : null
+      const before = monitor.nodes[node.nodeId] ?? { ...UNSEEN, lastSeenAtMs, positionBytes }
       const look = looks.find(({ nodeId }) => nodeId === node.nodeId)
       if (isMeantDown(node)) return [node.nodeId, { ...UNSEEN, lastSeenAtMs: before.lastSeenAtMs,
         deathsAtMs: before.deathsAtMs }]

@@ -8,6 +8,8 @@ export type KnownNode = {
   readonly fenced: boolean
   /** When it answered at last, to whichever controller; null: never, it is being made. */
   readonly lastSeenAtMs: number | null
+  /** How much log it had then, or somewhat earlier; null: nobody knows. */
+  readonly positionBytes: number | null
   /** It was told to be lost, by whichever controller, and nobody has told yet that it does its part again. */
   readonly toldLost: boolean
 }

@@ -70,10 +70,11 @@ export const clusterTables = (asking: Asking): Tables => ({
       return (await known.orderBy('name').execute()).map(hostFrom)
     }),
 
-  seen: (nodeId, { role, status, lagBytes, lastSeenAt }) =>
+  seen: (nodeId, { role, status, lagBytes, lastSeenAt, positionBytes }) =>
     asking('keep what was seen of a host', async (db) => {
       const at = lastSeenAt === undefined ? {} : { last_seen: new Date(lastSeenAt) }
-      const columns = { role, status, lag_bytes: lagBytes, ...at }
+      const position = positionBytes === undefined ? {} : { position_bytes: positionBytes }
+      const columns = { role, status, lag_bytes: lagBytes, ...at, ...position }
       await db.updateTable('hosts').set(columns).where('node_id', '=', nodeId).execute()
     }),
 
@@ -96,7 +97,7 @@ export const clusterTables = (asking: Asking): Tables => ({
 })
 
 const UNSEEN = {
-  role: 'unknown', status: 'CmonHostUnknown', lag_bytes: null, last_seen: null, shut_down: 0,
+  role: 'unknown', status: 'CmonHostUnknown', lag_bytes: null, last_seen: null, position_bytes: null, shut_down: 0,
   fenced_epoch: null, lease_ttl_ms: null, lease_replicas: null, joined: 0, told_lost_at: null, lost_since: null,
 } as const
 
@@ -170,6 +171,7 @@ const hostFrom = (row: ControllerDb['hosts']): HostRow => ({
   status: Status.parse(row.status),
   lagBytes: row.lag_bytes,
   lastSeenAt: row.last_seen?.toISOString() ?? null,
+  ...(row.position_bytes === null ? {} : { positionBytes: row.position_bytes }),
   shutDown: row.shut_down === 1,
   fencedEpoch: row.fenced_epoch,
   leaseTtlMs: row.lease_ttl_ms,

@@ -7,12 +7,14 @@ export type JournalEntry =
   | { readonly status: 'FINISHED'; readonly result: OrderResult }
   | { readonly status: 'FAILED'; readonly because: string; readonly final: boolean }
 
-/** What a look at a host found. `lastSeenAt` is absent when nothing answered. */
+/** What a look at a host found. `lastSeenAt` and `positionBytes` are absent when nothing answered. */
 export type HostSeen = {
   readonly role: 'primary' | 'replica' | 'unknown'
   readonly status: HostStatus
   readonly lagBytes: number | null
   readonly lastSeenAt?: Instant
+  /** How much log it had written or received. */
+  readonly positionBytes?: number
 }
 
 export type HostRow = Omit<HostSeen, 'lastSeenAt'> & {

@@ -146,4 +146,8 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0008-lost-since': {
     up: (db) => addColumns(db, 'hosts', { lost_since: 'datetime(3) null' }),
   },
+  // A controller that has never seen the primary knows how much it had written, too.
+  '0009-position': {
+    up: (db) => addColumns(db, 'hosts', { position_bytes: 'bigint null' }),
+  },
 }

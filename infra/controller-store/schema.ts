@@ -46,6 +46,8 @@ export type ControllerDb = {
     status: string
     lag_bytes: number | null
     last_seen: Date | null
+    /** Of the log, when it was seen last; null: nobody has told. */
+    position_bytes: number | null
     /** 1: silent on purpose. */
     shut_down: number
     fenced_epoch: number | null

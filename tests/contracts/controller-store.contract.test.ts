@@ -48,15 +48,16 @@ for (const { name, start } of controllerStores) {
     const unseen = { datastoreId: 'dat_1', ...nothing, ...neverJoined }
     assert.equal(await store.hosts('dat_1'), [{ nodeId: 'dat_1-a', ...unseen }, { nodeId: 'dat_1-b', ...unseen }])
     const online = { role: 'replica', status: 'CmonHostOnline', lagBytes: 5_000_000_000, lastSeenAt: later } as const
-    await store.seen('dat_1-a', online)
+    const positionBytes = 7_000_000_000_000
+    await store.seen('dat_1-a', { ...online, positionBytes })
     const [seen] = await store.hosts('dat_1')
-    assert.equal(seen, { nodeId: 'dat_1-a', datastoreId: 'dat_1', ...online, shutDown: false, ...neverJoined })
+    assert.equal(seen, { nodeId: 'dat_1-a', datastoreId: 'dat_1', ...online, positionBytes, shutDown: false, ...neverJoined })
     await store.seen('dat_1-a', { role: 'unknown', status: 'CmonHostOffLine', lagBytes: null })
     await store.intend('dat_1-a', { shutDown: true })
     await store.registerCluster(cluster('dat_1'), later)
     const [host] = await store.hosts('dat_1')
     const expected = { role: 'unknown', status: 'CmonHostOffLine', lagBytes: null, lastSeenAt: later, shutDown: true }
-    assert.equal(host, { nodeId: 'dat_1-a', datastoreId: 'dat_1', ...expected, ...neverJoined })
+    assert.equal(host, { nodeId: 'dat_1-a', datastoreId: 'dat_1', ...expected, positionBytes, ...neverJoined })
   })
 
   test('the parameters of a cluster are kept until it is registered without', async () => {

@@ -226,6 +226,19 @@ test('who was told to be lost and answers again is told to be well, once, also b
   await ended
 })
 
+test('a controller that has never seen the lost primary tells how far it had come when another saw it', async () => {
+  const scene = await begun()
+  await scene.finish()
+  scene.the(scene.a).reachable = false
+  scene.control('two')
+  await scene.pass(15_000)
+  const [told] = scene.observed
+  assert.equal(told?.kind === 'primary-unreachable' && told.positionBytes, 500)
+  const ended = scene.end('two')
+  await scene.pass(10_000)
+  await ended
+})
+
 test('a primary that was told to be lost and answers again is told to be well', async () => {
   const scene = await begun()
   scene.the(scene.a).reachable = false

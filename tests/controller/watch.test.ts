@@ -77,6 +77,7 @@ test('a whole cluster is online, with its roles, its lag, who its primary is, an
   })
   const [primary, replica] = await store.hosts(cluster.datastoreId)
   assert.is(primary?.lagBytes, null)
+  assert.ok((primary?.positionBytes ?? 0) > 0)
   assert.type(replica?.lagBytes, 'number')
   assert.match(replica?.lastSeenAt ?? '', /Z$/)
   assert.is((await store.standing(cluster.datastoreId))?.primaryId, 'db-a')

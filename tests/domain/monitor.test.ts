@@ -7,7 +7,7 @@ import type { Action, Heard, Known, KnownNode, LookResult, Monitor } from '../..
 const test = suite('what is made of looks at a datastore')
 
 const node = (nodeId: string, change: Partial<KnownNode> = {}): KnownNode => ({
-  nodeId, name: `db-${nodeId}`, shutDown: false, fenced: false, lastSeenAtMs: 0, toldLost: false, ...change,
+  nodeId, name: `db-${nodeId}`, shutDown: false, fenced: false, lastSeenAtMs: 0, positionBytes: null, toldLost: false, ...change,
 })
 const three: Known = { owned: true, primaryId: 'a', nodes: [node('a'), node('b'), node('c')] }
 const alone: Known = { owned: true, primaryId: 'a', nodes: [node('a')] }
@@ -44,6 +44,16 @@ const lost: Action = { type: 'tell-unreachable', primaryId: 'a', lastSeenAtMs: 0
 test('a primary among replicas that answers is given time; one that is alone needs none', () => {
   assert.equal(after(three, [[0, 'a', primary]]).actions, [{ type: 'renew-lease', nodeId: 'a' }])
   assert.equal(after(alone, [[0, 'a', primary]]).actions, [])
+})
+
+test('of a primary that we have never seen, what others saw of it is told', () => {
+  const known = but('a', { lastSeenAtMs: -2_000, positionBytes: 400 }, but('b', { positionBytes: 300 }))
+  const unseen: readonly Step[] = [[0, 'a', silent], [0, 'b', replica], [0, 'c', replica], [1_000, 'a', silent], none]
+  const told: Action = { ...lost, lastSeenAtMs: -2_000, positionBytes: 400 }
+  assert.equal(after(known, unseen).actions, [told])
+  // What a replica had received was not seen by us: it may be of long ago.
+  const early: Step = [1_000, [{ nodeId: 'b', said: no }, { nodeId: 'c', said: no }]]
+  assert.equal(after(known, [[0, 'a', silent], [1_000, 'a', silent], early]).actions, [told])
 })
 
 test('a fenced primary is given no time', () => {

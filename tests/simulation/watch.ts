@@ -117,7 +117,7 @@ function* read(site: Site, own: Actor): Doing<Row | undefined> {
       primaryId: db.cluster.primaryId,
       nodes: names.map((name) => ({
         nodeId: name, name, shutDown: db.hosts.get(name)?.shutDown === true,
-        fenced: (db.hosts.get(name)?.fencedEpoch ?? null) !== null, lastSeenAtMs: 0,
+        fenced: (db.hosts.get(name)?.fencedEpoch ?? null) !== null, lastSeenAtMs: 0, positionBytes: null,
         toldLost: (db.hosts.get(name)?.lostSince ?? null) !== null,
       })),
     },

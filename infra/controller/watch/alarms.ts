@@ -12,7 +12,9 @@ import type { WatchParts } from './parts.ts'
  */
 export const seenOf = ({ look }: Pick<Seen, 'look'>, before: HostRow | undefined, at: string): HostSeen => {
   if (typeof look === 'object' && look.role !== 'down') {
-    return { role: look.role, status: 'CmonHostOnline', lagBytes: look.lagBytes, lastSeenAt: at }
+    const { role, lagBytes, positionBytes } = look
+    const online = { role, status: 'CmonHostOnline', lagBytes, lastSeenAt: at } as const
+    return positionBytes === null ? online : { ...online, positionBytes }
   }
   const silent = { role: 'unknown', lagBytes: null } as const
   if (before?.shutDown === true) return { ...silent, status: 'CmonHostShutDown' }

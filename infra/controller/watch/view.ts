@@ -32,10 +32,10 @@ export const knownOf = ({ clock }: Pick<WatchParts, 'clock'>, { watched, seen, i
       if (host === undefined) return []
       const look = seen.get(nodeId)?.look
       const marked = typeof look === 'object' && look.fenced && nodeId !== standing.primaryId
-      const { lastSeenAt, shutDown, fencedEpoch, toldLostAt } = host
+      const { lastSeenAt, positionBytes = null, shutDown, fencedEpoch, toldLostAt } = host
       const lastSeenAtMs = lastSeenAt === null ? null : sinceMs(lastSeenAt)
       const fenced = fencedEpoch !== null || marked
-      return [{ nodeId, name, shutDown, fenced, lastSeenAtMs, toldLost: toldLostAt !== null }]
+      return [{ nodeId, name, shutDown, fenced, lastSeenAtMs, positionBytes, toldLost: toldLostAt !== null }]
     }),
   }
 }
