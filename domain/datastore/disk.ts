@@ -19,6 +19,7 @@ type Watched = {
   readonly status: string
   readonly spec: DatastoreSpec
   readonly nodes: readonly NodeState[]
+  readonly lost: Readonly<Record<string, Instant>>
   readonly queue: readonly { readonly kind: JobKind }[]
   readonly past: ReadonlyMap<string, PastJob>
 }
@@ -36,18 +37,19 @@ export const remedyFor = (state: Watched, { volumes, observedAt, now }: Report):
   const ended = [...past.values()].filter(({ kind }) => ABOUT_VOLUMES.some((one) => one === kind))
   if (state.status !== 'running' || isAtWork || ended.some(({ endedAt }) => endedAt >= observedAt)) return undefined
   const seen = volumes.filter(({ nodeId }) => spec.nodes.some((node) => node.nodeId === nodeId))
-  const fullest = seen.toSorted((a, b) => shareOf(b) - shareOf(a))[0]
+  const fullest = fullestOf(seen)
   if (fullest === undefined) return undefined
   const mayAgain = (kind: ChangeKind): boolean => isDue(ended.findLast((job) => job.kind === kind), now)
-  const percent = percentOf(fullest)
-  const because = `the volume of ${nameOf(spec, fullest)} is ${percent} % full, of ${spec.volume.sizeGib} GiB`
   const sizeGib = grownSize(spec, fullest)
   if (sizeGib !== undefined && mayAgain('grow-volumes')) {
-    return { kind: 'grow-volumes', sizeGib, sizeGibMax: spec.autoscale?.maxGib ?? sizeGib, because }
+    return { kind: 'grow-volumes', sizeGib, sizeGibMax: spec.autoscale?.maxGib ?? sizeGib, because: why(spec, fullest) }
   }
-  if (!mayAgain('set-read-only')) return undefined
+  // No write of now fills the volume of a node that is lost, and its data are copied anew if need be.
+  const fullestInUse = fullestOf(seen.filter(({ nodeId }) => state.lost[nodeId] === undefined))
+  if (fullestInUse === undefined || !mayAgain('set-read-only')) return undefined
+  const percent = percentOf(fullestInUse)
   if (percent >= GUARD_FROM_PERCENT) {
-    return spec.readOnly === true ? undefined : { kind: 'set-read-only', readOnly: true, because }
+    return spec.readOnly === true ? undefined : { kind: 'set-read-only', readOnly: true, because: why(spec, fullestInUse) }
   }
   const sawPrimary = seen.some(({ nodeId }) => state.nodes.some((node) => node.nodeId === nodeId && node.role === 'primary'))
   return spec.readOnly === true && sawPrimary && percent < GUARD_UNTIL_PERCENT
@@ -57,10 +59,16 @@ export const remedyFor = (state: Watched, { volumes, observedAt, now }: Report):
 
 const shareOf = ({ usedBytes, totalBytes }: VolumeUsage): number => (totalBytes > 0 ? usedBytes / totalBytes : 0)
 
+const fullestOf = (volumes: readonly VolumeUsage[]): VolumeUsage | undefined =>
+  volumes.toSorted((a, b) => shareOf(b) - shareOf(a))[0]
+
 const percentOf = (volume: VolumeUsage): number => Math.floor(100 * shareOf(volume))
 
 const nameOf = ({ nodes }: DatastoreSpec, { nodeId }: VolumeUsage): string =>
   nodes.find((node) => node.nodeId === nodeId)?.name ?? nodeId
+
+const why = (spec: DatastoreSpec, volume: VolumeUsage): string =>
+  `the volume of ${nameOf(spec, volume)} is ${percentOf(volume)} % full, of ${spec.volume.sizeGib} GiB`
 
 const isDue = (last: PastJob | undefined, now: Instant): boolean => {
   if (last === undefined || last.end === 'finished') return true

@@ -1,8 +1,8 @@
 import { isDueAgain, isFresh } from '../failover/back-off.ts'
 import { isRejection } from '../kernel/decider.ts'
-import { msBetween } from '../kernel/time.ts'
+import { type Instant, msBetween } from '../kernel/time.ts'
 import { afterAll, change } from './admission.ts'
-import type { Change } from './changes/index.ts'
+import { type Change, changed } from './changes/index.ts'
 import { isPrimary } from './changes/rule.ts'
 import { highAvailabilityOf } from './high-availability.ts'
 import type { DatastoreEvent, RecordServerRestart, ReportNodeBack, ReportNodeSilent, ReportNodeWell } from './messages.ts'
@@ -76,10 +76,18 @@ const givingUp = ({ datastoreId, nodeId, now }: ReportNodeSilent['data'], state:
   return [{ type: 'JobCancellationAsked', data: { ...about, jobId: job.jobId, because } }]
 }
 
-/** What follows when the machine of a lost node answers again. */
+/** Whether a job leads the nodes to another primary, or has only just done so: until then replicas are apart on purpose. */
+const isHandingOver = (state: Live, observedAt: Instant): boolean => {
+  const wanted = workOf(state)?.change
+  const after = wanted === undefined ? state.nodes : changed(state, wanted).nodes
+  const isLed = after.some(({ nodeId, role }) => role === 'primary' && !isPrimary(state, nodeId))
+  return isLed || [...state.past.values()].some(({ endedAt }) => endedAt >= observedAt)
+}
+
+/** What follows when the machine of a lost node answers again, or a replica does not stream. It is told again while it is so. */
 export const reportNodeBack = (seen: ReportNodeBack['data'], state: Live): readonly DatastoreEvent[] => {
-  const { nodeId } = seen
-  if (!isTended(state, seen) || isPrimary(state, nodeId)) return []
+  const { nodeId, observedAt } = seen
+  if (!isTended(state, seen) || isPrimary(state, nodeId) || isHandingOver(state, observedAt)) return []
   return mended({ kind: 'rejoin-node', nodeId }, seen, state)
 }
 

@@ -113,6 +113,16 @@ test('nothing is known of a guarded datastore whose primary does not answer', ()
   assert.equal(decide(guarded, { type: 'ReportDiskUsage', data }), [])
 })
 
+test('the full volume of a node that is lost holds no writes back', () => {
+  const fixed = deployed({ autoscale: { ...on, enabled: false } })
+  const data = { datastoreId, at: at(1), nodeId: 'nod_2', since: noon, because: 'its server does not answer' }
+  const without = after(fixed, [{ type: 'NodeLost', data }])
+  assert.equal(seen(without, 2, 40, 100), [])
+  assert.equal(asked(seen(without, 2, 95, 100)).map(({ kind }) => kind), ['set-read-only'])
+  const again = after(without, [{ type: 'NodeRecovered', data: { datastoreId, at: at(3), nodeId: 'nod_2', downMs: 1 } }])
+  assert.equal(asked(seen(again, 4, 40, 100)).map(({ kind }) => kind), ['set-read-only'])
+})
+
 test('a datastore of long ago grows only when it is told to', () => {
   const { autoscale: _, ...spec } = { ...exampleSpec(2), autoscale: on }
   const about = { datastoreId, at: noon }

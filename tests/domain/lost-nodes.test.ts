@@ -113,6 +113,15 @@ test('it goes to the front of what waits', () => {
   )
 })
 
+test('a replica that is apart while a job leads it to another primary is left to that job', () => {
+  const promoting: Change = { kind: 'promote-replica', nodeId: 'nod_3' }
+  const moving = [...running, ...begun(1, promoting, 3, 'job_4')]
+  givenDatastore(...moving).when(back(10)).thenNothing()
+  const moved = [...moving, ended(12, promoting, 'finished', 'job_4')]
+  givenDatastore(...moved).when(back(12)).thenNothing()
+  givenDatastore(...moved).when(back(13)).then(...begun(13, rejoining))
+})
+
 test('a node that does its part again is told of, and for how long it did not', () =>
   givenDatastore(...running, lost(10), ...begun(10, rejoining)).when(finish(25)).then(
     { type: 'DatastoreChanged', data: { datastoreId, at: at(25), jobId: 'job_2', change: rejoining, nodes: exampleNodes(3) } },
