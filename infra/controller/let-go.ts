@@ -29,7 +29,8 @@ export const letGo = async (parts: Pick<Parts, 'nodes' | 'store'>, { cluster, no
         const lease = replicas.length === 0 ? null : { epoch: standing.epoch, ttlMs, replicas }
         await nodes.engine(cluster).keepLease(await nodes.reach(cluster, primaryId, { ...work, signal }), lease)
       },
-      { waitMs: 0, signal },
+      // The watch changes its terms within moments.
+      { waitMs: 2_000, signal },
     ),
   )
 }

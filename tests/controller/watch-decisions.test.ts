@@ -1,30 +1,11 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { SETTLED_MS, watchBegun as begun } from '../support/watch-begun.ts'
 import { watchedCluster, watchScene } from '../support/watch-scene.ts'
 import { virtualClock } from '../support/virtual-clock.ts'
 
 const test = suite('what the watch does about what it sees')
 
-const SETTLED_MS = 5_000
-
-/** A controller that has watched a datastore of three nodes, or of as many as are named, for some seconds. */
-const begun = async (names: readonly string[] = ['db-a', 'db-b', 'db-c']) => {
-  const { clock, pass } = virtualClock()
-  const scene = watchScene(clock)
-  const cluster = watchedCluster('dst_1', names)
-  scene.begin(cluster)
-  scene.control('one')
-  await pass(SETTLED_MS)
-  const end = async (): Promise<void> => {
-    const ended = scene.end('one')
-    await pass(10_000)
-    await ended
-  }
-  const open = (): readonly string[] =>
-    scene.alarms.filter(({ clearedAt }) => clearedAt === null).map(({ typeName, nodeId }) => `${typeName} ${nodeId}`)
-  const [a = '', b = '', c = ''] = cluster.nodes.map(({ nodeId }) => nodeId)
-  return { ...scene, cluster, clock, pass, finish: end, open, a, b, c }
-}
 const hostsOf = async ({ store }: Pick<Awaited<ReturnType<typeof begun>>, 'store'>): Promise<readonly string[]> =>
   (await store.hosts('dst_1')).map(({ nodeId, role, status }) => `${nodeId.slice(-1)} ${role} ${status}`)
 
@@ -38,24 +19,6 @@ test('a whole datastore is online, has no alarm, and its primary a lease that is
   await scene.pass(10_000)
   assert.equal(scene.done.slice(before), Array.from({ length: 10 }, () => `renew ${scene.a} db-b+db-c`))
   assert.equal(scene.told(), [])
-  await scene.finish()
-})
-
-test('a lease names a replica once it follows, and one that leaves no more', async () => {
-  const scene = await begun()
-  const kept = async () => (await scene.store.hosts('dst_1'))[0]?.leaseReplicas
-  scene.change(scene.a, { leaseReplicas: ['db-c'] })
-  scene.the(scene.a).streaming = ['db-c']
-  await scene.pass(5_000)
-  assert.equal([scene.done.at(-1), await kept()], [`renew ${scene.a} db-c`, ['db-c']])
-  scene.the(scene.a).streaming = ['db-b', 'db-c']
-  await scene.pass(5_000)
-  assert.equal([scene.done.at(-1), await kept()], [`renew ${scene.a} db-b+db-c`, ['db-b', 'db-c']])
-  assert.ok(scene.done.includes(`keep ${scene.a} db-b+db-c`))
-  scene.change(scene.b, { joined: false })
-  await scene.pass(5_000)
-  assert.equal([scene.done.at(-1), await kept()], [`renew ${scene.a} db-c`, ['db-c']])
-  assert.ok(scene.done.includes(`keep ${scene.a} db-c`))
   await scene.finish()
 })
 

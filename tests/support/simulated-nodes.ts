@@ -37,6 +37,8 @@ const host: Host = {
 export const simulatedNodes = (clock: Clock, { answerMs = 2 }: { readonly answerMs?: number } = {}) => {
   const nodes = new Map<string, SimulatedNode>()
   const done: string[] = []
+  /** How long each lease was renewed for. */
+  const given: number[] = []
   const looks = { count: 0 }
   const the = (nodeId: string): SimulatedNode => {
     const node = nodes.get(nodeId)
@@ -59,7 +61,10 @@ export const simulatedNodes = (clock: Clock, { answerMs = 2 }: { readonly answer
       if (!reachable || cutFromUs) throw new Error('the machine does not answer')
       return lookOf(the(nodeId))
     },
-    renewLease: async ({ replicas }: Lease) => void done.push(`renew ${nodeId} ${replicas.join('+')}`),
+    renewLease: async ({ replicas, ttlMs }: Lease) => {
+      done.push(`renew ${nodeId} ${replicas.join('+')}`)
+      given.push(ttlMs)
+    },
     close: async () => undefined,
   })
   const start = (what: string) => async ({ member: { nodeId } }: ReachedNode): Promise<void> => {
@@ -100,7 +105,7 @@ export const simulatedNodes = (clock: Clock, { answerMs = 2 }: { readonly answer
   }
   const reach: Nodes['reach'] = async (cluster, nodeId, work) => (await find(cluster, nodeId, work)) ?? refuse()
   return {
-    the, done, looks,
+    the, done, given, looks,
     put: (nodeId: string, change: Partial<SimulatedNode> = {}): void =>
       void nodes.set(nodeId, {
         role: 'replica', server: 'answers', reachable: true, cutFromUs: false, fenced: false, guarded: false, positionBytes: 500,

@@ -1,6 +1,6 @@
 import { LIMITS } from '../../../domain/failover/limits.ts'
 import type { Lease } from '../../../domain/failover/lease.ts'
-import type { HostRow, WatchedCluster } from '../../controller-store/controller-store.ts'
+import { Occupied, type WatchedCluster } from '../../controller-store/controller-store.ts'
 import type { Eye, Seen } from './eye.ts'
 import type { WatchParts } from './parts.ts'
 import type { View } from './view.ts'
@@ -27,54 +27,68 @@ const leaseOf = ({ cluster, standing, hosts }: WatchedCluster, nodeId: string, {
 }
 type Terms = { readonly ttlMs: number; readonly streaming: readonly string[] }
 
-/** Has a machine keep a lease with other terms. At no time does it wait for fewer than is on record. */
-const changeTerms = async ({ store }: Pick<WatchParts, 'store'>, { host, lease, keep }: Change): Promise<void> => {
-  const { nodeId, leaseReplicas = [] } = host
+type Change = { readonly eye: Eye; readonly lease: Lease; readonly isGuarded: boolean; readonly vouched: AbortSignal }
+
+/**
+ * Has a machine keep a lease with other terms, while nobody else works on it: at no time does it wait for fewer than is on
+ * record, or go on for longer. Until its guard is seen at work, nothing more of it is on record.
+ */
+const changeTerms = async (
+  { store, leases }: WatchParts,
+  { datastoreId, isOurs }: View,
+  { eye, lease, isGuarded, vouched }: Change,
+): Promise<void> => {
+  const { node: { nodeId }, engine } = eye
+  const [reached, hosts] = await Promise.all([eye.reached(), store.hosts(datastoreId)])
+  const host = hosts.find((one) => one.nodeId === nodeId)
+  // It may have taken a while to get here.
+  if (reached === undefined || host === undefined || (await leases.fenced()).has(nodeId) || !isOurs()) return
+  const { leaseTtlMs, leaseReplicas = [] } = host
   const stay = leaseReplicas.filter((name) => lease.replicas.includes(name))
-  if (stay.length < leaseReplicas.length) await store.leased(nodeId, stay.length === 0 ? null : lease.ttlMs, stay)
-  await keep()
-  await store.leased(nodeId, lease.ttlMs, lease.replicas)
+  if (leaseTtlMs !== null && (stay.length < leaseReplicas.length || leaseTtlMs < lease.ttlMs)) {
+    await store.leased(nodeId, stay.length === 0 ? null : Math.max(leaseTtlMs, lease.ttlMs), stay)
+  }
+  await engine.keepLease({ ...reached, signal: AbortSignal.any([vouched, reached.signal]) }, lease)
+  vouched.throwIfAborted()
+  if (isGuarded) await store.leased(nodeId, lease.ttlMs, lease.replicas)
 }
-type Change = { readonly host: HostRow; readonly lease: Lease; readonly keep: () => Promise<void> }
 
 /**
  * Renews the lease of a primary that has just been looked at. That it is not fenced is found out after the look, from which the
- * lease counts; where that cannot be found out in time nothing is renewed.
+ * lease counts; where that cannot be found out in time nothing is renewed. It is renewed for no longer than is on record.
  */
 export const renewLease = async (
   parts: WatchParts,
   view: View,
   { eye, seen: { look } }: { readonly eye: Eye; readonly seen: Seen },
 ): Promise<void> => {
-  const { leases, store, clock, log, signal, limits: { leaseTtlMs } } = parts
+  const { store, clock, log, signal, limits: { leaseTtlMs } } = parts
   const { watched: { hosts }, datastoreId, isOurs, beside: { once } } = view
-  const { node: { nodeId }, engine } = eye
+  const { node: { nodeId } } = eye
   if (look === 'no-contact') return
   const lease = leaseOf(view.watched, nodeId, { ttlMs: leaseTtlMs, streaming: look.streaming })
   // Nobody could take its place yet.
   if (lease.replicas.length === 0 && !look.guarded && look.server === 'answers') return
+  const host = hosts.find((one) => one.nodeId === nodeId)
+  const given = { ...lease, ttlMs: Math.min(leaseTtlMs, host?.leaseTtlMs ?? leaseTtlMs) }
   try {
     const fenced = await within({ clock, ms: LIMITS.lookTimeoutMs, signal }, parts.leases.fenced)
     if (fenced.has(nodeId) || !isOurs()) return
-    if (look.guarded) await within({ clock, ms: RENEWAL_TIMEOUT_MS, signal }, () => eye.renew(lease))
+    if (look.guarded) await within({ clock, ms: RENEWAL_TIMEOUT_MS, signal }, () => eye.renew(given))
   } catch (err) {
     if (!signal.aborted) log.warn({ datastoreId, nodeId, err }, 'a lease could not be renewed')
     return
   }
-  if (!look.guarded) {
-    return once(`lease of ${nodeId}`, async () => {
-      const reached = await eye.reached()
-      // It may have taken a while to get here.
-      if (reached === undefined || (await leases.fenced()).has(nodeId) || !isOurs()) return
-      await engine.keepLease(reached, lease)
-    })
-  }
-  const host = hosts.find((one) => one.nodeId === nodeId)
-  if (host === undefined || (host.leaseTtlMs === leaseTtlMs && host.leaseReplicas?.join() === lease.replicas.join())) return
+  const isKept = host?.leaseTtlMs === leaseTtlMs && host.leaseReplicas?.join() === lease.replicas.join()
+  if (host === undefined || (look.guarded && (isKept || lease.replicas.length === 0))) return
   once(`lease of ${nodeId}`, async () => {
-    const reached = await eye.reached()
-    if (reached === undefined || lease.replicas.length === 0 || !isOurs()) return
-    await changeTerms({ store }, { host, lease, keep: () => engine.keepLease(reached, lease) })
+    const change = { eye, lease, isGuarded: look.guarded }
+    try {
+      await store.exclusively(nodeId, (vouched) => changeTerms(parts, view, { ...change, vouched }), { waitMs: 0, signal })
+    } catch (err) {
+      // The next look comes to the same, once whoever works on the node is done.
+      if (!(err instanceof Occupied)) throw err
+    }
   })
 }
 
