@@ -140,8 +140,12 @@ export type ControllerStore = {
   /**
    * Renews what this controller owns of the slots, gives up what is more than its share, and takes what is free. Slots that
    * were given up, or whose owner died, are free some seconds later.
+   *
+   * @param process what tells others on its machine which process it is
    */
-  readonly renewSlots: (controllerId: string) => Promise<Slots>
+  readonly renewSlots: (controllerId: string, process?: string) => Promise<Slots>
+  /** Those that count as alive, and which process each one is, where it has said so. */
+  readonly controllers: () => Promise<readonly { readonly controllerId: string; readonly process: string | null }[]>
   /** Frees all slots of a controller at once. Only once it acts on none of them any more. */
   readonly giveUpSlots: (controllerId: string) => Promise<void>
   /**

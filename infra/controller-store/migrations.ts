@@ -150,4 +150,8 @@ export const migrations: Readonly<Record<string, Migration>> = {
   '0009-position': {
     up: (db) => addColumns(db, 'hosts', { position_bytes: 'bigint null' }),
   },
+  // Whoever finds the process of a controller gone need not wait until it is not heard of.
+  '0010-processes': {
+    up: (db) => addColumns(db, 'controllers', { process: 'varchar(255) null' }),
+  },
 }

@@ -62,7 +62,8 @@ export type ControllerDb = {
   }
   /** Who watches which part of the fleet, and until when if he is not heard of. */
   controller_slots: { slot: number; controller_id: string | null; until: Date | null }
-  controllers: { controller_id: string; until: Date }
+  /** `process`: which one it is on its machine; null: it has not said. */
+  controllers: { controller_id: string; process: string | null; until: Date }
   /** The journal: one row per order. */
   jobs: {
     order_id: string

@@ -15,8 +15,8 @@ const NOW = sql<Date>`utc_timestamp(6)`
 const UNTIL = sql<Date>`utc_timestamp(6) + interval ${sql.lit(SLOT_TTL_MS / 1_000)} second`
 
 /** The part of the store that shares the fleet out among the controllers that live. */
-export const slotTables = (asking: Asking): Pick<ControllerStore, 'renewSlots' | 'giveUpSlots'> => ({
-  renewSlots: (controllerId) =>
+export const slotTables = (asking: Asking): Pick<ControllerStore, 'renewSlots' | 'controllers' | 'giveUpSlots'> => ({
+  renewSlots: (controllerId, process) =>
     asking('renew the slots of a controller', async (db) => {
       // Before anything is sent: the database's own reckoning begins later.
       const validUntilMs = performance.now() + SLOT_TTL_MS
@@ -30,7 +30,7 @@ export const slotTables = (asking: Asking): Pick<ControllerStore, 'renewSlots' |
         const rows = await all.modifyEnd(sql`for update`).execute()
         await transaction
           .insertInto('controllers')
-          .values({ controller_id: controllerId, until: UNTIL })
+          .values({ controller_id: controllerId, process: process ?? null, until: UNTIL })
           .onDuplicateKeyUpdate({ until: UNTIL })
           .execute()
         await transaction.deleteFrom('controllers').where('until', '<=', NOW).execute()
@@ -50,6 +50,12 @@ export const slotTables = (asking: Asking): Pick<ControllerStore, 'renewSlots' |
         return slots
       })
       return { owned: owned.toSorted((a, b) => a - b), validUntilMs }
+    }),
+
+  controllers: () =>
+    asking('list the controllers', async (db) => {
+      const live = db.selectFrom('controllers').select(['controller_id as controllerId', 'process'])
+      return live.where('until', '>', NOW).execute()
     }),
 
   giveUpSlots: (controllerId) =>

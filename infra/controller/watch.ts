@@ -10,6 +10,15 @@ const RENEW_SLOTS_MS = 1_000
 export type WatchOptions = Omit<WatchParts, 'leases'> & {
   /** Of this process and no other. */
   readonly controllerId: string
+  readonly neighbours?: Neighbours
+}
+
+/** How controllers on one machine know of each other's end: a process that is gone acts on nothing any more. */
+export type Neighbours = {
+  /** Which process this is. */
+  readonly self: string
+  /** Whether a process was of this machine and is certainly gone. */
+  readonly isGone: (process: string) => boolean
 }
 
 /**
@@ -17,7 +26,7 @@ export type WatchOptions = Omit<WatchParts, 'leases'> & {
  * is acted on only while it is certainly owned; the looks go on while CMON DB is away.
  */
 export const watch = async (options: WatchOptions): Promise<void> => {
-  const { controllerId, store, clock, log, signal, metrics, limits: { intervalMs } } = options
+  const { controllerId, neighbours, store, clock, log, signal, metrics, limits: { intervalMs } } = options
   const parts: WatchParts = { ...options, leases: leases(store) }
   const watches = new Map<string, DatastoreWatch>()
   let slots: Slots = { owned: [], validUntilMs: Number.NEGATIVE_INFINITY }
@@ -28,11 +37,19 @@ export const watch = async (options: WatchOptions): Promise<void> => {
     return () => owned.has(slot) && clock.monotonicMs() < slots.validUntilMs
   }
 
+  const burying = async ({ isGone }: Neighbours): Promise<void> => {
+    for (const { controllerId: other, process } of await store.controllers()) {
+      if (process === null || !isGone(process)) continue
+      log.info({ controllerId: other }, 'the process of a controller is gone: its part of the fleet is free')
+      await store.giveUpSlots(other)
+    }
+  }
   const renewing = async (): Promise<void> => {
     while (!signal.aborted) {
       const beganMs = clock.monotonicMs()
       try {
-        slots = await store.renewSlots(controllerId)
+        if (neighbours !== undefined) await burying(neighbours)
+        slots = await store.renewSlots(controllerId, neighbours?.self)
         const before = [...owned].join()
         owned = new Set(slots.owned)
         if (before !== [...owned].join()) changed.abort()

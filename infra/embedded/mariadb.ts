@@ -28,11 +28,13 @@ export const mariadb = (options: MariadbOptions): Child => {
   const { bin, root, folder, user, port, database, password, env } = options
   const dataDir = join(folder, 'data')
   const initFile = join(folder, 'init.sql')
+  const scratch = join(folder, 'tmp')
   return {
     name: 'mariadb',
     ports: [port],
     argv: [
-      bin('mariadbd'), '--no-defaults', ...baseFolder(root), `--datadir=${dataDir}`, `--port=${port}`,
+      bin('mariadbd'), '--no-defaults', ...baseFolder(root), `--datadir=${dataDir}`, `--tmpdir=${scratch}`,
+      `--port=${port}`,
       '--bind-address=127.0.0.1', '--socket=', `--pid-file=${join(folder, 'mariadbd.pid')}`, `--init-file=${initFile}`,
       '--skip-log-bin', '--skip-name-resolve', '--character-set-server=utf8mb4', '--innodb-buffer-pool-size=64M',
     ],
@@ -43,7 +45,10 @@ export const mariadb = (options: MariadbOptions): Child => {
     stopTimeoutMs: 60_000,
     readyWithinMs: 180_000,
     prepare: async () => {
-      await initialise(options, dataDir)
+      // A server that begins deletes the temporary tables it finds, whosever they are.
+      await mkdir(scratch, { recursive: true, mode: 0o700 })
+      if (user !== undefined) await chown(scratch, user.uid, user.gid)
+      await initialise(options, { dataDir, scratch })
       // The server runs it before it lets anyone in, so there is no moment without a password.
       await writeFile(initFile, accountStatements(options), { mode: 0o600 })
       if (user !== undefined) await chown(initFile, user.uid, user.gid)
@@ -76,8 +81,10 @@ const accountStatements = ({ rootPassword, database, password }: MariadbOptions)
     '',
   ].join('\n')
 
+type Folders = { readonly dataDir: string; readonly scratch: string }
+
 /** Made beside and renamed, so that a data folder that is there is whole. */
-const initialise = async ({ bin, root, folder, user, env }: MariadbOptions, dataDir: string): Promise<void> => {
+const initialise = async ({ bin, root, folder, user, env }: MariadbOptions, { dataDir, scratch }: Folders): Promise<void> => {
   if ((await readdir(dataDir).catch(() => [])).length > 0) return
   const beside = `${dataDir}.new`
   await rm(beside, { recursive: true, force: true })
@@ -86,7 +93,8 @@ const initialise = async ({ bin, root, folder, user, env }: MariadbOptions, data
   await execute(
     [
       bin('mariadb-install-db'), '--no-defaults', ...(root === undefined ? [] : [`--basedir=${root}/usr`]),
-      `--datadir=${beside}`, '--auth-root-authentication-method=normal', '--skip-test-db', '--skip-name-resolve',
+      `--datadir=${beside}`, `--tmpdir=${scratch}`, '--auth-root-authentication-method=normal', '--skip-test-db',
+      '--skip-name-resolve',
     ],
     { env, cwd: folder, timeoutMs: 180_000, ...user },
   )

@@ -285,8 +285,14 @@ for (const { name, start } of controllerStores) {
     )
     await store.giveUpSlots('other')
     assert.is((await store.renewSlots('us')).owned.length, SLOTS)
-    // One that is killed gives nothing up.
     await store.giveUpSlots('us')
+    await store.renewSlots('us', 'a process')
+    await store.renewSlots('other')
+    const live = (await store.controllers()).toSorted((a, b) => (a.controllerId < b.controllerId ? -1 : 1))
+    assert.equal(live, [{ controllerId: 'other', process: null }, { controllerId: 'us', process: 'a process' }])
+    // One that is killed gives nothing up.
+    for (const who of ['us', 'other']) await store.giveUpSlots(who)
+    assert.equal(await store.controllers(), [])
     assert.equal(await one.ask({ ask: 'renew', controllerId: 'killed' }), Array.from({ length: SLOTS }, (_, slot) => slot))
     await one.kill()
     assert.is((await store.renewSlots('us')).owned.length, 0)

@@ -8,7 +8,7 @@ const test = suite('controllers that share a fleet')
 const ids = Array.from({ length: 20 }, (_, n) => `dst_${n}`)
 
 /** Two controllers that have shared twenty datastores for a while, and who renews which lease. */
-const shared = async () => {
+const shared = async ({ isGone = () => false }: { readonly isGone?: (controllerId: string) => boolean } = {}) => {
   const { clock, pass } = virtualClock()
   const scene = watchScene(clock)
   for (const id of ids) scene.begin(watchedCluster(id, ['db-a', 'db-b']))
@@ -16,9 +16,10 @@ const shared = async () => {
   const alive = new Set(['one', 'two'])
   for (const controllerId of alive) {
     scene.control(controllerId, {
+      neighbours: { self: controllerId, isGone },
       store: {
         ...scene.store,
-        renewSlots: (id) => (alive.has(id) ? scene.store.renewSlots(id) : Promise.reject(new Error('it is dead'))),
+        renewSlots: (...own) => (alive.has(own[0]) ? scene.store.renewSlots(...own) : Promise.reject(new Error('it is dead'))),
       },
       nodes: {
         ...scene.nodes,
@@ -73,6 +74,20 @@ test('what a dead one watched is watched by the other within seconds, and never 
   const owners = ownersOf(sinceMs)
   assert.is(owners.size, ids.length)
   for (const [, who] of owners) assert.equal([...who], ['two'])
+  await finish()
+})
+
+test('what one watched whose process is seen to be gone is watched by the other at once', async () => {
+  const gone = new Set<string>()
+  const { pass, clock, alive, ownersOf, finish } = await shared({ isGone: (one) => gone.has(one) })
+  alive.delete('one')
+  gone.add('one')
+  await pass(2_500)
+  const sinceMs = clock.monotonicMs()
+  await pass(1_500)
+  const owners = ownersOf(sinceMs)
+  assert.is(owners.size, ids.length)
+  for (const [, who] of owners) assert.ok(who.has('two'))
   await finish()
 })
 

@@ -26,7 +26,11 @@ export const until = async <T>(
     } catch (error) {
       cause = error
     }
-    if (performance.now() > deadline) throw new Error(`${what} did not come to hold within ${withinMs} ms`, { cause })
+    if (performance.now() > deadline) {
+      // Of a failed test nothing but the message is shown.
+      const why = cause instanceof Error ? `: ${cause.message}` : ''
+      throw new Error(`${what} did not come to hold within ${withinMs} ms${why}`, { cause })
+    }
     await new Promise((resolve) => setTimeout(resolve, pauseMs))
   }
 }

@@ -12,7 +12,7 @@ export const watchStore = ({ monotonicMs, now }: Clock) => {
   const alarms: AlarmRow[] = []
   const locks = new Set<string>()
   const slots = new Map<number, { controllerId: string; untilMs: number }>()
-  const controllers = new Map<string, number>()
+  const controllers = new Map<string, { readonly untilMs: number; readonly process: string | null }>()
   const written: string[] = []
   let isAway = false
 
@@ -65,11 +65,11 @@ export const watchStore = ({ monotonicMs, now }: Clock) => {
         locks.delete(nodeId)
       }
     },
-    renewSlots: (controllerId) => here(() => {
+    renewSlots: (controllerId, process) => here(() => {
       const nowMs = monotonicMs()
       const untilMs = nowMs + SLOT_TTL_MS
-      controllers.set(controllerId, untilMs)
-      const live = [...controllers.values()].filter((until) => until > nowMs).length
+      controllers.set(controllerId, { untilMs, process: process ?? null })
+      const live = [...controllers.values()].filter((one) => one.untilMs > nowMs).length
       const all = Array.from({ length: SLOTS }, (_, slot) => slot)
       const mine = all.filter((slot) => slots.get(slot)?.controllerId === controllerId)
       const free = all.filter((slot) => (slots.get(slot)?.untilMs ?? 0) <= nowMs && !mine.includes(slot))
@@ -77,6 +77,9 @@ export const watchStore = ({ monotonicMs, now }: Clock) => {
       for (const slot of owned) slots.set(slot, { controllerId, untilMs })
       return { owned, validUntilMs: untilMs }
     }),
+    controllers: () => here(() =>
+      [...controllers].flatMap(([controllerId, { untilMs, process }]) =>
+        untilMs > monotonicMs() ? [{ controllerId, process }] : [])),
     giveUpSlots: (controllerId) => here(() => {
       for (const [slot, one] of slots) if (one.controllerId === controllerId) slots.delete(slot)
       controllers.delete(controllerId)

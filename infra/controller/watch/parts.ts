@@ -10,7 +10,7 @@ import type { Leases } from './leases.ts'
 /** What the watch needs of CMON DB. */
 export type WatchStore = Pick<
   ControllerStore,
-  | 'watched' | 'renewSlots' | 'giveUpSlots' | 'standing' | 'hosts' | 'adoptPrimary' | 'fencedNodes' | 'leased'
+  | 'watched' | 'renewSlots' | 'controllers' | 'giveUpSlots' | 'standing' | 'hosts' | 'adoptPrimary' | 'fencedNodes' | 'leased'
   | 'exclusively' | 'toldLost' | 'toldWell' | 'seen' | 'alarms' | 'raise' | 'clear'
 >
 

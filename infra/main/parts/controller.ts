@@ -14,6 +14,7 @@ import { workOn } from '../../messaging/worker.ts'
 import { carrierOf } from '../../telemetry/tracing.ts'
 import type { Base, Part } from '../base.ts'
 import { providersOf } from './machines.ts'
+import { neighbours } from './neighbours.ts'
 import { checkOffered } from './offered.ts'
 
 /** Carries out the orders on database nodes, and watches every datastore. */
@@ -31,7 +32,7 @@ export const controllerPart = async ({
   })
   const reports = diskReports(broker)
   const watching = watch({
-    controllerId: `${config.instance}-${randomUUID()}`,
+    controllerId: `${config.instance}-${randomUUID()}`, neighbours: neighbours(),
     nodes: nodes({ engines, providers }), store, log, metrics, signal, diskReports: reports,
     limits: config.watch,
     clock: systemClock,
